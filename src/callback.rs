@@ -1,0 +1,318 @@
+//! The first step: from the event that API Gateway hands to the function to a [`Callback`]: the signature headers
+//! and the exact bytes that Flinks sent.
+//!
+//! Nothing inside the body is looked at here. What the event says about the body's encoding (`isBase64Encoded`) is
+//! followed to the letter, because API Gateway decides it by the content type that it saw, not by what is inside.
+
+use std::fmt;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::signature::{Header, SignatureHeaders};
+
+/// One request as it reached the API: unproven until the signature check has seen it.
+pub struct Callback {
+    /// Every value of every header that can carry a signature, as received.
+    pub headers: SignatureHeaders,
+    /// The body, byte for byte as Flinks sent it. Empty when the request had none.
+    pub body: Bytes,
+    /// API Gateway's own id of the request, for finding it in the access log. Only where it looks like one.
+    pub gateway_request_id: Option<String>,
+}
+
+/// Why an event holds no callback. The sender gets 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadEvent {
+    /// Not the event of an HTTP request: another service's event, or no JSON at all.
+    NotHttp,
+    /// `isBase64Encoded` is true and the body is not base64 (RFC 4648, section 4, padded).
+    NotBase64,
+}
+
+/// What the Lambda runtime delivered, read without ever failing.
+///
+/// Takes the events of an HTTP API or a function URL (payload format 2.0), of a REST API (1.0) and of
+/// `sam local invoke`. An event that is none of these becomes an `Err` inside and not an error of deserialising: the
+/// runtime would answer such an error by itself, quoting the event, and the sender would learn nothing.
+pub struct GatewayEvent(pub Result<Callback, BadEvent>);
+
+impl<'de> Deserialize<'de> for GatewayEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = deserializer.deserialize_map(EventVisitor);
+        Ok(Self(fields.map_err(|_| BadEvent::NotHttp).and_then(EventFields::into_callback)))
+    }
+}
+
+/// The parts of an event that this receiver uses.
+#[derive(Default)]
+struct EventFields {
+    /// A key of an HTTP event was there at all.
+    is_http: bool,
+    body: Vec<u8>,
+    is_base64: bool,
+    single: SignatureHeaders,
+    multi: SignatureHeaders,
+    gateway_request_id: Option<String>,
+}
+
+impl EventFields {
+    fn into_callback(self) -> Result<Callback, BadEvent> {
+        if !self.is_http {
+            return Err(BadEvent::NotHttp);
+        }
+        let body = if self.is_base64 {
+            BASE64_STANDARD.decode(&self.body).map_err(|_| BadEvent::NotBase64)?
+        } else {
+            self.body
+        };
+        Ok(Callback {
+            // A REST API repeats in `headers` the last value of what `multiValueHeaders` has in full.
+            headers: if self.multi.is_empty() { self.single } else { self.multi },
+            body: body.into(),
+            gateway_request_id: self.gateway_request_id,
+        })
+    }
+}
+
+struct EventVisitor;
+
+impl<'de> Visitor<'de> for EventVisitor {
+    type Value = EventFields;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an API Gateway event")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventFields, A::Error> {
+        let mut fields = EventFields::default();
+        while let Some(Octets(key)) = map.next_key()? {
+            match key.as_slice() {
+                b"body" => fields.body = map.next_value::<Option<Octets>>()?.map(|body| body.0).unwrap_or_default(),
+                b"isBase64Encoded" => fields.is_base64 = map.next_value::<Option<bool>>()?.unwrap_or_default(),
+                b"headers" => fields.single = map.next_value::<Option<Headers<Octets>>>()?.unwrap_or_default().found,
+                b"multiValueHeaders" => {
+                    fields.multi = map.next_value::<Option<Headers<Vec<Octets>>>>()?.unwrap_or_default().found;
+                }
+                b"requestContext" => {
+                    fields.gateway_request_id = map.next_value::<Option<RequestContext>>()?.unwrap_or_default().id;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+            }
+            fields.is_http = true;
+        }
+        Ok(fields)
+    }
+}
+
+/// The signature headers of a map of headers, names in any case; the others are skipped unread, whatever they hold.
+struct Headers<V> {
+    found: SignatureHeaders,
+    values: std::marker::PhantomData<V>,
+}
+
+impl<V> Default for Headers<V> {
+    fn default() -> Self {
+        Self { found: SignatureHeaders::default(), values: std::marker::PhantomData }
+    }
+}
+
+impl<'de, V: Deserialize<'de> + IntoIterator<Item = Octets>> Deserialize<'de> for Headers<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeadersVisitor<V>(Headers<V>);
+
+        impl<'de, V: Deserialize<'de> + IntoIterator<Item = Octets>> Visitor<'de> for HeadersVisitor<V> {
+            type Value = Headers<V>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a map of headers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Headers<V>, A::Error> {
+                while let Some(Octets(name)) = map.next_key()? {
+                    let Some(header) = Header::named(&name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    for Octets(value) in map.next_value::<V>()? {
+                        self.0.found.push(header, value);
+                    }
+                }
+                Ok(self.0)
+            }
+        }
+
+        deserializer.deserialize_map(HeadersVisitor(Headers::default()))
+    }
+}
+
+/// The one field of `requestContext` that is of use here.
+#[derive(Default)]
+struct RequestContext {
+    id: Option<String>,
+}
+
+impl RequestContext {
+    /// Longest request id that is believed, in bytes; API Gateway's have 16 to 36.
+    const LONGEST_ID: usize = 64;
+
+    /// An id goes to the log, so nothing passes as one that could be anything else.
+    fn plausible(id: Vec<u8>) -> Option<String> {
+        let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=".contains(byte);
+        if id.is_empty() || id.len() > Self::LONGEST_ID || !id.iter().all(legal) {
+            return None;
+        }
+        String::from_utf8(id).ok()
+    }
+}
+
+impl<'de> Deserialize<'de> for RequestContext {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ContextVisitor;
+
+        impl<'de> Visitor<'de> for ContextVisitor {
+            type Value = RequestContext;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a request context")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RequestContext, A::Error> {
+                let mut context = RequestContext::default();
+                while let Some(Octets(key)) = map.next_key()? {
+                    if key == b"requestId" {
+                        context.id = map.next_value::<Option<Octets>>()?.and_then(|id| RequestContext::plausible(id.0));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(context)
+            }
+        }
+
+        deserializer.deserialize_map(ContextVisitor)
+    }
+}
+
+/// A JSON string as bytes, so that one that is not text (a stray byte, half of a surrogate pair) is read all the same.
+struct Octets(Vec<u8>);
+
+impl IntoIterator for Octets {
+    type Item = Octets;
+    type IntoIter = std::iter::Once<Octets>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Octets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OctetsVisitor;
+
+        impl<'de> Visitor<'de> for OctetsVisitor {
+            type Value = Octets;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Octets, E> {
+                Ok(Octets(bytes.to_vec()))
+            }
+        }
+
+        deserializer.deserialize_bytes(OctetsVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(event: impl AsRef<[u8]>) -> Result<Callback, BadEvent> {
+        // As the runtime reads: one value from the slice, whatever follows it.
+        GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event.as_ref())).map_err(|_| ()).unwrap().0
+    }
+
+    fn body(event: &str) -> Bytes {
+        read(event).map_err(|bad| format!("{bad:?}")).unwrap().body
+    }
+
+    #[test]
+    fn the_body_is_the_string_unescaped() {
+        assert_eq!(body(r#"{"body":"{\"Name\":\"Zo\u00e9\"}"}"#), "{\"Name\":\"Zoé\"}");
+    }
+
+    #[test]
+    fn the_flag_and_nothing_else_decides_about_base64() {
+        assert_eq!(
+            body(r#"{"body":"e30=","isBase64Encoded":true,"headers":{"content-type":"application/json"}}"#),
+            "{}"
+        );
+        assert_eq!(body(r#"{"body":"e30=","isBase64Encoded":false,"headers":{}}"#), "e30=");
+        assert_eq!(body(r#"{"isBase64Encoded":true,"body":"//4="}"#), &b"\xff\xfe"[..]);
+    }
+
+    #[test]
+    fn no_body_is_an_empty_body() {
+        for event in [r#"{"headers":{}}"#, r#"{"body":null}"#, r#"{"body":"","isBase64Encoded":true}"#] {
+            assert!(body(event).is_empty(), "{event}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_base64_is_a_bad_event() {
+        for text in ["e30", "e3!=", "e30=\\n", "é", "e31="] {
+            let event = format!(r#"{{"isBase64Encoded":true,"body":"{text}"}}"#);
+            assert_eq!(read(&event).err(), Some(BadEvent::NotBase64), "{event}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_an_http_event_is_a_bad_event() {
+        for event in [
+            "",
+            "null",
+            "5",
+            "[]",
+            "{}",
+            "\"text\"",
+            r#"{"Records":[{"body":"{}"}]}"#,
+            "{\"body\":5}",
+            r#"{"body":"cut sho"#,
+            r#"{"headers":[]}"#,
+            r#"{"headers":{"X-Webhook-Signature":5}}"#,
+            "\u{0}",
+            r#"{"isBase64Encoded":"yes"}"#,
+        ] {
+            assert_eq!(read(event).err(), Some(BadEvent::NotHttp), "{event}");
+        }
+    }
+
+    #[test]
+    fn other_headers_are_skipped_whatever_they_hold() {
+        let event =
+            [&b"{\"headers\":{\"user-agent\":\"caf\xe9\",\"x\":5,\"\\ud800\":[{}]},\"body\":\"a\"}"[..]].concat();
+        assert_eq!(read(event).map_err(|_| ()).unwrap().body, "a");
+    }
+
+    #[test]
+    fn a_body_with_half_a_surrogate_pair_is_kept() {
+        assert_eq!(body(r#"{"body":"\ud83d"}"#), &b"\xed\xa0\xbd"[..]);
+    }
+
+    #[test]
+    fn the_gateways_request_id_is_kept_only_where_it_looks_like_one() {
+        let id = |id: &str| {
+            read(format!(r#"{{"requestContext":{{"http":{{}},"requestId":"{id}"}}}}"#)).ok().unwrap().gateway_request_id
+        };
+        assert_eq!(id("JKJaXmPLvHcESHA=").as_deref(), Some("JKJaXmPLvHcESHA="));
+        assert_eq!(id("Jane Smith"), None);
+        assert_eq!(id(&"a".repeat(65)), None);
+    }
+}

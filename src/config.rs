@@ -1,0 +1,289 @@
+//! The configuration: environment variables, all declared in `template.yaml`, read and checked once at start.
+//!
+//! An empty value counts as unset, because the template declares every variable and `sam local` can only override what
+//! is declared.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    event::ResponseTypes,
+    kind::{Kind, PerKind},
+};
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the dimension of every metric.
+    pub function_name: String,
+    /// `SIGNING_SECRET_ID`, `PAY_SIGNING_SECRET_ID`: name or ARN of each scheme's secret.
+    pub signing_secret_id: String,
+    pub pay_signing_secret_id: String,
+    /// `KYC_QUEUE_URL` and so on.
+    pub queue_urls: PerKind<String>,
+    /// `PAYLOAD_BUCKET`: name of the bucket.
+    pub payload_bucket: String,
+    /// `RESPONSE_TYPE_QUEUES`: further `ResponseType` values and their queues.
+    pub response_types: ResponseTypes,
+    /// `ASCII_READING`: whether a signature over the ASCII reading is accepted.
+    pub ascii_reading: bool,
+    /// `PREVIOUS_KEY_DAYS`: how long the previous key is accepted after a rotation.
+    pub previous_key_for: Duration,
+    pub aws: AwsConfig,
+}
+
+/// How to reach AWS. All but the endpoints is set by Lambda.
+#[derive(Clone)]
+pub struct AwsConfig {
+    pub region: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+    /// `AWS_ENDPOINT_URL_SQS` and so on, or else `AWS_ENDPOINT_URL`: in the place of AWS's own.
+    pub sqs_endpoint: Option<String>,
+    pub secrets_manager_endpoint: Option<String>,
+    pub s3_endpoint: Option<String>,
+}
+
+impl fmt::Debug for AwsConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AwsConfig").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+/// A variable that is missing or wrong, with what it should be. Never shows the value: it could be anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub variable: &'static str,
+    pub expected: &'static str,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} should be {}", self.variable, self.expected)
+    }
+}
+
+impl Config {
+    /// Reads the variables through `lookup`.
+    ///
+    /// # Errors
+    /// All that is wrong, not only the first of it.
+    pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { lookup, problems: Vec::new() };
+        // Not used here, but without it the runtime ends with a message that helps nobody.
+        reader.required("AWS_LAMBDA_RUNTIME_API", "set by Lambda: this program runs as a Lambda function");
+        let config = Self {
+            function_name: reader.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name, as Lambda sets it"),
+            signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
+            pay_signing_secret_id: reader.required("PAY_SIGNING_SECRET_ID", "name or ARN of the Flinks Pay secret"),
+            queue_urls: PerKind {
+                kyc: reader.queue_url("KYC_QUEUE_URL"),
+                accounts_detail: reader.queue_url("ACCOUNTS_DETAIL_QUEUE_URL"),
+                investments: reader.queue_url("INVESTMENTS_QUEUE_URL"),
+                pay: reader.queue_url("PAY_QUEUE_URL"),
+                upload_fraud: reader.queue_url("UPLOAD_FRAUD_QUEUE_URL"),
+                unclassified: reader.queue_url("UNCLASSIFIED_QUEUE_URL"),
+            },
+            payload_bucket: reader.required("PAYLOAD_BUCKET", "name of the payload bucket"),
+            response_types: reader.response_types("RESPONSE_TYPE_QUEUES"),
+            ascii_reading: reader.switch("ASCII_READING", true),
+            previous_key_for: reader.days("PREVIOUS_KEY_DAYS", 7),
+            aws: reader.aws(),
+        };
+        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+    }
+}
+
+struct Reader<L> {
+    lookup: L,
+    problems: Vec<Problem>,
+}
+
+impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
+    fn optional(&mut self, variable: &'static str) -> Option<String> {
+        (self.lookup)(variable).filter(|value| !value.is_empty())
+    }
+
+    fn required(&mut self, variable: &'static str, expected: &'static str) -> String {
+        let value = self.optional(variable);
+        if value.is_none() {
+            self.problems.push(Problem { variable, expected });
+        }
+        value.unwrap_or_default()
+    }
+
+    fn queue_url(&mut self, variable: &'static str) -> String {
+        let expected = "URL of the queue, such as https://sqs.ca-central-1.amazonaws.com/123456789012/KycQueue";
+        let url = self.required(variable, expected);
+        if !url.is_empty() && !is_url(&url) {
+            self.problems.push(Problem { variable, expected });
+        }
+        url
+    }
+
+    fn endpoint(&mut self, variable: &'static str) -> Option<String> {
+        let url = self.optional(variable)?;
+        if !is_url(&url) {
+            self.problems.push(Problem { variable, expected: "empty, or a URL such as http://127.0.0.1:4566" });
+        }
+        Some(url)
+    }
+
+    fn switch(&mut self, variable: &'static str, default: bool) -> bool {
+        match self.optional(variable).as_deref() {
+            None => default,
+            Some("on") => true,
+            Some("off") => false,
+            Some(_) => {
+                self.problems.push(Problem { variable, expected: "on or off" });
+                default
+            }
+        }
+    }
+
+    fn days(&mut self, variable: &'static str, default: u16) -> Duration {
+        const MAX_DAYS: u16 = 365;
+        const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+        let days = match self.optional(variable) {
+            None => default,
+            Some(value) => value.parse().ok().filter(|days| *days <= MAX_DAYS).unwrap_or_else(|| {
+                self.problems.push(Problem { variable, expected: "a whole number of days from 0 to 365" });
+                default
+            }),
+        };
+        Duration::from_secs(u64::from(days) * SECONDS_PER_DAY)
+    }
+
+    /// `NAME=QUEUE` pairs with commas between, such as `GetAccountsSummary=AccountsDetailQueue`.
+    fn response_types(&mut self, variable: &'static str) -> ResponseTypes {
+        let mut mapped = ResponseTypes::new();
+        for pair in
+            self.optional(variable).unwrap_or_default().split(',').map(str::trim).filter(|pair| !pair.is_empty())
+        {
+            let (name, queue) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, kind) = (name.trim(), Kind::of_queue(queue.trim()));
+            match kind {
+                Some(kind)
+                    if !name.is_empty() && Kind::of_response_type(name).is_none() && !mapped.contains_key(name) =>
+                {
+                    mapped.insert(name.to_owned(), kind);
+                }
+                _ => {
+                    let expected = "pairs such as GetAccountsSummary=AccountsDetailQueue with commas between, each with a \
+                                    ResponseType that is not built in, once, and one of the six queues' names";
+                    self.problems.push(Problem { variable, expected });
+                    break;
+                }
+            }
+        }
+        mapped
+    }
+
+    fn aws(&mut self) -> AwsConfig {
+        let everywhere = self.endpoint("AWS_ENDPOINT_URL");
+        let mut endpoint = |variable| self.endpoint(variable).or_else(|| everywhere.clone());
+        AwsConfig {
+            sqs_endpoint: endpoint("AWS_ENDPOINT_URL_SQS"),
+            secrets_manager_endpoint: endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            s3_endpoint: endpoint("AWS_ENDPOINT_URL_S3"),
+            region: self.required("AWS_REGION", "the region, as Lambda sets it"),
+            access_key_id: self.required("AWS_ACCESS_KEY_ID", "the role's access key, as Lambda sets it"),
+            secret_access_key: self.required("AWS_SECRET_ACCESS_KEY", "the role's secret key, as Lambda sets it"),
+            session_token: self.optional("AWS_SESSION_TOKEN"),
+        }
+    }
+}
+
+/// An `http` or `https` URL with a host: enough to find a value that landed in the wrong variable.
+fn is_url(value: &str) -> bool {
+    let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && !rest.starts_with('/') && value.bytes().all(|byte| byte.is_ascii_graphic())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: [(&str, &str); 14] = [
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "receiver"),
+        ("AWS_REGION", "ca-central-1"),
+        ("AWS_ACCESS_KEY_ID", "fake"),
+        ("AWS_SECRET_ACCESS_KEY", "fake"),
+        ("SIGNING_SECRET_ID", "a"),
+        ("PAY_SIGNING_SECRET_ID", "b"),
+        ("KYC_QUEUE_URL", "http://127.0.0.1/kyc"),
+        ("ACCOUNTS_DETAIL_QUEUE_URL", "http://127.0.0.1/accounts"),
+        ("INVESTMENTS_QUEUE_URL", "http://127.0.0.1/investments"),
+        ("PAY_QUEUE_URL", "http://127.0.0.1/pay"),
+        ("UPLOAD_FRAUD_QUEUE_URL", "http://127.0.0.1/fraud"),
+        ("UNCLASSIFIED_QUEUE_URL", "http://127.0.0.1/unclassified"),
+        ("PAYLOAD_BUCKET", "payloads"),
+    ];
+
+    /// The configuration of the complete set with some variables changed.
+    fn read(changed: &[(&str, &str)]) -> Result<Config, Vec<&'static str>> {
+        let changed_or_complete = |name: &'static str| {
+            changed.iter().chain(&COMPLETE).find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        Config::read(changed_or_complete).map_err(|problems| problems.iter().map(|problem| problem.variable).collect())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_design() {
+        let config = read(&[]).unwrap();
+        assert!(config.ascii_reading);
+        assert_eq!(config.previous_key_for, Duration::from_secs(7 * 24 * 60 * 60));
+        assert!(config.response_types.is_empty());
+        assert_eq!(config.aws.sqs_endpoint, None);
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_unset() {
+        let config = read(&[("AWS_ENDPOINT_URL", ""), ("ASCII_READING", ""), ("PREVIOUS_KEY_DAYS", "")]).unwrap();
+        assert!(config.ascii_reading && config.aws.s3_endpoint.is_none());
+        assert_eq!(read(&[("PAYLOAD_BUCKET", "")]).unwrap_err(), ["PAYLOAD_BUCKET"]);
+    }
+
+    #[test]
+    fn each_missing_variable_is_named() {
+        for (variable, _) in COMPLETE {
+            assert_eq!(read(&[(variable, "")]).unwrap_err(), [variable]);
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_form_is_named_and_not_shown() {
+        for (variable, value) in [
+            ("KYC_QUEUE_URL", "KycQueue"),
+            ("PREVIOUS_KEY_DAYS", "366"),
+            ("PREVIOUS_KEY_DAYS", "-1"),
+            ("ASCII_READING", "yes"),
+            ("AWS_ENDPOINT_URL_S3", "127.0.0.1:4566"),
+            ("RESPONSE_TYPE_QUEUES", "New"),
+            ("RESPONSE_TYPE_QUEUES", "New=Nowhere"),
+            ("RESPONSE_TYPE_QUEUES", "KYC=PayQueue"),
+            ("RESPONSE_TYPE_QUEUES", "A=PayQueue,A=KycQueue"),
+        ] {
+            assert_eq!(read(&[(variable, value)]).unwrap_err(), [variable], "{value}");
+        }
+    }
+
+    #[test]
+    fn further_response_types_are_mapped_to_queues_by_their_names() {
+        let config =
+            read(&[("RESPONSE_TYPE_QUEUES", "GetAccountsSummary=AccountsDetailQueue, Dropout = UnclassifiedQueue,")]);
+        let mapped = config.unwrap().response_types;
+        assert_eq!(mapped.get("GetAccountsSummary"), Some(&Kind::AccountsDetail));
+        assert_eq!(mapped.get("Dropout"), Some(&Kind::Unclassified));
+    }
+
+    #[test]
+    fn an_endpoint_of_one_service_goes_before_the_common_one() {
+        let config = read(&[("AWS_ENDPOINT_URL", "http://a:1"), ("AWS_ENDPOINT_URL_SQS", "http://b:2")]).unwrap();
+        assert_eq!(config.aws.sqs_endpoint.as_deref(), Some("http://b:2"));
+        assert_eq!(config.aws.s3_endpoint.as_deref(), Some("http://a:1"));
+    }
+}

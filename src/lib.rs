@@ -1,0 +1,115 @@
+//! The receiver for Flinks' webhooks: proves each callback authentic, puts it on the queue of its type, and answers 200
+//! only once it is stored.
+//!
+//! ```text
+//! API Gateway event
+//!   -> Callback            headers and the exact body bytes                  callback
+//!   -> AuthenticCallback   only the signature check makes one                signature, keys
+//!   -> Event               kind and routing fields, read without failing     event, kind
+//!   -> Message             body and attributes, within SQS's rules           message
+//!   -> Receipt             only the storage makes one                        storage
+//!   -> Answer              200, 400, 401 or 503                              answer
+//! ```
+//!
+//! Each arrow is a function that takes the type on its left and gives the one on its right, and nothing else makes
+//! that type, so a step cannot be left out. The middle is pure; AWS stands behind the three traits
+//! [`SecretSource`](keys::SecretSource), [`Queues`](storage::Queues) and [`PayloadStore`](storage::PayloadStore).
+
+pub mod answer;
+pub mod aws;
+pub mod aws_error;
+pub mod callback;
+pub mod config;
+pub mod deadline;
+pub mod event;
+pub mod keys;
+pub mod kind;
+pub mod message;
+pub mod record;
+pub mod signature;
+pub mod storage;
+
+use std::time::{Instant, SystemTime};
+
+use crate::{
+    answer::{Answer, Rejection},
+    aws::Aws,
+    callback::{BadEvent, Callback},
+    config::Config,
+    deadline::Deadline,
+    event::{Event, ResponseTypes},
+    keys::{SecretSource, SigningKeys},
+    message::Message,
+    record::Record,
+    storage::{PayloadStore, Queues, Receipt, Storage},
+};
+
+/// The pipeline with what it needs.
+pub struct Receiver<S, Q, P> {
+    keys: SigningKeys<S>,
+    response_types: ResponseTypes,
+    storage: Storage<Q, P>,
+}
+
+/// The receiver that runs on AWS.
+pub type AwsReceiver = Receiver<aws::SecretsManager, aws::Sqs, aws::S3>;
+
+impl AwsReceiver {
+    pub fn on_aws(config: &Config) -> Self {
+        let Aws { secrets, queues, payloads } = Aws::new(config);
+        Self {
+            keys: SigningKeys::new(secrets, config.previous_key_for, config.ascii_reading),
+            response_types: config.response_types.clone(),
+            storage: Storage { queues, payloads },
+        }
+    }
+}
+
+impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
+    /// Fetches the keys ahead of the first callback, for at most a few seconds. Failure is left to that callback.
+    pub async fn prepare(&self, record: &mut Record) {
+        self.keys.prefetch(record).await;
+    }
+
+    /// Takes one callback from the gateway's event to the answer, and notes in `record` what happened to it.
+    pub async fn receive(&self, callback: Result<Callback, BadEvent>, record: &mut Record) -> Answer {
+        let started = Instant::now();
+        let stored = self.store(callback, record).await;
+        record.step("TotalTime", started);
+        match stored {
+            Ok(receipt) => {
+                record.stored_as = Some(receipt.how());
+                Answer::Stored
+            }
+            Err(rejection) => {
+                record.rejection = Some(rejection);
+                rejection.into()
+            }
+        }
+    }
+
+    async fn store(&self, callback: Result<Callback, BadEvent>, record: &mut Record) -> Result<Receipt, Rejection> {
+        let (deadline, received_at) = (Deadline::start(), SystemTime::now());
+        let callback = callback.map_err(Rejection::BadEvent)?;
+        record.gateway_request_id.clone_from(&callback.gateway_request_id);
+        record.body_bytes = Some(callback.body.len());
+
+        let step = Instant::now();
+        let authentic = self.keys.authenticate(callback, deadline, record).await;
+        record.step("AuthenticateTime", step);
+        let authentic = authentic?;
+        record.form = Some(authentic.form());
+
+        let step = Instant::now();
+        let event = Event::read(authentic, &self.response_types);
+        let message = Message::of(&event, received_at);
+        record.step("RouteTime", step);
+        record.kind = Some(message.kind);
+        record.delivery_id = Some(message.delivery_id.clone());
+
+        let step = Instant::now();
+        let receipt = self.storage.store(&message, deadline, record).await;
+        record.step("StoreTime", step);
+        receipt
+    }
+}

@@ -239,7 +239,7 @@ impl<S: SecretSource> KeyRing<S> {
     async fn fetch(&self, stage: Stage, budget: Duration) -> Result<Option<Arc<Key>>, AwsError> {
         let fetched = timeout(budget, self.source.fetch(self.scheme, stage)).await;
         let Some(version) = fetched.unwrap_or_else(|_| Err(AwsError::timeout(FETCH)))? else { return Ok(None) };
-        let key = SigningKey::from_secret(&version.secret);
+        let key = SigningKey::from_secret(version.secret.as_bytes());
         Ok(key.map(|signing| Arc::new(Key { version: version.id, created: version.created, signing })))
     }
 
@@ -258,3 +258,215 @@ impl<S: SecretSource> KeyRing<S> {
 
 /// The operation that fetches, as failures name it.
 const FETCH: &str = "GetSecretValue";
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
+    use tokio::time::{advance, sleep};
+
+    use super::*;
+    use crate::signature::{Header, SignatureHeaders};
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+    /// A secret store in memory: version, age and secret at each stage, and how it behaves.
+    #[derive(Default)]
+    struct Store(Mutex<StoreState>);
+
+    #[derive(Default)]
+    struct StoreState {
+        current: Option<(&'static str, Duration, &'static str)>,
+        previous: Option<(&'static str, Duration, &'static str)>,
+        fails: Vec<Stage>,
+        hangs: bool,
+        calls: usize,
+    }
+
+    impl SecretSource for Store {
+        async fn fetch(&self, _: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
+            let (version, fails, hangs) = {
+                let mut state = self.0.lock().unwrap();
+                state.calls += 1;
+                let version = if stage == Stage::Current { state.current } else { state.previous };
+                (version, state.fails.contains(&stage), state.hangs)
+            };
+            if hangs {
+                sleep(DAY).await;
+            }
+            if fails {
+                return Err(AwsError::timeout(FETCH));
+            }
+            Ok(version.map(|(id, age, secret)| SecretVersion {
+                id: id.to_owned(),
+                created: SystemTime::now().checked_sub(age),
+                secret: Zeroizing::new(secret.to_owned()),
+            }))
+        }
+    }
+
+    struct Bench {
+        store: Arc<Store>,
+        keys: SigningKeys<Store>,
+    }
+
+    impl Bench {
+        fn new(change: impl FnOnce(&mut StoreState)) -> Self {
+            let store = Arc::new(Store::default());
+            let bench = Self { keys: SigningKeys::new(Arc::clone(&store), WEEK, true), store };
+            bench.change(|state| state.current = Some(("v1", DAY, "first")));
+            bench.change(change);
+            bench
+        }
+
+        fn change(&self, change: impl FnOnce(&mut StoreState)) {
+            change(&mut self.store.0.lock().unwrap());
+        }
+
+        fn rotate(&self) {
+            self.change(|state| {
+                state.previous = state.current;
+                state.current = Some(("v2", Duration::ZERO, "second"));
+            });
+        }
+
+        fn calls(&self) -> usize {
+            self.store.0.lock().unwrap().calls
+        }
+
+        /// Whether a callback that is signed with `secret` gets in.
+        async fn accepts(&self, secret: &str) -> Result<(), Rejection> {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+            mac.update(b"{}");
+            let mut headers = SignatureHeaders::default();
+            headers.push(Header::AuthenticityKey, BASE64_STANDARD.encode(mac.finalize().into_bytes()).into_bytes());
+            let callback = Callback { headers, body: "{}".into(), gateway_request_id: None };
+            self.keys.authenticate(callback, Deadline::start(), &mut Record::default()).await.map(|_| ())
+        }
+    }
+
+    const WRONG: Result<(), Rejection> = Err(Rejection::Refused(Refusal::Wrong));
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_are_fetched_once_and_then_every_five_minutes() {
+        let bench = Bench::new(|_| {});
+        for _ in 0..3 {
+            assert_eq!(bench.accepts("first").await, Ok(()));
+        }
+        assert_eq!(bench.calls(), 2);
+        advance(FRESH_FOR - Duration::from_secs(1)).await;
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        assert_eq!(bench.calls(), 2);
+        advance(Duration::from_secs(1)).await;
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        assert_eq!(bench.calls(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rotated_key_works_at_the_next_callback_and_the_previous_one_still_does() {
+        let bench = Bench::new(|_| {});
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        bench.rotate();
+        assert_eq!(bench.accepts("second").await, Ok(()));
+        assert_eq!(bench.accepts("first").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn forgeries_cost_one_refresh_in_thirty_seconds() {
+        let bench = Bench::new(|_| {});
+        for _ in 0..500 {
+            assert_eq!(bench.accepts("forged").await, WRONG);
+        }
+        assert_eq!(bench.calls(), 4);
+        advance(MISMATCH_INTERVAL).await;
+        for _ in 0..500 {
+            assert_eq!(bench.accepts("forged").await, WRONG);
+        }
+        assert_eq!(bench.calls(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn concurrent_callbacks_share_one_refresh() {
+        let bench = Bench::new(|_| {});
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        bench.rotate();
+        let (a, b, c) = tokio::join!(bench.accepts("second"), bench.accepts("second"), bench.accepts("forged"));
+        assert_eq!((a, b, c), (Ok(()), Ok(()), WRONG));
+        assert_eq!(bench.calls(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_previous_key_is_accepted_for_the_time_set_and_no_longer() {
+        let aged = |age| {
+            Bench::new(move |state| {
+                state.current = Some(("v2", age, "second"));
+                state.previous = Some(("v1", age + DAY, "first"));
+            })
+        };
+        assert_eq!(aged(WEEK - Duration::from_secs(60)).accepts("first").await, Ok(()));
+        assert_eq!(aged(WEEK).accepts("first").await, WRONG);
+        assert_eq!(aged(WEEK).accepts("second").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cached_key_goes_on_serving_while_secrets_manager_is_down() {
+        let bench = Bench::new(|_| {});
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        bench.change(|state| state.fails = vec![Stage::Current, Stage::Previous]);
+        for _ in 0..20 {
+            advance(FRESH_FOR).await;
+            assert_eq!(bench.accepts("first").await, Ok(()));
+        }
+        // It is asked again after half a minute and not at each callback.
+        let before = bench.calls();
+        for _ in 0..20 {
+            assert_eq!(bench.accepts("first").await, Ok(()));
+            assert_eq!(bench.accepts("forged").await, WRONG);
+        }
+        assert_eq!(bench.calls(), before);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secrets_manager_that_hangs_delays_one_callback_by_a_few_seconds() {
+        let bench = Bench::new(|_| {});
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        bench.change(|state| state.hangs = true);
+        advance(FRESH_FOR).await;
+        let started = Instant::now();
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        assert_eq!(started.elapsed(), REFRESH_BUDGET);
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        assert_eq!(started.elapsed(), REFRESH_BUDGET);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_key_the_sender_is_told_to_come_again_and_the_next_callback_tries_again() {
+        let bench = Bench::new(|state| state.fails = vec![Stage::Current]);
+        assert_eq!(bench.accepts("first").await, Err(Rejection::NoKeys));
+        bench.change(|state| state.fails.clear());
+        assert_eq!(bench.accepts("first").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_secret_is_no_key() {
+        let bench = Bench::new(|state| state.current = Some(("v1", DAY, "\n")));
+        assert_eq!(bench.accepts("").await, Err(Rejection::NoKeys));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_be_read_replaces_what_was_cached_and_the_rest_stays() {
+        let bench = Bench::new(|state| {
+            state.current = Some(("v2", DAY, "second"));
+            state.previous = Some(("v1", DAY, "first"));
+        });
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        bench.change(|state| {
+            state.current = Some(("v3", Duration::ZERO, "third"));
+            state.fails = vec![Stage::Previous];
+        });
+        assert_eq!(bench.accepts("third").await, Ok(()));
+        assert_eq!(bench.accepts("first").await, Ok(()));
+    }
+}

@@ -88,7 +88,7 @@ impl Message {
     /// The message of an event that was received at `received_at`.
     pub fn of(event: &Event, received_at: SystemTime) -> Self {
         let fields = &event.fields;
-        let delivery_id = hex(&Sha256::digest(event.callback.body()));
+        let delivery_id = hex::encode(Sha256::digest(event.callback.body()));
         let (group, [first, second]) = if event.kind == Kind::Pay {
             (&fields.session_id, [("SessionId", &fields.session_id), ("Status", &fields.status)])
         } else {
@@ -154,15 +154,146 @@ fn is_legal_group_id(id: &str) -> bool {
     (1..=MAX_GROUP_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble));
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xF]).filter_map(digit).collect()
-}
-
 /// UTC, to the millisecond.
 pub fn rfc3339(time: SystemTime) -> String {
     let millis = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
     let time = DateTime::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
     time.fmt(Format::DateTime).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        event::ResponseTypes,
+        signature::{AuthenticCallback, Form},
+    };
+
+    fn message_of(body: impl Into<Bytes>, form: Form) -> Message {
+        let event = Event::read(AuthenticCallback::unproven(body, form), &ResponseTypes::new());
+        Message::of(&event, SystemTime::UNIX_EPOCH + Duration::from_millis(1_760_000_000_123))
+    }
+
+    fn message(body: impl Into<Bytes>) -> Message {
+        message_of(body, Form::Raw)
+    }
+
+    fn attributes(message: &Message) -> Vec<(&'static str, &'static str, &str)> {
+        message.attributes.iter().map(|a| (a.name, a.data_type.as_str(), a.value.as_str())).collect()
+    }
+
+    #[test]
+    fn an_aggregation_callback_has_these_attributes() {
+        let kyc = message(
+            r#"{"ResponseType":"KYC","HttpStatusCode":200,"RequestId":"r","Tag":"café","Login":{"Id":"l","IsScheduledRefresh":false}}"#,
+        );
+        assert_eq!(
+            attributes(&kyc),
+            [
+                ("ResponseType", "String", "KYC"),
+                ("DeliveryId", "String", kyc.delivery_id.as_str()),
+                ("LoginId", "String", "l"),
+                ("RequestId", "String", "r"),
+                ("Tag", "String", "café"),
+                ("HttpStatusCode", "Number", "200"),
+                ("ScheduledRefresh", "String", "false"),
+                ("SignatureForm", "String", "raw"),
+                ("ReceivedAt", "String", "2025-10-09T08:53:20.123Z"),
+            ]
+        );
+        assert_eq!(kyc.group_id.as_deref(), Some("l"));
+    }
+
+    #[test]
+    fn a_pay_callback_has_session_and_status_in_the_place_of_login_and_request() {
+        let body = r#"{"sessionId":"s","status":"Completed","RequestId":"r","Login":{"Id":"l"}}"#;
+        for form in [Form::Raw, Form::Pay] {
+            let pay = message_of(body, form);
+            let names: Vec<_> = pay.attributes.iter().map(|attribute| attribute.name).collect();
+            assert_eq!(names, ["DeliveryId", "SessionId", "Status", "SignatureForm", "ReceivedAt"]);
+            assert_eq!(pay.group_id.as_deref(), Some("s"));
+        }
+    }
+
+    #[test]
+    fn the_delivery_id_is_the_lower_case_hex_sha_256_of_the_body() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(message("abc").delivery_id, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_value_that_sqs_cannot_carry_is_left_out() {
+        for tag in ["", "\u{1}", "a\u{FFFF}", "\u{FFFE}"] {
+            let message = message(json!({ "Tag": tag }).to_string());
+            assert!(!message.attributes.iter().any(|attribute| attribute.name == "Tag"), "{tag:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_code_is_a_number_only_where_sqs_takes_it_for_one() {
+        let code = |json: &str| {
+            let message = message(format!(r#"{{"HttpStatusCode":{json}}}"#));
+            let code = message.attributes.iter().find(|attribute| attribute.name == "HttpStatusCode");
+            code.map(|code| (code.data_type.as_str(), code.value.clone()))
+        };
+        assert_eq!(code("200"), Some(("Number", "200".to_owned())));
+        assert_eq!(code("\"401\""), Some(("Number", "401".to_owned())));
+        assert_eq!(code("1e999"), Some(("String", "1e999".to_owned())));
+        assert_eq!(code("\"OK\""), Some(("String", "OK".to_owned())));
+        assert_eq!(code("null"), None);
+    }
+
+    #[test]
+    fn a_group_id_is_legal_or_none() {
+        let group = |id: &str| message(json!({ "Login": { "Id": id } }).to_string()).group_id;
+        assert_eq!(group("{5e115eac~1209}").as_deref(), Some("{5e115eac~1209}"));
+        assert_eq!(group(&"a".repeat(128)), Some("a".repeat(128)));
+        for id in ["", "a b", "é", &"a".repeat(129)] {
+            assert_eq!(group(id), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_message_of_the_largest_size_goes_inline_and_one_byte_more_does_not() {
+        let room = MAX_MESSAGE_BYTES - message("").attributes.iter().map(Attribute::size).sum::<usize>();
+        assert!(message("a".repeat(room)).inline_body().is_some());
+        assert!(message("a".repeat(room + 1)).inline_body().is_none());
+        // Bytes count, not characters.
+        assert!(message("é".repeat(room / 2 + 1)).inline_body().is_none());
+    }
+
+    #[test]
+    fn a_body_that_sqs_cannot_carry_does_not_go_inline() {
+        for body in
+            [&b""[..], b"\xff", b"\x00", b"\x1f", "\u{FFFE}".as_bytes(), "a\u{FFFF}".as_bytes(), b"\xed\xa0\x80"]
+        {
+            assert_eq!(message(body).inline_body(), None, "{body:x?}");
+        }
+        for body in ["\t\n\r ", "\x7f", "\u{D7FF}\u{E000}\u{FFFD}\u{10000}\u{1FFFF}\u{10FFFF}", "{}"] {
+            assert_eq!(message(body).inline_body(), Some(body));
+        }
+    }
+
+    #[test]
+    fn a_claim_check_has_the_extended_clients_format() {
+        let big = message("body");
+        let key = big.payload_key("unique");
+        assert_eq!(key, format!("unclassified/{}/unique", big.delivery_id));
+        let (pointer, attributes) = big.claim_check("bucket", "key");
+        let expected =
+            r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"bucket","s3Key":"key"}]"#;
+        assert_eq!(pointer, expected);
+        let size = attributes.last().map(|size| (size.name, size.data_type, size.value.as_str()));
+        assert_eq!(size, Some(("ExtendedPayloadSize", DataType::Number, "4")));
+    }
+
+    #[test]
+    fn a_claim_check_never_has_more_than_ten_attributes() {
+        let full = message(
+            r#"{"ResponseType":"KYC","HttpStatusCode":200,"RequestId":"r","Tag":"t","Login":{"Id":"l","IsScheduledRefresh":false}}"#,
+        );
+        assert_eq!(full.claim_check("b", "k").1.len(), 10);
+    }
 }

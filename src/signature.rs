@@ -36,6 +36,11 @@ impl AuthenticCallback {
     pub fn form(&self) -> Form {
         self.form
     }
+
+    #[cfg(test)]
+    pub(crate) fn unproven(body: impl Into<Bytes>, form: Form) -> Self {
+        Self { body: body.into(), form }
+    }
 }
 
 /// What proved a callback: the message attribute `SignatureForm`.
@@ -169,13 +174,9 @@ fn from_base64(value: &[u8]) -> Option<[u8; MAC_BYTES]> {
 fn from_hex(value: &[u8]) -> Option<[u8; MAC_BYTES]> {
     const PREFIX: &[u8] = b"sha256=";
     let (prefix, digits) = value.split_at_checked(PREFIX.len())?;
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, []) = digits.as_chunks::<2>() else { return None };
-    if !prefix.eq_ignore_ascii_case(PREFIX) {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
-    bytes?.try_into().ok()
+    let mut mac = [0; MAC_BYTES];
+    let legal = prefix.eq_ignore_ascii_case(PREFIX) && hex::decode_to_slice(digits, &mut mac).is_ok();
+    legal.then_some(mac)
 }
 
 /// A well-formed signature that nobody has checked yet.
@@ -257,19 +258,174 @@ fn update_with_ascii_reading(mac: &mut Hmac<Sha256>, text: &str) {
 pub struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
-    /// The key of a secret's text: its own bytes, never base64-decoded, without one line break at the end, which
-    /// people paste along. None for an empty secret, with which anybody could sign.
-    pub fn from_secret(secret: &str) -> Option<Self> {
-        let key = secret.strip_suffix('\n').map_or(secret, |line| line.strip_suffix('\r').unwrap_or(line));
+    /// The key of a secret: its own bytes, never base64-decoded, without one line break at the end, which people paste
+    /// along. None for an empty secret, with which anybody could sign.
+    pub fn from_secret(secret: &[u8]) -> Option<Self> {
+        let key = secret.strip_suffix(b"\n").map_or(secret, |line| line.strip_suffix(b"\r").unwrap_or(line));
         if key.is_empty() {
             return None;
         }
-        Hmac::new_from_slice(key.as_bytes()).ok().map(Self)
+        Hmac::new_from_slice(key).ok().map(Self)
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("SigningKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(headers: &[(&str, &str)]) -> Result<Vec<(Scheme, [u8; MAC_BYTES])>, Refusal> {
+        let mut values = SignatureHeaders::default();
+        for (name, value) in headers {
+            values.push(Header::named(name.as_bytes()).unwrap(), value.as_bytes().to_vec());
+        }
+        values.claims().map(|claims| claims.iter().map(|claim| (claim.scheme, claim.mac)).collect())
+    }
+
+    const ZEROS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    const ONES: &str = "//////////////////////////////////////////8=";
+
+    fn sha256_of(digits: &str) -> String {
+        format!("sha256={}", digits.repeat(MAC_BYTES))
+    }
+
+    #[test]
+    fn header_names_are_known_in_any_case() {
+        assert_eq!(Header::named(b"Flinks-Authenticity-KEY"), Some(Header::AuthenticityKey));
+        assert_eq!(Header::named(b"X-FLINKS-SIGNATURE"), Some(Header::AuthenticityKeyAlias));
+        assert_eq!(Header::named(b"x-webhook-signature"), Some(Header::WebhookSignature));
+        assert_eq!(Header::named(b"flinks-authenticity-keys"), None);
+    }
+
+    #[test]
+    fn white_space_around_a_signature_is_trimmed() {
+        let padded = format!(" \t{ZEROS}\r\n");
+        assert_eq!(claims(&[("flinks-authenticity-key", &padded)]), Ok(vec![(Scheme::Aggregation, [0; MAC_BYTES])]));
+    }
+
+    #[test]
+    fn hex_is_read_in_any_case() {
+        for value in [sha256_of("aB"), sha256_of("AB").to_uppercase(), format!(" {} ", sha256_of("ab"))] {
+            assert_eq!(
+                claims(&[("x-webhook-signature", &value)]),
+                Ok(vec![(Scheme::Pay, [0xAB; MAC_BYTES])]),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_signature_is_missing_and_not_malformed() {
+        assert_eq!(claims(&[]), Err(Refusal::Missing));
+    }
+
+    #[test]
+    fn a_value_that_is_no_signature_is_malformed() {
+        let key = "flinks-authenticity-key";
+        let pay = "X-Webhook-Signature";
+        let (short, url_safe, stray) = (&ZEROS[..42], ONES.replace('/', "_"), ZEROS.replace("A=", "B="));
+        for headers in [
+            [(key, "")],
+            [(key, short)],
+            [(key, &ZEROS[..43])],
+            [(key, &url_safe)],
+            [(key, &stray)],
+            [(key, &sha256_of("00"))],
+            [(key, &sha256_of("00")[7..])],
+            [(key, &format!("{ZEROS},{ZEROS}"))],
+            [(key, &format!("{}\n{}", &ZEROS[..20], &ZEROS[20..]))],
+            [(key, "é")],
+            [(pay, "")],
+            [(pay, "sha256=")],
+            [(pay, &sha256_of("00")[7..])],
+            [(pay, &sha256_of("0g"))],
+            [(pay, &sha256_of("0"))],
+            [(pay, &format!("{}0", sha256_of("00")))],
+            [(pay, &sha256_of("00").replace("256", "512"))],
+            [(pay, ZEROS)],
+        ] {
+            assert_eq!(claims(&headers), Err(Refusal::Malformed), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn several_values_of_one_header_are_malformed_even_when_they_agree() {
+        let key = "flinks-authenticity-key";
+        assert_eq!(claims(&[(key, ZEROS), (key, ZEROS)]), Err(Refusal::Malformed));
+        assert_eq!(claims(&[(key, ZEROS), ("Flinks-Authenticity-Key", ONES)]), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn the_alias_counts_alone_or_in_agreement() {
+        let (key, alias) = ("flinks-authenticity-key", "X-Flinks-Signature");
+        let zeros = Ok(vec![(Scheme::Aggregation, [0; MAC_BYTES])]);
+        assert_eq!(claims(&[(alias, ZEROS)]), zeros);
+        assert_eq!(claims(&[(key, ZEROS), (alias, ZEROS)]), zeros);
+        assert_eq!(claims(&[(key, ZEROS), (alias, ONES)]), Err(Refusal::Malformed));
+        assert_eq!(claims(&[(key, ZEROS), (alias, "")]), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn both_schemes_make_a_claim_each_and_pay_goes_first() {
+        let both = claims(&[("flinks-authenticity-key", ZEROS), ("x-webhook-signature", &sha256_of("ff"))]);
+        assert_eq!(both, Ok(vec![(Scheme::Pay, [0xFF; MAC_BYTES]), (Scheme::Aggregation, [0; MAC_BYTES])]));
+    }
+
+    #[test]
+    fn a_malformed_header_of_one_scheme_does_not_spoil_the_other() {
+        let one = claims(&[("flinks-authenticity-key", ZEROS), ("x-webhook-signature", "v1=abc")]);
+        assert_eq!(one, Ok(vec![(Scheme::Aggregation, [0; MAC_BYTES])]));
+    }
+
+    fn ascii_reading(text: &str) -> Vec<u8> {
+        let mut mac = Hmac::new_from_slice(b"key").unwrap();
+        update_with_ascii_reading(&mut mac, text);
+        mac.finalize().into_bytes().to_vec()
+    }
+
+    #[test]
+    fn the_ascii_reading_has_a_question_mark_for_each_utf_16_unit_outside_ascii() {
+        // Longer than a piece, so that characters fall across the seams.
+        for text in ["é", "a\u{FFFF}b", "😀", "Zoé 😀\0", &"aé😀€".repeat(2000)] {
+            let model: String = text
+                .encode_utf16()
+                .map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii).map_or('?', char::from))
+                .collect();
+            let mut mac = Hmac::<Sha256>::new_from_slice(b"key").unwrap();
+            mac.update(model.as_bytes());
+            assert_eq!(ascii_reading(text), mac.finalize().into_bytes().to_vec(), "{text:.20}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_the_secrets_own_bytes_without_one_line_break_at_the_end() {
+        let body = b"{}";
+        let mac = |key: &SigningKey| {
+            let mut mac = key.0.clone();
+            mac.update(body);
+            mac.finalize().into_bytes()
+        };
+        let key = |secret: &str| SigningKey::from_secret(secret.as_bytes()).map(|key| mac(&key));
+        assert_eq!(key("secret\n"), key("secret"));
+        assert_eq!(key("secret\r\n"), key("secret"));
+        assert_ne!(key("secret\n\n"), key("secret"));
+        assert_ne!(key("secret "), key("secret"));
+        assert_ne!(key("c2VjcmV0"), key("secret"));
+        assert_eq!(key(""), None);
+        assert_eq!(key("\r\n"), None);
+    }
+
+    #[test]
+    fn a_key_wipes_itself_and_shows_nothing() {
+        // An HMAC is two states of its hash, which wipe themselves.
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<Sha256>();
+        let shown = SigningKey::from_secret(b"secret").map(|key| format!("{key:?}"));
+        assert_eq!(shown.as_deref(), Some("SigningKey(..)"));
     }
 }

@@ -224,6 +224,10 @@ impl<'de> Deserialize<'de> for Octets {
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Octets, E> {
                 Ok(Octets(bytes.to_vec()))
             }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Octets, E> {
+                self.visit_bytes(text.as_bytes())
+            }
         }
 
         deserializer.deserialize_bytes(OctetsVisitor)

@@ -171,3 +171,147 @@ async fn within(
 ) -> Result<(), AwsError> {
     timeout(budget, call).await.unwrap_or_else(|_| Err(AwsError::timeout(operation)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::Mutex,
+        time::{Duration, SystemTime},
+    };
+
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::{
+        aws_error::Reason,
+        event::{Event, ResponseTypes},
+        signature::{AuthenticCallback, Form},
+    };
+
+    /// How a service behaves.
+    #[derive(Clone, Copy)]
+    enum Service {
+        Works,
+        /// Works, after so long.
+        Slow(Duration),
+        Hangs,
+        Refuses(&'static str),
+    }
+
+    impl Service {
+        async fn call(self) -> Result<(), AwsError> {
+            match self {
+                Self::Works => Ok(()),
+                Self::Slow(time) => {
+                    sleep(time).await;
+                    Ok(())
+                }
+                Self::Hangs => std::future::pending().await,
+                Self::Refuses(code) => {
+                    Err(AwsError { code: Some(code.to_owned()), ..AwsError::new("call", Reason::Service) })
+                }
+            }
+        }
+    }
+
+    struct Fakes {
+        queues: Service,
+        payloads: Service,
+        /// Keys of what was stored, with the names of its metadata.
+        objects: Mutex<Vec<String>>,
+    }
+
+    impl Queues for Fakes {
+        async fn send(&self, _: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
+            match self.queues {
+                // What is refused for its content is not refused as a claim check.
+                Service::Refuses("InvalidMessageContents") if body.starts_with("[\"software.amazon") => Ok(()),
+                service => service.call().await,
+            }
+        }
+    }
+
+    impl PayloadStore for Fakes {
+        fn bucket(&self) -> &str {
+            "bucket"
+        }
+
+        async fn create(&self, key: &str, _: Bytes) -> Result<(), AwsError> {
+            self.payloads.call().await?;
+            self.objects.lock().unwrap().push(key.to_owned());
+            Ok(())
+        }
+
+        async fn replace(&self, key: &str, _: Bytes, metadata: &[(&'static str, String)]) -> Result<(), AwsError> {
+            self.payloads.call().await?;
+            let names: Vec<_> = metadata.iter().map(|(name, _)| *name).collect();
+            self.objects.lock().unwrap().push(format!("{key} {}", names.join(" ")));
+            Ok(())
+        }
+    }
+
+    /// What becomes of a body, after how long, and which objects there are then.
+    async fn store(
+        queues: Service,
+        payloads: Service,
+        body: &'static str,
+    ) -> (Option<StoredAs>, Duration, Vec<String>) {
+        let fakes = Arc::new(Fakes { queues, payloads, objects: Mutex::default() });
+        let storage = Storage { queues: Arc::clone(&fakes), payloads: Arc::clone(&fakes) };
+        let event = Event::read(AuthenticCallback::unproven(body, Form::Raw), &ResponseTypes::new());
+        let message = Message::of(&event, SystemTime::UNIX_EPOCH);
+        let started = Instant::now();
+        let receipt = storage.store(&message, Deadline::start(), &mut Record::default()).await;
+        let objects = fakes.objects.lock().unwrap().clone();
+        (receipt.ok().map(|receipt| receipt.how()), started.elapsed(), objects)
+    }
+
+    /// The longest that a sender waits.
+    const LONGEST: Duration = Duration::from_secs(12);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_queue_takes_is_inline() {
+        let (how, _, objects) = store(Service::Works, Service::Hangs, "{}").await;
+        assert_eq!((how, objects.len()), (Some(StoredAs::Inline), 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_queue_cannot_carry_is_a_claim_check() {
+        let (how, _, objects) = store(Service::Works, Service::Works, "").await;
+        assert_eq!((how, objects.len()), (Some(StoredAs::ClaimCheck), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_queue_refuses_for_its_content_is_a_claim_check() {
+        let (how, _, objects) = store(Service::Refuses("InvalidMessageContents"), Service::Works, "{}").await;
+        assert_eq!((how, objects.len()), (Some(StoredAs::ClaimCheck), 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_queue_does_not_take_is_spilled_with_what_cannot_be_read_again() {
+        for (queues, body) in [(Service::Refuses("AccessDenied"), "{}"), (Service::Hangs, "{}"), (Service::Hangs, "")] {
+            let (how, elapsed, objects) = store(queues, Service::Works, body).await;
+            assert_eq!(how, Some(StoredAs::Spilled));
+            assert!(elapsed < LONGEST, "{elapsed:?}");
+            let spilled = objects.last().unwrap();
+            assert!(spilled.starts_with("undelivered/UnclassifiedQueue/"), "{spilled}");
+            assert!(spilled.ends_with(" signature-form received-at"), "{spilled}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_nothing_takes_it_the_sender_hears_so_in_time() {
+        for body in ["{}", ""] {
+            for (queues, payloads) in [
+                (Service::Hangs, Service::Hangs),
+                (Service::Refuses("AccessDenied"), Service::Refuses("AccessDenied")),
+                (Service::Hangs, Service::Slow(Duration::from_secs(8))),
+                (Service::Slow(LONGEST), Service::Slow(LONGEST)),
+            ] {
+                let (how, elapsed, _) = store(queues, payloads, body).await;
+                assert_eq!(how, None);
+                assert!(elapsed < LONGEST, "{elapsed:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A stack like the deployed one, in process: the queues with their dead letters, the bucket, the secrets.
+
+use std::{io, net::SocketAddr};
+
+use flinks_webhooks::{config::Config, kind::Kind};
+use local_aws::{LocalAws, QueueSettings, Redrive};
+
+/// The secrets of the samples. Plainly fake: nothing outside this machine knows them.
+pub const SIGNING_SECRET: &str = "sample-signing-secret-never-deploy";
+pub const PAY_SIGNING_SECRET: &str = "sample-pay-signing-secret-never-deploy";
+
+/// Names of the secrets and of the bucket, the same as in `events/env.json`.
+pub const SIGNING_SECRET_ID: &str = "flinks/signing-secret";
+pub const PAY_SIGNING_SECRET_ID: &str = "flinks/pay-signing-secret";
+pub const PAYLOAD_BUCKET: &str = "flinks-payloads";
+
+/// Receives after which a message goes to the dead-letter queue, as in the template.
+const MAX_RECEIVES: u32 = 5;
+
+/// The resources of `template.yaml` on a local AWS.
+pub struct Stack {
+    pub aws: LocalAws,
+}
+
+impl Stack {
+    /// Starts on a free port of loopback.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start() -> io::Result<Self> {
+        LocalAws::start().await.map(Self::on)
+    }
+
+    /// Starts on a given address.
+    ///
+    /// # Errors
+    /// When it cannot be bound.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        LocalAws::bind(address).await.map(Self::on)
+    }
+
+    fn on(aws: LocalAws) -> Self {
+        for kind in Kind::ALL {
+            let dead_letter_queue = kind.queue().replace("Queue", "DeadLetterQueue");
+            aws.create_queue(&dead_letter_queue, QueueSettings::default());
+            let redrive = Some(Redrive { dead_letter_queue, max_receive_count: MAX_RECEIVES });
+            aws.create_queue(kind.queue(), QueueSettings { redrive, ..QueueSettings::default() });
+        }
+        aws.create_bucket(PAYLOAD_BUCKET);
+        aws.create_secret(SIGNING_SECRET_ID, SIGNING_SECRET);
+        aws.create_secret(PAY_SIGNING_SECRET_ID, PAY_SIGNING_SECRET);
+        Self { aws }
+    }
+
+    /// The environment in which the function uses this stack.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("SIGNING_SECRET_ID", SIGNING_SECRET_ID.to_owned()),
+            ("PAY_SIGNING_SECRET_ID", PAY_SIGNING_SECRET_ID.to_owned()),
+            ("KYC_QUEUE_URL", self.aws.queue_url("KycQueue")),
+            ("ACCOUNTS_DETAIL_QUEUE_URL", self.aws.queue_url("AccountsDetailQueue")),
+            ("INVESTMENTS_QUEUE_URL", self.aws.queue_url("InvestmentsQueue")),
+            ("PAY_QUEUE_URL", self.aws.queue_url("PayQueue")),
+            ("UPLOAD_FRAUD_QUEUE_URL", self.aws.queue_url("UploadFraudQueue")),
+            ("UNCLASSIFIED_QUEUE_URL", self.aws.queue_url("UnclassifiedQueue")),
+            ("PAYLOAD_BUCKET", PAYLOAD_BUCKET.to_owned()),
+            ("AWS_ENDPOINT_URL", self.aws.endpoint()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "fake".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "fake".to_owned()),
+        ]
+    }
+
+    /// The configuration of a receiver in this process, with some variables changed.
+    ///
+    /// # Errors
+    /// What is wrong with the changed ones.
+    pub fn config(&self, changed: &[(&'static str, &str)]) -> Result<Config, Vec<flinks_webhooks::config::Problem>> {
+        let mut environment = self.environment();
+        environment.push(("AWS_LAMBDA_RUNTIME_API", "in this process".to_owned()));
+        environment.push(("AWS_LAMBDA_FUNCTION_NAME", "flinks-webhooks".to_owned()));
+        Config::read(|name| {
+            let changed = changed.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+            changed
+                .or_else(|| environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone()))
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! One request, from its head to its answer: which operation, which fault, then the service.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+
+use crate::error::ServiceError;
+use crate::fault::{Fault, FaultPlan};
+use crate::operation::{Operation, Service};
+use crate::s3::{self, S3};
+use crate::secrets::SecretsManager;
+use crate::sqs::Sqs;
+use crate::sync::lock;
+use crate::{json, secrets, sqs};
+
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// The three services and the faults set for them.
+pub(crate) struct Services {
+    pub(crate) sqs: Sqs,
+    pub(crate) secrets: SecretsManager,
+    pub(crate) s3: S3,
+    pub(crate) faults: Mutex<FaultPlan>,
+}
+
+/// The connection must be reset: the request gets no answer.
+#[derive(Debug)]
+pub(crate) struct Reset;
+
+impl fmt::Display for Reset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection is to be reset")
+    }
+}
+
+impl std::error::Error for Reset {}
+
+/// A request, whole.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Services {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Reset> {
+        let (head, body) = request.into_parts();
+        // A body that ends early is a client gone: there is nobody to answer.
+        let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+        let call = Call { method: head.method, uri: head.uri, headers: head.headers, body };
+        let (service, operation) = call.route();
+        let Some(operation) = operation else {
+            return Ok(identified(unknown_operation(service, &call)));
+        };
+        self.perform(operation, &call).await.map(identified)
+    }
+
+    async fn perform(&self, operation: Operation, call: &Call) -> Result<Answer, Reset> {
+        let fault = lock(&self.faults).arrive(operation);
+        let service = operation.service();
+        match fault {
+            None => Ok(self.serve(operation, call).await),
+            Some(Fault::Delay(delay)) => {
+                tokio::time::sleep(delay).await;
+                Ok(self.serve(operation, call).await)
+            }
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Reset) => Err(Reset),
+            Some(Fault::ResetAfter) => {
+                self.serve(operation, call).await;
+                Err(Reset)
+            }
+            Some(Fault::Throttle) => Ok(refuse(service, &throttled(service), call)),
+            Some(Fault::Error) => Ok(refuse(service, &failed(service), call)),
+            Some(Fault::Refuse(code, message)) => {
+                let error = ServiceError::new(status(service, code), code, message);
+                Ok(refuse(service, &error, call))
+            }
+        }
+    }
+
+    async fn serve(&self, operation: Operation, call: &Call) -> Answer {
+        let service = operation.service();
+        let answered = match service {
+            Service::Sqs => self.sqs.serve(operation, call).await.map(json::answer_1_0),
+            Service::SecretsManager => self.secrets.serve(operation, call).map(json::answer_1_1),
+            Service::S3 => self.s3.serve(operation, call),
+        };
+        answered.unwrap_or_else(|error| refuse(service, &error, call))
+    }
+}
+
+impl Call {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// `X-Amz-Target` names the service and operation of the two that speak JSON; what has none is
+    /// for S3.
+    fn route(&self) -> (Service, Option<Operation>) {
+        let Some(target) = self.header("x-amz-target") else {
+            return (Service::S3, s3::operation(self));
+        };
+        let (prefix, name) = target.split_once('.').unwrap_or_default();
+        let service = match prefix {
+            "secretsmanager" => Service::SecretsManager,
+            _ => Service::Sqs,
+        };
+        (service, Operation::from_target(service, name))
+    }
+}
+
+/// Every answer of every service carries the request's id, under a name of its own.
+fn identified(mut answer: Answer) -> Answer {
+    let id = uuid::Uuid::new_v4().to_string();
+    if let Ok(id) = HeaderValue::try_from(id) {
+        answer.headers_mut().insert("x-amzn-requestid", id.clone());
+        answer.headers_mut().insert("x-amz-request-id", id);
+    }
+    answer
+}
+
+fn refuse(service: Service, error: &ServiceError, call: &Call) -> Answer {
+    match service {
+        Service::Sqs => sqs::refusal(error),
+        Service::SecretsManager => secrets::refusal(error),
+        Service::S3 => s3::refusal(error, call),
+    }
+}
+
+fn unknown_operation(service: Service, call: &Call) -> Answer {
+    let error = match service {
+        Service::S3 => {
+            ServiceError::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "This operation is not served here.")
+        }
+        _ => ServiceError::bad_request("UnknownOperationException", "This operation is not served here."),
+    };
+    refuse(service, &error, call)
+}
+
+fn throttled(service: Service) -> ServiceError {
+    match service {
+        Service::Sqs => ServiceError::bad_request("RequestThrottled", "Rate exceeded"),
+        Service::SecretsManager => ServiceError::bad_request("ThrottlingException", "Rate exceeded"),
+        Service::S3 => {
+            ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
+        }
+    }
+}
+
+fn failed(service: Service) -> ServiceError {
+    let code = match service {
+        Service::Sqs => "InternalFailure",
+        Service::SecretsManager => "InternalServiceError",
+        Service::S3 => "InternalError",
+    };
+    let message = "We encountered an internal error. Please try again.";
+    ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
+}
+
+/// The status that goes with a code, where it is not 400.
+fn status(service: Service, code: &str) -> StatusCode {
+    match (service, code) {
+        (Service::Sqs, "AccessDenied") => StatusCode::FORBIDDEN,
+        (Service::S3, "AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch") => StatusCode::FORBIDDEN,
+        (Service::S3, "NoSuchBucket" | "NoSuchKey") => StatusCode::NOT_FOUND,
+        (Service::S3, "ConditionalRequestConflict" | "OperationAborted") => StatusCode::CONFLICT,
+        (Service::S3, "PreconditionFailed") => StatusCode::PRECONDITION_FAILED,
+        _ => StatusCode::BAD_REQUEST,
+    }
+}

@@ -1,0 +1,33 @@
+//! The AWS JSON protocol, versions 1.0 (SQS) and 1.1 (Secrets Manager).
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::dispatch::{Answer, Call};
+use crate::error::ServiceError;
+
+const JSON_1_0: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
+const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
+
+/// Reads the parameters of a request. Fails with `SerializationException`, as the services do.
+pub(crate) fn parameters<T: DeserializeOwned>(call: &Call) -> Result<T, ServiceError> {
+    serde_json::from_slice(&call.body)
+        .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))
+}
+
+pub(crate) fn answer_1_0(value: Value) -> Answer {
+    answer(&value, JSON_1_0)
+}
+
+pub(crate) fn answer_1_1(value: Value) -> Answer {
+    answer(&value, JSON_1_1)
+}
+
+fn answer(value: &Value, content_type: HeaderValue) -> Answer {
+    let mut answer = Answer::new(Full::new(Bytes::from(value.to_string())));
+    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+    answer
+}

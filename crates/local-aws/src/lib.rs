@@ -1,0 +1,100 @@
+//! The local AWS: SQS, Secrets Manager and S3 on loopback, in process, over their real wire
+//! protocols and with their real limits.
+//!
+//! It is for tests, and for running a program that needs these services with nothing installed: any
+//! AWS SDK that is given its [endpoint](LocalAws::endpoint) works with it. A test prepares queues,
+//! secrets and buckets, lets the program run, then looks at what is [in a queue](LocalAws::messages)
+//! or [in a bucket](LocalAws::objects); it can make [any call fail](Fault) in the ways networks and
+//! services do.
+//!
+//! ```
+//! use local_aws::{Calls, Fault, LocalAws, Operation, QueueSettings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let aws = LocalAws::start().await?;
+//! let url = aws.create_queue("events", QueueSettings::default());
+//! aws.create_secret("signing-key", "not a real key");
+//! aws.fault(Operation::SendMessage, Calls::Nth(2), Fault::ResetAfter);
+//! // Run the program with AWS_ENDPOINT_URL set to aws.endpoint() and the queue set to url, then:
+//! assert!(aws.messages("events").is_empty());
+//! assert_eq!(aws.calls(Operation::SendMessage), 0);
+//! # assert!(url.ends_with("/events"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is served
+//!
+//! | service | protocol | operations |
+//! |---|---|---|
+//! | SQS, standard queues | AWS JSON 1.0 | SendMessage, SendMessageBatch, ReceiveMessage, DeleteMessage, DeleteMessageBatch, ChangeMessageVisibility, StartMessageMoveTask, CreateQueue, GetQueueUrl, ListQueues, GetQueueAttributes |
+//! | Secrets Manager | AWS JSON 1.1 | GetSecretValue, PutSecretValue, CreateSecret |
+//! | S3, path-style | REST | PutObject, GetObject, HeadObject, DeleteObject, ListObjectsV2, CreateBucket, HeadBucket |
+//!
+//! Anything else is refused, with `UnknownOperationException` or `NotImplemented`, rather than
+//! answered half.
+//!
+//! # Which rules hold
+//!
+//! SQS (developer guide: message quotas, message attributes, dead-letter queues; API reference):
+//!
+//! - A message is its body and every attribute's name, data type and value, in bytes of UTF-8, and
+//!   no larger than its queue's MaximumMessageSize, by default 1,048,576; a batch together no larger
+//!   than that, of at most 10 entries with distinct ids.
+//! - A body is not empty. Bodies and String values have only the characters #x9 #xA #xD #x20-#xD7FF
+//!   #xE000-#xFFFD #x10000-#x10FFFF.
+//! - At most 10 attributes, none empty; names, data types and numbers keep their rules. None comes
+//!   back unless asked for.
+//! - MD5 digests of body and attributes are the ones that clients check.
+//! - A MessageGroupId has 1 to 128 ASCII letters, digits and punctuation marks.
+//! - Visibility timeouts, delays, retention, long polling, receive counts and receipt handles that
+//!   go stale work as documented. Time is tokio's, so a test with tokio's clock paused can move it.
+//! - A message received more often than the redrive policy allows moves, at the next receive, to the
+//!   dead-letter queue, with its body, attributes and id. StartMessageMoveTask moves all back at
+//!   once, as new messages.
+//!
+//! Secrets Manager (API reference): a new AWSCURRENT makes the one before AWSPREVIOUS; a stage that
+//! no version has is `ResourceNotFoundException`, as an unknown secret is; a deleted secret is
+//! `InvalidRequestException`; a ClientRequestToken makes a request the same as before; a value has at
+//! most 65,536 bytes. A secret goes by name, by ARN, and by ARN without its suffix; any region and
+//! account will do.
+//!
+//! S3 (API reference, user guide): `If-None-Match: *` never replaces; `Content-MD5`,
+//! `x-amz-content-sha256` and `x-amz-checksum-*` (CRC-32, CRC-32C, CRC-64/NVME, SHA-1, SHA-256) are
+//! verified, in a header or in the trailer of an `aws-chunked` body; keys have at most 1,024 bytes and
+//! user metadata 2,048.
+//!
+//! Errors have the codes and the wire form of each service.
+//!
+//! # What it is not
+//!
+//! - **Not secure.** Signatures, credentials and permissions are not checked. It listens on loopback
+//!   unless told otherwise; leave it there.
+//! - **Not durable.** All is in memory, and gone with the last [`LocalAws`].
+//! - **Not all of SQS.** No FIFO queues, no fair order among message groups (oldest first), no limit
+//!   on messages in flight, and counts called approximate are exact. Queues cannot be changed, purged
+//!   or deleted over the wire.
+//! - **Not all of S3.** No ranges, versions, multipart uploads, delimiters or conditions but that one;
+//!   encryption and ACL headers are taken and ignored.
+//! - **Not a measure of AWS.** Its latency and throughput are its own.
+
+mod dispatch;
+mod error;
+mod fault;
+mod hex;
+mod json;
+mod local;
+mod names;
+mod operation;
+mod s3;
+mod secrets;
+mod server;
+mod sqs;
+mod sync;
+
+pub use fault::{Calls, Fault};
+pub use local::LocalAws;
+pub use operation::Operation;
+pub use s3::StoredObject;
+pub use sqs::{Attribute, QueueSettings, Redrive, StoredMessage};

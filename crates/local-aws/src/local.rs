@@ -1,0 +1,165 @@
+//! The handle: starts the server, prepares what is in it, and looks inside.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::dispatch::Services;
+use crate::fault::{Calls, Fault, FaultPlan};
+use crate::operation::Operation;
+use crate::s3::{S3, StoredObject};
+use crate::secrets::SecretsManager;
+use crate::server;
+use crate::sqs::{QueueSettings, Sqs, StoredMessage};
+use crate::sync::lock;
+
+/// A running server with its queues, secrets and buckets. Clones share one server, which stops
+/// when the last of them is dropped.
+#[derive(Clone)]
+pub struct LocalAws {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    address: SocketAddr,
+    services: Arc<Services>,
+    /// Dropping it stops the server, as sending does.
+    stop: watch::Sender<bool>,
+}
+
+impl LocalAws {
+    /// Starts on 127.0.0.1 and a free port, in tasks of the current tokio runtime.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with its I/O driver enabled, like everything of tokio's.
+    pub async fn start() -> io::Result<LocalAws> {
+        LocalAws::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    /// Starts on a given address; port 0 takes a free one. Nothing checks who is calling, so keep
+    /// it to loopback.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    ///
+    /// # Panics
+    /// As [`LocalAws::start`].
+    pub async fn bind(address: SocketAddr) -> io::Result<LocalAws> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let services = Arc::new(Services {
+            sqs: Sqs::new(address),
+            secrets: SecretsManager::default(),
+            s3: S3::default(),
+            faults: Mutex::new(FaultPlan::default()),
+        });
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(server::run(listener, Arc::clone(&services), stopped));
+        let inner = Arc::new(Inner { address, services, stop });
+        Ok(LocalAws { inner })
+    }
+
+    /// Stops listening and ends every connection. What is stored can still be looked at.
+    pub fn shutdown(&self) {
+        self.inner.stop.send_replace(true);
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.inner.address
+    }
+
+    /// What to set as `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.inner.address)
+    }
+
+    /// Creates a standard queue and returns its URL. One that is there already keeps its messages
+    /// and takes the new settings. The settings are taken as they are: only `CreateQueue` over the
+    /// wire checks SQS's ranges.
+    pub fn create_queue(&self, name: &str, settings: QueueSettings) -> String {
+        self.services().sqs.create(name, settings);
+        self.queue_url(name)
+    }
+
+    /// `http://HOST:PORT/000000000000/NAME`, whether or not there is such a queue.
+    pub fn queue_url(&self, name: &str) -> String {
+        self.services().sqs.url(name)
+    }
+
+    /// Every message in a queue, oldest first, those in flight and delayed included. Receives
+    /// nothing: no count or timeout changes. Empty for a queue that does not exist.
+    pub fn messages(&self, queue: &str) -> Vec<StoredMessage> {
+        self.services().sqs.messages(queue)
+    }
+
+    /// Creates an empty bucket. One that is there already keeps its objects.
+    pub fn create_bucket(&self, name: &str) {
+        self.services().s3.create(name);
+    }
+
+    /// Every object in a bucket, by key. Empty for a bucket that does not exist.
+    pub fn objects(&self, bucket: &str) -> BTreeMap<String, StoredObject> {
+        self.services().s3.objects(bucket)
+    }
+
+    /// Creates a secret with one version, its AWSCURRENT. Replaces one of the same name, deleted
+    /// or not, with all its versions. A name in the shape of a secret's ARN gives the secret that
+    /// ARN, and the name inside it.
+    pub fn create_secret(&self, name: &str, value: &str) {
+        self.services().secrets.create(name, value);
+    }
+
+    /// Gives a secret a new AWSCURRENT version; the one before becomes AWSPREVIOUS, and the one
+    /// before that loses its stage, as `PutSecretValue` does it. Creates a secret that is not
+    /// there.
+    pub fn put_secret_value(&self, name: &str, value: &str) {
+        self.services().secrets.put(name, value);
+    }
+
+    /// Marks a secret as scheduled for deletion: its values can no longer be read.
+    pub fn delete_secret(&self, name: &str) {
+        self.services().secrets.delete(name);
+    }
+
+    /// Sets the CreatedDate of the version that has a stage, to make it look older. Does nothing
+    /// when there is none.
+    pub fn set_secret_created(&self, name: &str, stage: &str, created: SystemTime) {
+        self.services().secrets.set_created(name, stage, created);
+    }
+
+    /// How many requests of an operation arrived, refused and faulted ones included.
+    pub fn calls(&self, operation: Operation) -> usize {
+        lock(&self.services().faults).calls(operation)
+    }
+
+    /// Makes the given calls of an operation, counted from now, fail in the given way. Where two
+    /// faults are for the same call, the one set last counts.
+    pub fn fault(&self, operation: Operation, calls: impl Into<Calls>, fault: Fault) {
+        lock(&self.services().faults).set(operation, calls.into(), fault);
+    }
+
+    /// Forgets every fault. What already hangs goes on hanging; the counts of calls go on.
+    pub fn clear_faults(&self) {
+        lock(&self.services().faults).clear();
+    }
+
+    fn services(&self) -> &Services {
+        &self.inner.services
+    }
+}
+
+/// Names the endpoint alone: what is stored may be secret.
+impl std::fmt::Debug for LocalAws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LocalAws").field(&self.endpoint()).finish()
+    }
+}

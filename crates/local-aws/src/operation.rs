@@ -1,0 +1,119 @@
+//! The operations that are served, and how a request names one.
+
+use hyper::Method;
+
+/// An operation of one of the three services, by its AWS name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// SQS
+    CreateQueue,
+    /// SQS
+    GetQueueUrl,
+    /// SQS
+    ListQueues,
+    /// SQS
+    GetQueueAttributes,
+    /// SQS
+    SendMessage,
+    /// SQS
+    SendMessageBatch,
+    /// SQS
+    ReceiveMessage,
+    /// SQS
+    DeleteMessage,
+    /// SQS
+    DeleteMessageBatch,
+    /// SQS
+    ChangeMessageVisibility,
+    /// SQS
+    StartMessageMoveTask,
+    /// Secrets Manager
+    CreateSecret,
+    /// Secrets Manager
+    GetSecretValue,
+    /// Secrets Manager
+    PutSecretValue,
+    /// S3
+    CreateBucket,
+    /// S3
+    HeadBucket,
+    /// S3
+    ListObjectsV2,
+    /// S3
+    PutObject,
+    /// S3
+    GetObject,
+    /// S3
+    HeadObject,
+    /// S3
+    DeleteObject,
+}
+
+/// The three services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Sqs,
+    SecretsManager,
+    S3,
+}
+
+impl Operation {
+    pub(crate) fn service(self) -> Service {
+        use Operation::*;
+        match self {
+            CreateQueue
+            | GetQueueUrl
+            | ListQueues
+            | GetQueueAttributes
+            | SendMessage
+            | SendMessageBatch
+            | ReceiveMessage
+            | DeleteMessage
+            | DeleteMessageBatch
+            | ChangeMessageVisibility
+            | StartMessageMoveTask => Service::Sqs,
+            CreateSecret | GetSecretValue | PutSecretValue => Service::SecretsManager,
+            CreateBucket | HeadBucket | ListObjectsV2 | PutObject | GetObject | HeadObject | DeleteObject => {
+                Service::S3
+            }
+        }
+    }
+
+    /// From the part after the dot of `X-Amz-Target`, for the two services that speak JSON.
+    pub(crate) fn from_target(service: Service, name: &str) -> Option<Operation> {
+        use Operation::*;
+        let operation = match name {
+            "CreateQueue" => CreateQueue,
+            "GetQueueUrl" => GetQueueUrl,
+            "ListQueues" => ListQueues,
+            "GetQueueAttributes" => GetQueueAttributes,
+            "SendMessage" => SendMessage,
+            "SendMessageBatch" => SendMessageBatch,
+            "ReceiveMessage" => ReceiveMessage,
+            "DeleteMessage" => DeleteMessage,
+            "DeleteMessageBatch" => DeleteMessageBatch,
+            "ChangeMessageVisibility" => ChangeMessageVisibility,
+            "StartMessageMoveTask" => StartMessageMoveTask,
+            "CreateSecret" => CreateSecret,
+            "GetSecretValue" => GetSecretValue,
+            "PutSecretValue" => PutSecretValue,
+            _ => return None,
+        };
+        (operation.service() == service).then_some(operation)
+    }
+
+    /// From a path-style S3 request: its method, and whether its path has a key after the bucket.
+    pub(crate) fn from_s3(method: &Method, has_key: bool) -> Option<Operation> {
+        match (method.as_str(), has_key) {
+            ("PUT", false) => Some(Operation::CreateBucket),
+            ("HEAD", false) => Some(Operation::HeadBucket),
+            ("GET", false) => Some(Operation::ListObjectsV2),
+            ("PUT", true) => Some(Operation::PutObject),
+            ("GET", true) => Some(Operation::GetObject),
+            ("HEAD", true) => Some(Operation::HeadObject),
+            ("DELETE", true) => Some(Operation::DeleteObject),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! PutObject and DeleteObject.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use hyper::StatusCode;
+use hyper::header::{ETAG, HeaderName, HeaderValue};
+use md5::{Digest, Md5};
+
+use super::body::Body;
+use super::bucket::StoredObject;
+use super::checksum::verify;
+use super::error::{invalid_request, not_implemented};
+use super::path::Path;
+use super::{S3, answer};
+use crate::dispatch::{Answer, Call};
+use crate::error::ServiceError;
+use crate::hex::hex;
+
+/// Bytes in a key (S3 user guide, object keys).
+const KEY_LENGTH: usize = 1_024;
+/// Bytes in all names and values of the user metadata (S3 user guide, object metadata).
+const METADATA_SIZE: usize = 2_048;
+
+impl S3 {
+    /// With `If-None-Match: *`, only where there is no object of that key yet.
+    pub(super) fn put_object(&self, path: Path, call: &Call) -> Result<Answer, ServiceError> {
+        if call.header("x-amz-copy-source").is_some() || call.header("if-match").is_some() {
+            return Err(not_implemented());
+        }
+        if path.key.len() > KEY_LENGTH {
+            return Err(ServiceError::bad_request("KeyTooLongError", "Your key is too long"));
+        }
+        let only_new = match call.header("if-none-match") {
+            None => false,
+            Some("*") => true,
+            Some(_) => return Err(not_implemented()),
+        };
+        let body = Body::read(call)?;
+        let object = StoredObject {
+            metadata: metadata(call)?,
+            content_type: call.header("content-type").map(str::to_owned),
+            etag: format!("\"{}\"", hex(&Md5::digest(&body.bytes))),
+            modified: SystemTime::now(),
+            checksums: verify(call, &body)?,
+            body: body.bytes,
+        };
+        let answer = stored(&object)?;
+        self.with_bucket(&path, |bucket| {
+            if only_new && bucket.contains_key(&path.key) {
+                return Err(ServiceError::new(
+                    StatusCode::PRECONDITION_FAILED,
+                    "PreconditionFailed",
+                    "At least one of the pre-conditions you specified did not hold",
+                ));
+            }
+            bucket.insert(path.key.clone(), object);
+            Ok(answer)
+        })
+    }
+
+    /// The same for an object that is there and one that is not.
+    pub(super) fn delete_object(&self, path: &Path) -> Result<Answer, ServiceError> {
+        self.with_bucket(path, |bucket| {
+            bucket.remove(&path.key);
+            Ok(answer::empty(StatusCode::NO_CONTENT))
+        })
+    }
+}
+
+fn stored(object: &StoredObject) -> Result<Answer, ServiceError> {
+    let mut answer = answer::empty(StatusCode::OK);
+    insert(&mut answer, ETAG, &object.etag)?;
+    insert_checksums(&mut answer, object)?;
+    Ok(answer)
+}
+
+/// The `x-amz-meta-*` headers.
+fn metadata(call: &Call) -> Result<BTreeMap<String, String>, ServiceError> {
+    let mut metadata = BTreeMap::new();
+    for (name, value) in &call.headers {
+        if let Some(name) = name.as_str().strip_prefix("x-amz-meta-") {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            metadata.insert(name.to_owned(), value);
+        }
+    }
+    let sizes = metadata.iter().map(|(name, value)| name.len() + value.len());
+    if sizes.sum::<usize>() > METADATA_SIZE {
+        return Err(ServiceError::bad_request(
+            "MetadataTooLarge",
+            "Your metadata headers exceed the maximum allowed metadata size",
+        ));
+    }
+    Ok(metadata)
+}
+
+pub(super) fn insert_checksums(answer: &mut Answer, object: &StoredObject) -> Result<(), ServiceError> {
+    for (name, value) in &object.checksums {
+        let name = HeaderName::try_from(name).map_err(|_| unsayable())?;
+        insert(answer, name, value)?;
+    }
+    Ok(())
+}
+
+pub(super) fn insert(answer: &mut Answer, name: HeaderName, value: &str) -> Result<(), ServiceError> {
+    let value = HeaderValue::try_from(value).map_err(|_| unsayable())?;
+    answer.headers_mut().insert(name, value);
+    Ok(())
+}
+
+fn unsayable() -> ServiceError {
+    invalid_request("A value cannot be sent as a header.")
+}

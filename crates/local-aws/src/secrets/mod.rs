@@ -1,0 +1,97 @@
+//! Secrets Manager: AWS JSON 1.1, target prefix `secretsmanager`.
+
+mod identity;
+mod operations;
+mod secret;
+
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::{Value, json};
+
+use self::identity::Identity;
+use self::secret::{Payload, Secret, Stage};
+use crate::dispatch::{Answer, Call};
+use crate::error::ServiceError;
+use crate::json::parameters;
+use crate::operation::Operation;
+use crate::sync::lock;
+
+/// Every secret there is.
+#[derive(Default)]
+pub(crate) struct SecretsManager {
+    secrets: Mutex<Vec<Secret>>,
+}
+
+impl SecretsManager {
+    pub(crate) fn serve(&self, operation: Operation, call: &Call) -> Result<Value, ServiceError> {
+        match operation {
+            Operation::GetSecretValue => self.get_secret_value(&parameters(call)?),
+            Operation::PutSecretValue => self.put_secret_value(parameters(call)?),
+            Operation::CreateSecret => self.create_secret(parameters(call)?),
+            _ => {
+                Err(ServiceError::bad_request("UnknownOperationException", "The operation belongs to another service."))
+            }
+        }
+    }
+
+    pub(crate) fn create(&self, name: &str, value: &str) {
+        let mut secret = Secret::new(Identity::named(name));
+        secret.rotate(Payload::Text(value.to_owned()));
+        let mut secrets = lock(&self.secrets);
+        secrets.retain(|other| other.identity.name != secret.identity.name);
+        secrets.push(secret);
+    }
+
+    pub(crate) fn put(&self, name: &str, value: &str) {
+        let payload = Payload::Text(value.to_owned());
+        let mut secrets = lock(&self.secrets);
+        match find(&mut secrets, name) {
+            Some(secret) => secret.rotate(payload),
+            None => {
+                let mut secret = Secret::new(Identity::named(name));
+                secret.rotate(payload);
+                secrets.push(secret);
+            }
+        }
+    }
+
+    pub(crate) fn delete(&self, name: &str) {
+        if let Some(secret) = find(&mut lock(&self.secrets), name) {
+            secret.deleted = true;
+        }
+    }
+
+    pub(crate) fn set_created(&self, name: &str, stage: &str, created: SystemTime) {
+        let mut secrets = lock(&self.secrets);
+        let secret = find(&mut secrets, name);
+        if let Some(version) = secret.and_then(|secret| secret.version_at_mut(&Stage::from(stage))) {
+            version.created = created;
+        }
+    }
+}
+
+/// The secret that an id means: its name, its ARN, or its ARN without the random suffix.
+fn find<'a>(secrets: &'a mut [Secret], id: &str) -> Option<&'a mut Secret> {
+    // A whole ARN first: one secret's name may be another's with a suffix.
+    let exact = secrets.iter().position(|secret| secret.identity.is(id));
+    let close = || secrets.iter().position(|secret| secret.identity.is_meant_by(id));
+    let found = exact.or_else(close)?;
+    secrets.get_mut(found)
+}
+
+pub(crate) fn refusal(error: &ServiceError) -> Answer {
+    let body = json!({ "__type": error.code, "Message": error.message });
+    let mut answer = Answer::new(Full::new(Bytes::from(body.to_string())));
+    *answer.status_mut() = error.status;
+    let headers = answer.headers_mut();
+    let content_type = HeaderValue::from_static("application/x-amz-json-1.1");
+    headers.insert(CONTENT_TYPE, content_type);
+    if let Ok(code) = HeaderValue::try_from(error.code.as_ref()) {
+        headers.insert("x-amzn-errortype", code);
+    }
+    answer
+}

@@ -1,0 +1,60 @@
+//! Listening, connections, and cutting one off.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::dispatch::{Reset, Services};
+
+/// How long to leave the listener alone after a failed accept, such as one without a free file
+/// descriptor, which would fail again at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Accepts until `stop` changes or its sender is gone, then ends every connection too.
+pub(crate) async fn run(listener: TcpListener, services: Arc<Services>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.changed() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let connection = connection(stream, Arc::clone(&services));
+        let mut stop = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = connection => {}
+            }
+        });
+    }
+}
+
+/// Serves one connection, keep-alive included, until either side closes it.
+async fn connection(stream: TcpStream, services: Arc<Services>) {
+    // Small answers must not wait for an acknowledgement. A socket that refuses is only slower.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let services = Arc::clone(&services);
+        async move { services.answer(request).await }
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let ended = (&mut connection).await;
+    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<Reset>())) {
+        reset(connection.into_parts().io.into_inner());
+    }
+}
+
+/// Closes with a RST rather than a FIN: without lingering, the kernel discards what was not read
+/// and resets.
+fn reset(stream: TcpStream) {
+    let _ = stream.set_zero_linger();
+}

@@ -1,0 +1,38 @@
+//! The digests that SQS answers with and that clients check.
+
+use md5::{Digest, Md5};
+
+use super::message::{AttributeValue, StoredAttribute};
+use crate::hex::hex;
+
+/// MD5OfMessageBody, MD5OfBody.
+pub(super) fn body_md5(body: &str) -> String {
+    hex(&Md5::digest(body))
+}
+
+/// MD5OfMessageAttributes: over the attributes in the order of their names, each as its name, its
+/// data type, one byte for how the value travels (1 text, 2 binary) and the value, where each
+/// but that byte comes after its length as 4 bytes, big-endian (SQS developer guide, "Calculating
+/// the MD5 message digest for message attributes"). None for no attributes.
+pub(super) fn attributes_md5<'a>(sorted: impl IntoIterator<Item = (&'a str, &'a StoredAttribute)>) -> Option<String> {
+    let mut sorted = sorted.into_iter().peekable();
+    sorted.peek()?;
+    let mut md5 = Md5::new();
+    for (name, attribute) in sorted {
+        update(&mut md5, name.as_bytes());
+        update(&mut md5, attribute.data_type.as_bytes());
+        md5.update(match attribute.value {
+            AttributeValue::Text(_) => [1],
+            AttributeValue::Binary(_) => [2],
+        });
+        update(&mut md5, attribute.value.bytes());
+    }
+    Some(hex(&md5.finalize()))
+}
+
+fn update(md5: &mut Md5, part: &[u8]) {
+    // No part is longer than a message, which is at most 1 MiB.
+    let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
+    md5.update(length.to_be_bytes());
+    md5.update(part);
+}

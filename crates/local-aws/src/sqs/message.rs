@@ -1,0 +1,136 @@
+//! What a message is, while stored.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// A message as a test sees it: all that was sent, and how often it was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredMessage {
+    /// SQS's own id, as `SendMessage` returned it.
+    pub message_id: String,
+    /// The body, to the byte.
+    pub body: String,
+    /// The message attributes, by name.
+    pub attributes: BTreeMap<String, Attribute>,
+    /// The MessageGroupId, which on a standard queue makes it a fair one.
+    pub group_id: Option<String>,
+    /// The ApproximateReceiveCount, which here is exact. It is kept when the message moves to its
+    /// dead-letter queue.
+    pub receive_count: u32,
+    /// The ARN of the queue that the message was moved here from after too many receives.
+    pub dead_letter_source: Option<String>,
+}
+
+/// A message attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// `String`, `Number` or `Binary`, perhaps with a label after a dot.
+    pub data_type: String,
+    /// The value; that of a Binary in base64, as on the wire.
+    pub value: String,
+}
+
+/// What a sender gave, checked.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    pub(super) body: String,
+    pub(super) attributes: BTreeMap<String, StoredAttribute>,
+    pub(super) group_id: Option<String>,
+    /// The AWSTraceHeader system attribute. It does not count towards the size.
+    pub(super) trace_header: Option<StoredAttribute>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct StoredAttribute {
+    pub(super) data_type: String,
+    pub(super) value: AttributeValue,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum AttributeValue {
+    /// Of a String or a Number.
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+/// A message in a queue.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) id: String,
+    pub(super) content: Content,
+    /// For people: the SentTimestamp.
+    pub(super) sent: SystemTime,
+    /// For retention, on the clock that tests can move.
+    pub(super) sent_at: Instant,
+    /// From when a receive may return it.
+    pub(super) visible_from: Instant,
+    pub(super) receive_count: u32,
+    pub(super) first_received: Option<SystemTime>,
+    pub(super) dead_letter_source: Option<String>,
+}
+
+impl Message {
+    pub(super) fn new(content: Content, visible_from: Instant) -> Message {
+        Message {
+            id: Uuid::new_v4().to_string(),
+            content,
+            sent: SystemTime::now(),
+            sent_at: Instant::now(),
+            visible_from,
+            receive_count: 0,
+            first_received: None,
+            dead_letter_source: None,
+        }
+    }
+
+    pub(super) fn stored(&self) -> StoredMessage {
+        let attributes = self.content.attributes.iter();
+        StoredMessage {
+            message_id: self.id.clone(),
+            body: self.content.body.clone(),
+            attributes: attributes.map(|(name, attribute)| (name.clone(), attribute.shown())).collect(),
+            group_id: self.content.group_id.clone(),
+            receive_count: self.receive_count,
+            dead_letter_source: self.dead_letter_source.clone(),
+        }
+    }
+}
+
+impl Content {
+    /// In bytes: the body, and each attribute's name, data type and value (SQS developer guide,
+    /// message quotas).
+    pub(super) fn size(&self) -> usize {
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, attribute)| name.len() + attribute.data_type.len() + attribute.value.bytes().len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+}
+
+impl StoredAttribute {
+    fn shown(&self) -> Attribute {
+        Attribute {
+            data_type: self.data_type.clone(),
+            value: match &self.value {
+                AttributeValue::Text(text) => text.clone(),
+                AttributeValue::Binary(bytes) => STANDARD.encode(bytes),
+            },
+        }
+    }
+}
+
+impl AttributeValue {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            AttributeValue::Text(text) => text.as_bytes(),
+            AttributeValue::Binary(bytes) => bytes,
+        }
+    }
+}

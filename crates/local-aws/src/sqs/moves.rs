@@ -1,0 +1,76 @@
+//! StartMessageMoveTask: from a dead-letter queue back to where the messages came from.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::error::{invalid, missing};
+use super::message::Message;
+use super::{Queues, Sqs};
+use crate::error::ServiceError;
+use crate::sync::lock;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct StartMoveTask {
+    source_arn: Option<String>,
+    destination_arn: Option<String>,
+}
+
+impl Sqs {
+    /// Moves at once all that is visible: to the destination, or without one each message to the
+    /// queue it died in; what was sent here in the first place then stays. A moved message is new:
+    /// it has another id, and its retention and receive count start again (SQS developer guide,
+    /// dead-letter queue redrive).
+    pub(super) fn start_move_task(&self, request: StartMoveTask) -> Result<Value, ServiceError> {
+        let source = request.source_arn.ok_or_else(|| missing("SourceArn"))?;
+        let mut queues = lock(&self.queues);
+        let name = existing(&queues, &source)?;
+        let is_dead_letter_queue = queues.values().any(|queue| {
+            let redrive = queue.settings.redrive.as_ref();
+            redrive.is_some_and(|redrive| redrive.dead_letter_queue == name)
+        });
+        if !is_dead_letter_queue {
+            return Err(invalid("Source queue must be configured as a Dead Letter Queue."));
+        }
+        let destination = request.destination_arn;
+        let destination = destination.map(|arn| existing(&queues, &arn)).transpose()?;
+        let target = |queues: &Queues, message: &Message| match &destination {
+            Some(destination) => Some(destination.clone()),
+            None => existing(queues, message.dead_letter_source.as_deref()?).ok(),
+        };
+        let Some(mut dead_letters) = queues.remove(&name) else {
+            return Err(not_found());
+        };
+        let moved = dead_letters.take_out(|message| target(&queues, message).is_some());
+        queues.insert(name, dead_letters);
+        for message in moved {
+            let queue = target(&queues, &message).and_then(|name| queues.get_mut(&name));
+            if let Some(queue) = queue {
+                queue.push(Message::new(message.content, Instant::now()));
+            }
+        }
+        drop(queues);
+        self.arrivals.notify_waiters();
+        let task = json!({ "taskId": Uuid::new_v4().to_string(), "sourceArn": source });
+        Ok(json!({ "TaskHandle": STANDARD.encode(task.to_string()) }))
+    }
+}
+
+/// The name of the queue that has an ARN.
+fn existing(queues: &Queues, arn: &str) -> Result<String, ServiceError> {
+    let name = arn.rsplit(':').next().unwrap_or_default();
+    if !queues.contains_key(name) {
+        return Err(not_found());
+    }
+    Ok(name.to_owned())
+}
+
+fn not_found() -> ServiceError {
+    let message = "The resource that you specified for the SourceArn or DestinationArn parameter \
+                   doesn't exist.";
+    ServiceError::bad_request("ResourceNotFoundException", message)
+}

@@ -1,0 +1,156 @@
+//! One queue: what is in it, what of it is visible, and what has been received too often.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::message::{Content, Message, StoredMessage};
+use super::receipt::Receipt;
+use super::settings::QueueSettings;
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) settings: QueueSettings,
+    pub(super) created: SystemTime,
+    /// By place: the order of arrival.
+    messages: BTreeMap<u64, Message>,
+    next_place: u64,
+}
+
+/// What a receive took out of sight, and what it found to be dead.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// The places of the messages received.
+    pub(super) received: Vec<u64>,
+    /// Messages past the redrive policy's count, no longer in the queue.
+    pub(super) dead: Vec<Message>,
+}
+
+/// How many messages are visible, in flight and delayed.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) visible: usize,
+    pub(super) in_flight: usize,
+    pub(super) delayed: usize,
+}
+
+impl Queue {
+    pub(super) fn new(settings: QueueSettings) -> Queue {
+        Queue { settings, created: SystemTime::now(), messages: BTreeMap::new(), next_place: 0 }
+    }
+
+    /// Stores a message and returns its id. `delay` in seconds; without one, the queue's.
+    pub(super) fn send(&mut self, content: Content, delay: Option<u32>) -> String {
+        let delay = delay.unwrap_or(self.settings.delay_seconds);
+        let message = Message::new(content, Instant::now() + seconds(delay));
+        let id = message.id.clone();
+        self.push(message);
+        id
+    }
+
+    /// Puts a message, new or moved here, behind all others.
+    pub(super) fn push(&mut self, message: Message) {
+        self.messages.insert(self.next_place, message);
+        self.next_place = self.next_place.saturating_add(1);
+    }
+
+    /// Receives up to `most` visible messages, oldest first, and hides them for `hidden` seconds.
+    /// With `dead_after`, a visible message already received that often is taken out instead.
+    pub(super) fn take(&mut self, most: usize, hidden: u32, dead_after: Option<u32>) -> Taken {
+        self.expire();
+        let now = Instant::now();
+        let mut taken = Taken::default();
+        let mut dead = Vec::new();
+        let visible = self.messages.iter_mut();
+        for (place, message) in visible.filter(|(_, message)| message.visible_from <= now) {
+            if dead_after.is_some_and(|most| message.receive_count >= most) {
+                dead.push(*place);
+                continue;
+            }
+            if taken.received.len() == most {
+                break;
+            }
+            message.receive_count = message.receive_count.saturating_add(1);
+            message.first_received.get_or_insert_with(SystemTime::now);
+            message.visible_from = now + seconds(hidden);
+            taken.received.push(*place);
+        }
+        taken.dead = dead.iter().filter_map(|place| self.messages.remove(place)).collect();
+        taken
+    }
+
+    pub(super) fn get(&self, place: u64) -> Option<&Message> {
+        self.messages.get(&place)
+    }
+
+    /// Deletes a message. With a stale handle nothing is deleted, and SQS does not say so (API
+    /// reference, DeleteMessage).
+    pub(super) fn delete(&mut self, receipt: &Receipt) {
+        let current = |message: &Message| message.receive_count == receipt.receive_count;
+        if self.messages.get(&receipt.place).is_some_and(current) {
+            self.messages.remove(&receipt.place);
+        }
+    }
+
+    /// Hides a message in flight for `hidden` seconds from now. False when it is not in flight.
+    pub(super) fn change_visibility(&mut self, receipt: &Receipt, hidden: u32) -> bool {
+        let now = Instant::now();
+        let in_flight = self
+            .messages
+            .get_mut(&receipt.place)
+            .filter(|message| message.receive_count == receipt.receive_count && message.visible_from > now);
+        match in_flight {
+            Some(message) => {
+                message.visible_from = now + seconds(hidden);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes out every visible message that `choose` wants.
+    pub(super) fn take_out(&mut self, choose: impl Fn(&Message) -> bool) -> Vec<Message> {
+        self.expire();
+        let now = Instant::now();
+        self.messages
+            .extract_if(.., |_, message| message.visible_from <= now && choose(message))
+            .map(|(_, message)| message)
+            .collect()
+    }
+
+    /// When the next message that is out of sight comes back into it.
+    pub(super) fn next_visible(&self) -> Option<Instant> {
+        self.messages.values().map(|message| message.visible_from).min()
+    }
+
+    pub(super) fn counts(&mut self) -> Counts {
+        self.expire();
+        let now = Instant::now();
+        self.messages.values().fold(Counts::default(), |mut counts, message| {
+            let count = match message {
+                message if message.visible_from <= now => &mut counts.visible,
+                message if message.receive_count > 0 => &mut counts.in_flight,
+                _ => &mut counts.delayed,
+            };
+            *count = count.saturating_add(1);
+            counts
+        })
+    }
+
+    pub(super) fn stored(&mut self) -> Vec<StoredMessage> {
+        self.expire();
+        self.messages.values().map(Message::stored).collect()
+    }
+
+    /// Drops what is older than the retention period, counted from when it was first sent, even
+    /// for what was moved here as dead (SQS developer guide, dead-letter queues).
+    fn expire(&mut self) {
+        let retention = seconds(self.settings.message_retention_period);
+        self.messages.retain(|_, message| message.sent_at.elapsed() < retention);
+    }
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(count.into())
+}

@@ -1,0 +1,129 @@
+//! SendMessage and SendMessageBatch.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Sqs;
+use super::content::SentMessage;
+use super::delete::check_entry_ids;
+use super::digest::{attributes_md5, body_md5};
+use super::error::invalid;
+use super::message::Content;
+use super::queue::Queue;
+use crate::error::ServiceError;
+
+/// Bytes that the messages of one batch may have together (SQS message quotas).
+const BATCH_SIZE: usize = 1_048_576;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SendMessageBatch {
+    queue_url: Option<String>,
+    #[serde(default)]
+    entries: Vec<SentMessage>,
+}
+
+impl Sqs {
+    pub(super) fn send_message(&self, request: SentMessage) -> Result<Value, ServiceError> {
+        let url = request.queue_url.clone();
+        let sent = self.with_queue(url.as_deref(), |_, queue| send(queue, request))?;
+        self.arrivals.notify_waiters();
+        Ok(Value::Object(sent))
+    }
+
+    /// What is wrong with one message fails that one; what is wrong with the batch, all of it.
+    pub(super) fn send_message_batch(&self, request: SendMessageBatch) -> Result<Value, ServiceError> {
+        check_entry_ids(request.entries.iter().map(|entry| entry.id.as_deref()))?;
+        let checked = request.entries.into_iter().map(|mut entry| Entry {
+            id: entry.id.take().unwrap_or_default(),
+            delay: delay(&entry),
+            content: entry.check(),
+        });
+        let entries: Vec<Entry> = checked.collect();
+        let contents = entries.iter().filter_map(|entry| entry.content.as_ref().ok());
+        check_batch_size(contents.map(Content::size).sum())?;
+        let answer = self.with_queue(request.queue_url.as_deref(), |_, queue| {
+            let answers = entries.into_iter().map(|entry| entry.send(queue));
+            let (sent, failed): (Vec<Value>, Vec<Value>) =
+                answers.partition(|answer| answer.get("MessageId").is_some());
+            Ok(json!({ "Successful": sent, "Failed": failed }))
+        })?;
+        self.arrivals.notify_waiters();
+        Ok(answer)
+    }
+}
+
+fn send(queue: &mut Queue, request: SentMessage) -> Result<Map<String, Value>, ServiceError> {
+    let delay = delay(&request);
+    let content = request.check()?;
+    store(queue, content, delay)
+}
+
+/// Takes a content that is not too large for the queue, and tells the sender what was taken.
+fn store(queue: &mut Queue, content: Content, delay: Option<u32>) -> Result<Map<String, Value>, ServiceError> {
+    let most = queue.settings.maximum_message_size;
+    if usize::try_from(most).is_ok_and(|most| content.size() > most) {
+        return Err(invalid(format!(
+            "One or more parameters are invalid. Reason: Message must be shorter than {most} bytes."
+        )));
+    }
+    let attributes = content.attributes.iter();
+    let attributes = attributes_md5(attributes.map(|(name, value)| (name.as_str(), value)));
+    let trace_header = content.trace_header.as_ref();
+    let system = attributes_md5(trace_header.map(|value| ("AWSTraceHeader", value)));
+    let mut answer = Map::new();
+    answer.insert("MD5OfMessageBody".into(), body_md5(&content.body).into());
+    if let Some(md5) = attributes {
+        answer.insert("MD5OfMessageAttributes".into(), md5.into());
+    }
+    if let Some(md5) = system {
+        answer.insert("MD5OfMessageSystemAttributes".into(), md5.into());
+    }
+    answer.insert("MessageId".into(), queue.send(content, delay).into());
+    Ok(answer)
+}
+
+/// One message of a batch.
+struct Entry {
+    id: String,
+    delay: Option<u32>,
+    content: Result<Content, ServiceError>,
+}
+
+impl Entry {
+    fn send(self, queue: &mut Queue) -> Value {
+        let sent = self.content.and_then(|content| store(queue, content, self.delay));
+        match sent {
+            Ok(mut answer) => {
+                answer.insert("Id".into(), self.id.into());
+                Value::Object(answer)
+            }
+            Err(error) => failed_entry(&self.id, &error),
+        }
+    }
+}
+
+/// A BatchResultErrorEntry.
+pub(super) fn failed_entry(id: &str, error: &ServiceError) -> Value {
+    json!({
+        "Id": id,
+        "Code": error.code,
+        "Message": error.message,
+        "SenderFault": true,
+    })
+}
+
+/// Checked together with the content, so what is out of range here never comes to be used.
+fn delay(sent: &SentMessage) -> Option<u32> {
+    sent.delay_seconds.and_then(|delay| u32::try_from(delay).ok())
+}
+
+fn check_batch_size(size: usize) -> Result<(), ServiceError> {
+    if size <= BATCH_SIZE {
+        return Ok(());
+    }
+    Err(ServiceError::bad_request(
+        "AWS.SimpleQueueService.BatchRequestTooLong",
+        format!("Batch requests cannot be longer than {BATCH_SIZE} bytes. You have sent {size} bytes."),
+    ))
+}

@@ -1,0 +1,241 @@
+//! The real binary as Lambda runs it: polls a runtime interface, answers, and writes its log.
+
+use std::{process::Stdio, time::Duration};
+
+use flinks_dev::{
+    samples,
+    stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
+};
+use flinks_webhooks::kind::Kind;
+use local_aws::{Calls, Fault, Operation};
+use local_lambda::{Outcome, RuntimeInterface, gateway};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+/// Far more than anything here takes: a process that hangs fails its test instead of holding it up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Function {
+    stack: Stack,
+    runtime: RuntimeInterface,
+    process: Child,
+}
+
+impl Function {
+    async fn start() -> Self {
+        Self::on(Stack::start().await.unwrap()).await
+    }
+
+    async fn on(stack: Stack) -> Self {
+        let runtime = RuntimeInterface::start().await.unwrap();
+        let process = command().envs(runtime.environment()).envs(stack.environment()).spawn().unwrap();
+        tokio::time::timeout(PATIENCE, runtime.first_poll()).await.unwrap();
+        Self { stack, runtime, process }
+    }
+
+    /// The status and body of the answer to an event.
+    async fn answer(&self, event: impl Into<Vec<u8>>) -> (u16, String) {
+        match tokio::time::timeout(PATIENCE, self.runtime.invoke(event.into())).await.unwrap() {
+            Outcome::Response(bytes) => {
+                let response = gateway::response(&bytes).unwrap();
+                assert_eq!(response.headers["content-type"], "application/json");
+                (response.status, String::from_utf8(response.body).unwrap())
+            }
+            other => panic!("the function failed: {other:?}"),
+        }
+    }
+
+    /// Ends the process; its log, line by line.
+    async fn log(mut self) -> Vec<Value> {
+        self.process.start_kill().unwrap();
+        let output = self.process.wait_with_output().await.unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "nothing is written but to the log");
+        lines(&output.stdout)
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-webhooks"));
+    command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A log is one JSON object a line, with a level and a time.
+fn lines(log: &[u8]) -> Vec<Value> {
+    let lines: Vec<Value> =
+        str::from_utf8(log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in &lines {
+        assert!(["INFO", "WARN", "ERROR"].contains(&line["level"].as_str().unwrap()), "{line}");
+        let timestamp = line["timestamp"].as_str().unwrap();
+        assert!(timestamp.len() >= 20 && timestamp.as_bytes()[10] == b'T' && timestamp.ends_with('Z'), "{line}");
+    }
+    lines
+}
+
+/// Everything in the samples that must not be in a log: the values of their bodies and headers, and the secrets.
+fn confidential() -> Vec<String> {
+    fn texts(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) => found.push(text.clone()),
+            Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+            Value::Object(members) => {
+                // The type says the queue, which a log may name.
+                let told = |name: &str| name == "ResponseType";
+                members.iter().filter(|(name, _)| !told(name)).for_each(|(_, value)| texts(value, found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = vec![SIGNING_SECRET.to_owned(), PAY_SIGNING_SECRET.to_owned(), "some other secret".to_owned()];
+    for sample in samples::all() {
+        if let Ok(body) = serde_json::from_slice::<Value>(&sample.body) {
+            texts(&body, &mut found);
+        }
+        texts(&sample.event["headers"], &mut found);
+    }
+    // Words so short that a log has them for reasons of its own.
+    found.retain(|text| text.len() > 4);
+    found
+}
+
+#[tokio::test]
+async fn every_sample_gets_its_answer_its_queue_and_its_line() {
+    let function = Function::start().await;
+    let samples = samples::all();
+    for sample in &samples {
+        let (status, body) = function.answer(sample.event.to_string()).await;
+        assert_eq!(status, sample.expected.status(), "{}", sample.name);
+        let expected = match status {
+            200 => r#"{"status":"stored"}"#,
+            400 => r#"{"error":"bad request"}"#,
+            _ => r#"{"error":"unauthorized"}"#,
+        };
+        assert_eq!(body, expected, "{}", sample.name);
+    }
+    for kind in Kind::ALL {
+        let expected = samples.iter().filter(|sample| sample.expected.kind() == Some(kind)).count();
+        assert_eq!(function.stack.aws.messages(kind.queue()).len(), expected, "{kind:?}");
+    }
+
+    let log = function.log().await;
+    assert_eq!(log.len(), samples.len(), "one line for each event");
+    let secrets = confidential();
+    for (line, sample) in log.iter().zip(&samples) {
+        let name = sample.name;
+        assert_eq!(line["queue"].as_str(), sample.expected.kind().map(Kind::queue), "{name}");
+        assert!(!line["requestId"].as_str().unwrap().is_empty(), "{name}");
+        let text = line.to_string();
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{name}: the log has {secret:?}: {text}");
+        }
+        metrics(line);
+    }
+}
+
+/// Checks a line against the embedded metric format: every metric that is declared has a number, every dimension a
+/// text. Gives the names of the metrics.
+fn metrics(line: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    assert!(line["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{line}");
+    for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+        assert_eq!(directive["Namespace"], "FlinksWebhooks");
+        for dimension in directive["Dimensions"][0].as_array().unwrap() {
+            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}: {line}");
+        }
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(line[name].is_number(), "{name}: {line}");
+            assert!(["Count", "Bytes", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()), "{line}");
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+#[tokio::test]
+async fn a_line_counts_what_happened() {
+    let function = Function::start().await;
+    let samples = samples::all();
+    let sample = |name: &str| samples.iter().find(|sample| sample.name == name).unwrap().event.to_string();
+    for name in ["kyc", "illegal-character", "forged", "not-http"] {
+        function.answer(sample(name)).await;
+    }
+    function.stack.aws.fault(
+        Operation::SendMessage,
+        Calls::All,
+        Fault::Refuse("AccessDenied", "quoting Zoé Lefrançois"),
+    );
+    assert_eq!(function.answer(sample("kyc")).await.0, 200);
+    assert_eq!(function.stack.aws.objects(PAYLOAD_BUCKET).len(), 2);
+    let log = function.log().await;
+    let has = |line: usize, name: &str| metrics(&log[line]).iter().any(|metric| metric == name);
+
+    assert!(
+        has(0, "Received") && has(0, "StoredInline") && has(0, "SignedRaw") && has(0, "Stored") && has(0, "TotalTime")
+    );
+    assert_eq!(
+        (&log[0]["level"], &log[0]["Kind"], &log[0]["BodyBytes"]),
+        (&"INFO".into(), &"kyc".into(), &samples[0].body.len().into())
+    );
+    assert!(has(1, "StoredClaimCheck"));
+    assert!(has(2, "Rejected") && has(2, "KeyRefreshes") && !has(2, "Stored"));
+    assert_eq!((&log[2]["level"], &log[2]["Reason"]), (&"INFO".into(), &"signature-wrong".into()));
+    assert_eq!(log[3]["Reason"], "not-http");
+    assert!(has(4, "StoredSpilled"));
+    assert_eq!((&log[4]["level"], &log[4]["awsFailures"][0]["code"]), (&"ERROR".into(), &"AccessDenied".into()));
+    assert!(!log[4].to_string().contains("quoting"), "{}", log[4]);
+}
+
+#[tokio::test]
+async fn hostile_events_get_an_answer_and_the_process_lives_on() {
+    let function = Function::start().await;
+    for event in [
+        &b""[..],
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"{\"body\":",
+        b"{\"headers\":{\"flinks-authenticity-key\":5}}",
+        b"{\"body\":[1,2],\"headers\":{}}",
+        b"{\"isBase64Encoded\":true,\"body\":\"\xff\"}",
+    ] {
+        assert_eq!(function.answer(event).await, (400, r#"{"error":"bad request"}"#.to_owned()), "{event:?}");
+    }
+    for event in [
+        &b"{\"headers\":{\"x\":\"\xff\",\"flinks-authenticity-key\":\"\xff\"},\"body\":\"{}\"}"[..],
+        b"{\"headers\":{\"flinks-authenticity-key\":\"\\ud800\"}}",
+        b"{\"requestContext\":{}}",
+    ] {
+        assert_eq!(function.answer(event).await.0, 401, "{event:?}");
+    }
+    let kyc = samples::all().remove(0);
+    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    assert_eq!(function.log().await.len(), 12);
+}
+
+#[tokio::test]
+async fn without_secrets_it_starts_says_so_and_answers_503() {
+    let stack = Stack::start().await.unwrap();
+    stack.aws.fault(Operation::GetSecretValue, Calls::All, Fault::Refuse("AccessDeniedException", "no"));
+    let function = Function::on(stack).await;
+    let kyc = samples::all().remove(0);
+    assert_eq!(function.answer(kyc.event.to_string()).await, (503, r#"{"error":"unavailable"}"#.to_owned()));
+    function.stack.aws.clear_faults();
+    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    let log = function.log().await;
+    assert_eq!(log[0]["level"], "ERROR");
+    assert_eq!(log[0]["awsFailures"][0]["code"], "AccessDeniedException");
+    assert_eq!(log[1]["Reason"], "no-keys");
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_ends_the_start_and_names_each_variable() {
+    let output = command().env("KYC_QUEUE_URL", "a secret that landed here").output().await.unwrap();
+    assert!(!output.status.success());
+    let log = lines(&output.stdout);
+    let variables: Vec<_> = log.iter().map(|line| line["variable"].as_str().unwrap()).collect();
+    for variable in ["SIGNING_SECRET_ID", "KYC_QUEUE_URL", "PAYLOAD_BUCKET", "AWS_REGION", "AWS_LAMBDA_RUNTIME_API"] {
+        assert!(variables.contains(&variable), "{variable}: {variables:?}");
+    }
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("landed here"));
+}

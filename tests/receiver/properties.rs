@@ -1,0 +1,139 @@
+//! What holds for every input.
+
+use flinks_dev::sign;
+use flinks_webhooks::{
+    callback::Callback,
+    event::{Event, ResponseTypes},
+    message::{MAX_MESSAGE_BYTES, Message},
+    signature::{AuthenticCallback, Form, Header, SignatureHeaders, SigningKey},
+};
+use proptest::prelude::*;
+use serde_json::json;
+use std::time::SystemTime;
+
+const SECRET: &str = "secret";
+
+fn prove(signature: &[u8], body: &[u8], ascii_reading: bool) -> Option<AuthenticCallback> {
+    let mut headers = SignatureHeaders::default();
+    headers.push(Header::AuthenticityKey, signature.to_vec());
+    let claims = headers.claims().ok()?;
+    let key = SigningKey::from_secret(SECRET.as_bytes());
+    let callback = Callback { headers, body: body.to_vec().into(), gateway_request_id: None };
+    claims[0].prove(callback, key.iter(), ascii_reading).ok()
+}
+
+fn message(body: &[u8]) -> Message {
+    let callback = prove(sign::aggregation(body, SECRET).as_bytes(), body, false).unwrap();
+    Message::of(&Event::read(callback, &ResponseTypes::new()), SystemTime::now())
+}
+
+/// Bodies of all sorts: bytes, text, and JSON with the routing fields in odd forms.
+fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    let scalar = prop_oneof![
+        any::<String>().prop_map(|text| json!(text)),
+        "\\PC{0,300}".prop_map(|text| json!(text)),
+        any::<f64>().prop_map(|number| json!(number)),
+        any::<i64>().prop_map(|number| json!(number)),
+        Just(json!(null)),
+        Just(json!(true)),
+        Just(json!([{}])),
+    ];
+    let keys = [
+        "ResponseType",
+        "HttpStatusCode",
+        "RequestId",
+        "Tag",
+        "sessionId",
+        "status",
+        "DocumentAnalysis",
+        "Id",
+        "LoginId",
+        "IsScheduledRefresh",
+    ];
+    let fields = move || proptest::collection::vec((proptest::sample::select(keys.to_vec()), scalar.clone()), 0..12);
+    let object = |fields: Vec<(&str, serde_json::Value)>| {
+        let members: Vec<_> = fields.iter().map(|(key, value)| format!("{}:{value}", json!(key))).collect();
+        members.join(",")
+    };
+    prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..200),
+        any::<String>().prop_map(String::into_bytes),
+        (fields(), fields()).prop_map(move |(top, login)| {
+            format!(
+                r#"{{{}{}"Login":{{{}}}}}"#,
+                object(top.clone()),
+                if top.is_empty() { "" } else { "," },
+                object(login)
+            )
+            .into_bytes()
+        }),
+    ]
+}
+
+/// The character rule of SQS's API reference, written as it stands there.
+fn sqs_has(character: char) -> bool {
+    matches!(u32::from(character), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_flipped_bit_in_the_body_is_refused(mut body in proptest::collection::vec(any::<u8>(), 1..300), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+        let signature = sign::aggregation(&body, SECRET);
+        prop_assert!(prove(signature.as_bytes(), &body, true).is_some());
+        let byte = at.index(body.len());
+        body[byte] ^= 1 << bit;
+        prop_assert!(prove(signature.as_bytes(), &body, true).is_none());
+    }
+
+    #[test]
+    fn a_flipped_bit_in_the_signature_is_refused(body in proptest::collection::vec(any::<u8>(), 0..300), at in 0..44usize, bit in 0..8u8) {
+        let mut signature = sign::aggregation(&body, SECRET).into_bytes();
+        signature[at] ^= 1 << bit;
+        prop_assert!(prove(&signature, &body, true).is_none());
+    }
+
+    #[test]
+    fn the_ascii_reading_is_that_of_dot_net_and_can_be_turned_off(text in any::<String>()) {
+        let signature = sign::ascii(&text, SECRET);
+        let form = |on| prove(signature.as_bytes(), text.as_bytes(), on).map(|proven| proven.form());
+        let expected = if text.is_ascii() { Form::Raw } else { Form::Ascii };
+        prop_assert_eq!(form(true), Some(expected));
+        prop_assert_eq!(form(false), text.is_ascii().then_some(Form::Raw));
+    }
+
+    #[test]
+    fn routing_takes_any_body_and_keeps_its_bytes(body in bodies()) {
+        let message = message(&body);
+        prop_assert_eq!(&message.body[..], &body[..]);
+        if let Some(inline) = message.inline_body() {
+            prop_assert_eq!(inline.as_bytes(), &body[..]);
+            prop_assert!(inline.chars().all(sqs_has) && !inline.is_empty());
+        } else {
+            let legal = str::from_utf8(&body).is_ok_and(|text| !text.is_empty() && text.chars().all(sqs_has));
+            prop_assert!(!legal);
+        }
+    }
+
+    #[test]
+    fn attributes_keep_to_the_rules_of_sqs(body in bodies()) {
+        let message = message(&body);
+        let (pointer, attributes) = message.claim_check("bucket", "key");
+        prop_assert!(attributes.len() <= 10);
+        let mut size = pointer.len();
+        for (place, attribute) in attributes.iter().enumerate() {
+            prop_assert!((1..=256).contains(&attribute.value.len()));
+            prop_assert!(attribute.value.chars().all(sqs_has));
+            prop_assert!(attributes[..place].iter().all(|other| other.name != attribute.name));
+            if attribute.data_type.as_str() == "Number" {
+                prop_assert!(attribute.value.parse::<u64>().is_ok());
+            }
+            size += attribute.name.len() + attribute.data_type.as_str().len() + attribute.value.len();
+        }
+        prop_assert!(size <= MAX_MESSAGE_BYTES);
+        if let Some(group) = &message.group_id {
+            prop_assert!((1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic()));
+        }
+    }
+}

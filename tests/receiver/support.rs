@@ -1,0 +1,98 @@
+//! A receiver in this process, with the SDK's real clients, on a local AWS.
+
+use flinks_dev::{
+    sign,
+    stack::{PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
+};
+use flinks_webhooks::{AwsReceiver, answer::Answer, callback::GatewayEvent, kind::Kind, record::Record};
+use local_aws::{LocalAws, StoredMessage};
+use local_lambda::gateway::{HttpRequest, event};
+use serde::Deserialize;
+
+pub struct Bench {
+    pub stack: Stack,
+    pub receiver: AwsReceiver,
+}
+
+/// What came back of one callback.
+pub struct Posted {
+    pub answer: Answer,
+    pub record: Record,
+}
+
+impl Bench {
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With some variables of the environment changed.
+    pub async fn with(changed: &[(&'static str, &str)]) -> Self {
+        let stack = Stack::start().await.unwrap();
+        let receiver = AwsReceiver::on_aws(&stack.config(changed).unwrap());
+        Self { stack, receiver }
+    }
+
+    pub fn aws(&self) -> &LocalAws {
+        &self.stack.aws
+    }
+
+    pub async fn post(&self, headers: &[(&str, &str)], body: &[u8]) -> Posted {
+        let request = HttpRequest { method: "POST", path: "/webhooks/flinks", headers, body, ..HttpRequest::default() };
+        self.deliver(&serde_json::to_vec(&event(&request)).unwrap()).await
+    }
+
+    /// Hands over an event's bytes as the runtime does.
+    pub async fn deliver(&self, event: &[u8]) -> Posted {
+        let mut record = Record::default();
+        let event = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event)).unwrap();
+        let answer = self.receiver.receive(event.0, &mut record).await;
+        Posted { answer, record }
+    }
+
+    /// Posts a body with the aggregation signature of the sample secret.
+    pub async fn post_signed(&self, body: &[u8]) -> Posted {
+        self.post_signed_with(SIGNING_SECRET, body).await
+    }
+
+    pub async fn post_signed_with(&self, secret: &str, body: &[u8]) -> Posted {
+        let signature = sign::aggregation(body, secret);
+        self.post(&[("Content-Type", "application/json"), ("flinks-authenticity-key", &signature)], body).await
+    }
+
+    /// All messages on all queues, with their kinds.
+    pub fn messages(&self) -> Vec<(Kind, StoredMessage)> {
+        let of = |kind: Kind| self.aws().messages(kind.queue()).into_iter().map(move |message| (kind, message));
+        Kind::ALL.into_iter().flat_map(of).collect()
+    }
+
+    /// The one message on all queues.
+    pub fn message(&self) -> (Kind, StoredMessage) {
+        let mut messages = self.messages();
+        assert_eq!(messages.len(), 1, "there should be one message");
+        messages.remove(0)
+    }
+
+    /// What a consumer gets for a message: its body, or the object that it points at.
+    pub fn payload(&self, message: &StoredMessage) -> Vec<u8> {
+        if !message.attributes.contains_key("ExtendedPayloadSize") {
+            return message.body.clone().into_bytes();
+        }
+        let pointer: (String, Pointer) = serde_json::from_str(&message.body).unwrap();
+        assert_eq!(pointer.0, "software.amazon.payloadoffloading.PayloadS3Pointer");
+        assert_eq!(pointer.1.bucket, PAYLOAD_BUCKET);
+        self.aws().objects(PAYLOAD_BUCKET).remove(&pointer.1.key).unwrap().body.to_vec()
+    }
+
+    /// Nothing is on any queue and nothing in the bucket.
+    pub fn is_empty(&self) -> bool {
+        self.messages().is_empty() && self.aws().objects(PAYLOAD_BUCKET).is_empty()
+    }
+}
+
+#[derive(Deserialize)]
+struct Pointer {
+    #[serde(rename = "s3BucketName")]
+    bucket: String,
+    #[serde(rename = "s3Key")]
+    key: String,
+}

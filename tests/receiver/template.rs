@@ -1,0 +1,179 @@
+//! The template held against the code.
+
+use std::collections::BTreeSet;
+
+use flinks_webhooks::{config::Config, kind::Kind};
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+
+/// `template.yaml` with CloudFormation's short forms written as the long ones: `!Ref X` as `{"Ref": "X"}`.
+fn template() -> Value {
+    fn long(yaml: &Yaml) -> Value {
+        match yaml {
+            Yaml::Tagged(tag, inner) => json!({ tag.suffix.as_str(): long(inner) }),
+            Yaml::Sequence(items) => items.iter().map(long).collect(),
+            Yaml::Mapping(members) => members
+                .iter()
+                .map(|(key, value)| (key.as_str().unwrap().to_owned(), long(value)))
+                .collect::<Map<_, _>>()
+                .into(),
+            Yaml::Value(Scalar::Boolean(value)) => json!(value),
+            Yaml::Value(Scalar::Integer(value)) => json!(value),
+            Yaml::Value(Scalar::String(value)) => json!(value),
+            other => panic!("nothing in a template is {other:?}"),
+        }
+    }
+    let text = include_str!("../../template.yaml");
+    long(&Yaml::load_from_str(text).unwrap()[0])
+}
+
+fn resource(template: &Value, name: &str) -> Value {
+    let resource = &template["Resources"][name];
+    assert!(resource.is_object(), "{name} is not in the template");
+    resource.clone()
+}
+
+fn variables(template: &Value) -> Map<String, Value> {
+    let function = resource(template, "ReceiverFunction");
+    function["Properties"]["Environment"]["Variables"].as_object().unwrap().clone()
+}
+
+/// The variable that has the queue's URL.
+fn variable_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Kyc => "KYC_QUEUE_URL",
+        Kind::AccountsDetail => "ACCOUNTS_DETAIL_QUEUE_URL",
+        Kind::Investments => "INVESTMENTS_QUEUE_URL",
+        Kind::Pay => "PAY_QUEUE_URL",
+        Kind::UploadFraud => "UPLOAD_FRAUD_QUEUE_URL",
+        Kind::Unclassified => "UNCLASSIFIED_QUEUE_URL",
+    }
+}
+
+#[test]
+fn every_variable_that_is_read_is_declared_and_no_other() {
+    let mut read = BTreeSet::new();
+    let _ = Config::read(|name| {
+        read.insert(name);
+        None
+    });
+    let from_lambda = [
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+    ];
+    for variable in from_lambda {
+        assert!(read.remove(variable), "{variable} is not read");
+    }
+    let template = template();
+    let declared = variables(&template);
+    assert_eq!(declared.keys().map(String::as_str).collect::<BTreeSet<_>>(), read);
+}
+
+#[test]
+fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
+    let template = template();
+    let changed = ["RESPONSE_TYPE_QUEUES", "ASCII_READING", "PREVIOUS_KEY_DAYS"];
+    let read = Config::read(|name| {
+        let value = if changed.contains(&name) {
+            let parameter = variables(&template)[name]["Ref"].as_str().unwrap().to_owned();
+            match &template["Parameters"][&parameter]["Default"] {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            }
+        } else if name.starts_with("AWS_ENDPOINT") {
+            String::new()
+        } else {
+            "https://example.com/".to_owned()
+        };
+        Some(value)
+    });
+    assert!(read.is_ok(), "{read:?}");
+}
+
+#[test]
+fn each_kind_has_its_queue_its_dead_letters_and_nothing_of_another_kind() {
+    let template = template();
+    for kind in Kind::ALL {
+        let (queue, dead_letters) = (kind.queue(), kind.queue().replace("Queue", "DeadLetterQueue"));
+        for name in [queue, &dead_letters] {
+            let resource = resource(&template, name);
+            assert_eq!(resource["Type"], "AWS::SQS::Queue", "{name}");
+            let properties = &resource["Properties"];
+            assert_eq!(properties["MaximumMessageSize"], 1_048_576, "{name}");
+            assert_eq!(properties["MessageRetentionPeriod"], 14 * 24 * 60 * 60, "{name}");
+            assert_eq!(properties["QueueName"]["Sub"], format!("${{AWS::StackName}}-{name}"));
+            assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
+            let tls_only = &self::resource(&template, &format!("{name}Policy"))["Properties"];
+            assert_eq!(tls_only["Queues"], json!([{ "Ref": name }]));
+            let statement = &tls_only["PolicyDocument"]["Statement"][0];
+            assert_eq!(statement["Effect"], "Deny", "{name}");
+            assert_eq!(statement["Resource"]["GetAtt"], format!("{name}.Arn"));
+            assert_eq!(statement["Condition"], json!({ "Bool": { "aws:SecureTransport": "false" } }), "{name}");
+        }
+        let redrive = &resource(&template, queue)["Properties"]["RedrivePolicy"];
+        assert_eq!(redrive["deadLetterTargetArn"]["GetAtt"], format!("{dead_letters}.Arn"), "{queue}");
+        assert_eq!(variables(&template)[variable_of(kind)], json!({ "Ref": queue }));
+        assert_eq!(template["Outputs"][format!("{queue}Url")]["Value"], json!({ "Ref": queue }));
+        assert_eq!(template["Outputs"][format!("{queue}Arn")]["Value"]["GetAtt"], format!("{queue}.Arn"));
+        for (suffix, value) in [("Url", json!({ "Ref": queue })), ("Arn", json!({ "GetAtt": format!("{queue}.Arn") }))]
+        {
+            let parameter = resource(&template, &format!("{queue}{suffix}Parameter"));
+            assert_eq!(
+                (&parameter["Type"], &parameter["Properties"]["Value"]),
+                (&"AWS::SSM::Parameter".into(), &value)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_function_may_do_what_the_code_does_and_nothing_else() {
+    let template = template();
+    let policies = resource(&template, "ReceiverFunction")["Properties"]["Policies"].clone();
+    let statements = policies[0]["Statement"].as_array().unwrap().clone();
+    let always: Vec<_> = statements.iter().filter(|statement| statement.get("If").is_none()).collect();
+    let actions: Vec<_> = always.iter().map(|statement| statement["Action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["secretsmanager:GetSecretValue", "sqs:SendMessage", "s3:PutObject"]);
+    let queues = Kind::ALL.map(|kind| json!({ "GetAtt": format!("{}.Arn", kind.queue()) }));
+    assert_eq!(always[1]["Resource"], json!(queues));
+    for statement in statements.iter().filter_map(|statement| statement.get("If")) {
+        let actions = statement[1]["Action"].to_string();
+        assert!(actions.contains("kms:") && !actions.contains('*'), "{actions}");
+    }
+    assert_eq!(policies.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn objects_outlive_a_queue_and_its_dead_letters() {
+    let template = template();
+    let longest_message_days = 14 + 14;
+    let retention = &template["Parameters"]["PayloadRetentionDays"];
+    assert!(retention["MinValue"].as_i64().unwrap() > longest_message_days);
+    let rules = resource(&template, "PayloadBucket")["Properties"]["LifecycleConfiguration"]["Rules"].clone();
+    assert_eq!(rules[0]["ExpirationInDays"], json!({ "Ref": "PayloadRetentionDays" }));
+}
+
+#[test]
+fn the_function_is_the_binary_of_this_package() {
+    let template = template();
+    let function = resource(&template, "ReceiverFunction");
+    assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], env!("CARGO_PKG_NAME"));
+    assert_eq!(function["Properties"]["Runtime"], "provided.al2023");
+    assert_eq!(function["Properties"]["Events"]["Webhook"]["Properties"]["Path"], "/webhooks/flinks");
+}
+
+#[test]
+fn every_parameter_can_be_left_as_it_is_and_is_held_to_a_form() {
+    let template = template();
+    for (name, parameter) in template["Parameters"].as_object().unwrap() {
+        for part in ["Description", "Default", "ConstraintDescription"] {
+            assert!(parameter.get(part).is_some(), "{name} has no {part}");
+        }
+        let forms = ["AllowedValues", "AllowedPattern", "MinValue"];
+        assert!(forms.iter().any(|form| parameter.get(*form).is_some()), "{name} takes anything");
+    }
+}

@@ -1,0 +1,151 @@
+//! The runtime API's endpoints, version 2018-06-01.
+//!
+//! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::invocations::Invocations;
+use crate::outcome::ErrorReport;
+use crate::poller::Poller;
+use crate::{Outcome, clock, function};
+
+/// Where every endpoint lies: the API's version and name.
+const BASE_PATH: &str = "/2018-06-01/runtime/";
+
+/// Bytes that a response may have: 6 MiB and the 100 bytes that Lambda adds, according to its own
+/// error message.
+const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024 + 100;
+
+/// The pause after a refused connection (out of file descriptors, for one), to not spin.
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
+
+/// Why a connection is given up.
+type Failure = Box<dyn Error + Send + Sync>;
+type Answer = Result<Response<Full<Bytes>>, Failure>;
+
+/// Serves the runtime API until its task is aborted, which also closes every connection.
+pub(crate) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_RETRY).await;
+            continue;
+        };
+        while connections.try_join_next().is_some() {}
+        // An error is a function that went away, and there is nobody to tell.
+        connections.spawn(converse(stream, Arc::clone(&invocations)));
+    }
+}
+
+/// Answers the requests of one connection until either end closes it.
+async fn converse(stream: TcpStream, invocations: Arc<Invocations>) -> Result<(), Failure> {
+    // Without it a large event can wait 40 ms for an acknowledgement.
+    stream.set_nodelay(true)?;
+    let (stream, poller) = Poller::of(stream)?;
+    let service = service_fn(|request| answer(&invocations, &poller, request));
+    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
+    Ok(())
+}
+
+async fn answer(invocations: &Invocations, poller: &Poller, request: Request<Incoming>) -> Answer {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().strip_prefix(BASE_PATH).unwrap_or_default();
+    let segments: Vec<&str> = path.split('/').collect();
+    match (&head.method, segments.as_slice()) {
+        (&Method::GET, ["invocation", "next"]) => next(invocations, poller).await,
+        (&Method::POST, ["invocation", id, "response"]) => {
+            let body = body.collect().await?.to_bytes();
+            response(invocations, id, body)
+        }
+        (&Method::POST, ["invocation", id, "error"]) => {
+            let ErrorReport { error_type, error_message } = report(&head.headers, body).await?;
+            finish(invocations, id, Outcome::Error { error_type, error_message })
+        }
+        (&Method::POST, ["init", "error"]) => {
+            let ErrorReport { error_type, error_message } = report(&head.headers, body).await?;
+            invocations.fail_init(&Outcome::InitError { error_type, error_message });
+            accepted()
+        }
+        _ => refused(StatusCode::NOT_FOUND, "NotFound", "no such endpoint"),
+    }
+}
+
+async fn next(invocations: &Invocations, poller: &Poller) -> Answer {
+    let Some((request_id, event)) = invocations.next(|| poller.is_gone()).await else {
+        return Err("the poller closed its connection".into());
+    };
+    let now_ms = clock::now_ms();
+    let deadline_ms = now_ms.saturating_add(function::TIMEOUT_MS);
+    let (root, parent) = (request_id.simple().to_string(), request_id.as_u64_pair().1);
+    // X-Ray's form: the start in seconds and 96 bits, both in hexadecimal; not sampled.
+    let trace_id = format!("Root=1-{:08x}-{:.24};Parent={parent:016x};Sampled=0", now_ms / 1000, root);
+    let response = Response::builder()
+        .header(CONTENT_TYPE, "application/json")
+        .header("Lambda-Runtime-Aws-Request-Id", request_id.to_string())
+        .header("Lambda-Runtime-Deadline-Ms", deadline_ms)
+        .header("Lambda-Runtime-Invoked-Function-Arn", function::ARN)
+        .header("Lambda-Runtime-Trace-Id", trace_id)
+        .body(Full::new(event))?;
+    Ok(response)
+}
+
+/// The whole body was read before it is refused: a client that is cut off while it still sends
+/// sees a broken connection, not the 413.
+fn response(invocations: &Invocations, id: &str, body: Bytes) -> Answer {
+    if body.len() <= MAX_RESPONSE_BYTES {
+        return finish(invocations, id, Outcome::Response(body));
+    }
+    let error_type = "Function.ResponseSizeTooLarge";
+    let error_message = format!(
+        "Response payload size ({} bytes) exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).",
+        body.len()
+    );
+    let answer = refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message);
+    let outcome = Outcome::Error { error_type: error_type.to_owned(), error_message };
+    finish(invocations, id, outcome)?;
+    answer
+}
+
+async fn report(headers: &HeaderMap, body: Incoming) -> Result<ErrorReport, hyper::Error> {
+    let error_type = headers.get("Lambda-Runtime-Function-Error-Type").and_then(|value| value.to_str().ok());
+    let body = body.collect().await?.to_bytes();
+    Ok(ErrorReport::read(error_type, &body))
+}
+
+fn finish(invocations: &Invocations, id: &str, outcome: Outcome) -> Answer {
+    let finished = Uuid::try_parse(id).is_ok_and(|id| invocations.finish(id, outcome));
+    if !finished {
+        return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "no such invocation runs");
+    }
+    accepted()
+}
+
+fn accepted() -> Answer {
+    json(StatusCode::ACCEPTED, serde_json::json!({ "status": "OK" }))
+}
+
+fn refused(status: StatusCode, error_type: &str, error_message: &str) -> Answer {
+    json(status, serde_json::json!({ "errorType": error_type, "errorMessage": error_message }))
+}
+
+fn json(status: StatusCode, body: serde_json::Value) -> Answer {
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(body.to_string().into()))?;
+    Ok(response)
+}

@@ -1,0 +1,10 @@
+//! API Gateway's HTTP API around a function: payload format 2.0, both ways.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+
+mod body;
+mod event;
+mod response;
+
+pub use event::{Event, HttpRequest, event};
+pub use response::{HttpResponse, ResponseError, response};

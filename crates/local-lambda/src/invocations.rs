@@ -1,0 +1,119 @@
+//! The invocations between the one who invokes and the function: queued, handed out, answered.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, oneshot, watch};
+use uuid::Uuid;
+
+use crate::Outcome;
+
+/// Everything that was invoked and not answered yet.
+#[derive(Debug, Default)]
+pub(crate) struct Invocations {
+    state: Mutex<State>,
+    /// Wakes every poller when an event is queued. Waking one is not enough: it may be gone.
+    queued: Notify,
+    polled: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    queue: VecDeque<Queued>,
+    handed_out: HashMap<Uuid, oneshot::Sender<Outcome>>,
+    /// Reported while nobody waited: the answer to the next invocation.
+    init_error: Option<Outcome>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    request_id: Uuid,
+    event: Bytes,
+    reply: oneshot::Sender<Outcome>,
+}
+
+impl Invocations {
+    /// Queues an event and waits for its outcome.
+    pub(crate) async fn invoke(&self, request_id: Uuid, event: Bytes) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        {
+            let mut state = self.state();
+            if let Some(init_error) = state.init_error.take() {
+                return init_error;
+            }
+            state.queue.push_back(Queued { request_id, event, reply });
+        }
+        self.queued.notify_waiters();
+        outcome.await.unwrap_or_else(|_| Outcome::Error {
+            error_type: "Runtime.RequestIdReused".to_owned(),
+            error_message: format!("another invocation was handed out as {request_id}"),
+        })
+    }
+
+    /// Waits for the next event and hands it out with its request id; `None` when the poller is
+    /// gone by then, and the event stays for the next one.
+    ///
+    /// Dropped while it waits, it has taken nothing.
+    pub(crate) async fn next(&self, is_gone: impl Fn() -> bool) -> Option<(Uuid, Bytes)> {
+        self.state().init_error = None;
+        self.polled.send_replace(true);
+        loop {
+            // Made before the queue is looked at, so that no event slips in between.
+            let queued = self.queued.notified();
+            if self.state().queue.is_empty() {
+                queued.await;
+            } else if is_gone() {
+                return None;
+            } else if let Some(next) = self.state().hand_out() {
+                return Some(next);
+            }
+        }
+    }
+
+    /// Ends the invocation of this id; false when none is handed out under it.
+    pub(crate) fn finish(&self, request_id: Uuid, outcome: Outcome) -> bool {
+        let Some(reply) = self.state().handed_out.remove(&request_id) else {
+            return false;
+        };
+        // An error is a caller that has stopped waiting; Lambda accepts the post all the same.
+        let _ = reply.send(outcome);
+        true
+    }
+
+    /// Answers everything queued with the error of a function that could not start, or, when
+    /// nobody waits, the next invocation: unless a function polls before it.
+    pub(crate) fn fail_init(&self, init_error: &Outcome) {
+        let mut state = self.state();
+        let mut answered = false;
+        for queued in state.queue.drain(..) {
+            answered |= queued.reply.send(init_error.clone()).is_ok();
+        }
+        if !answered {
+            state.init_error = Some(init_error.clone());
+        }
+    }
+
+    pub(crate) async fn first_poll(&self) {
+        // An error would be a dropped sender, which `self` owns.
+        let _ = self.polled.subscribe().wait_for(|polled| *polled).await;
+    }
+
+    /// A poisoned lock is as good as any: nothing under it panics half-way through a change.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The oldest event whose caller still waits; the others are dropped on the way.
+    fn hand_out(&mut self) -> Option<(Uuid, Bytes)> {
+        while let Some(Queued { request_id, event, reply }) = self.queue.pop_front() {
+            if !reply.is_closed() {
+                self.handed_out.insert(request_id, reply);
+                return Some((request_id, event));
+            }
+        }
+        None
+    }
+}

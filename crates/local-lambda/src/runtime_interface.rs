@@ -1,0 +1,106 @@
+//! The runtime interface, from the side of the one who invokes.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
+
+use crate::invocations::Invocations;
+use crate::{Outcome, endpoints, function};
+
+/// The runtime interface a function polls (`AWS_LAMBDA_RUNTIME_API`), with this process in the
+/// place of the Lambda service.
+///
+/// Clones share one port and one queue. When the last one is dropped the port closes, and a
+/// function that still polls sees its connection end.
+#[derive(Clone, Debug)]
+pub struct RuntimeInterface {
+    server: Arc<Server>,
+}
+
+#[derive(Debug)]
+struct Server {
+    address: SocketAddr,
+    invocations: Arc<Invocations>,
+    task: AbortHandle,
+}
+
+impl RuntimeInterface {
+    /// Listens on 127.0.0.1, on a free port, and serves from the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When no port can be had.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime with I/O enabled, as tokio itself does.
+    pub async fn start() -> io::Result<RuntimeInterface> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let invocations = Arc::new(Invocations::default());
+        let task = tokio::spawn(endpoints::serve(listener, Arc::clone(&invocations))).abort_handle();
+        let server = Arc::new(Server { address, invocations, task });
+        Ok(RuntimeInterface { server })
+    }
+
+    /// `127.0.0.1:PORT`, the value of `AWS_LAMBDA_RUNTIME_API`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.server.address.to_string()
+    }
+
+    /// The variables by which a function finds the interface and knows itself. Of those that Lambda
+    /// sets, region and credentials are left to the caller, who knows what services it talks to.
+    ///
+    /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("AWS_LAMBDA_RUNTIME_API", self.address()),
+            ("AWS_LAMBDA_FUNCTION_NAME", function::NAME.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function::MEMORY_MB.to_owned()),
+            ("AWS_LAMBDA_FUNCTION_VERSION", function::VERSION.to_owned()),
+            ("AWS_LAMBDA_LOG_GROUP_NAME", function::LOG_GROUP.to_owned()),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", function::LOG_STREAM.to_owned()),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ]
+    }
+
+    /// Resolves once a function has asked for its first event: where Lambda's start-up phase ends.
+    ///
+    /// Waits for ever when the function fails before that; [`RuntimeInterface::invoke`] then
+    /// returns what it reported.
+    pub async fn first_poll(&self) {
+        self.server.invocations.first_poll().await;
+    }
+
+    /// Queues an event for the function and waits for what it posts, under a fresh request id.
+    ///
+    /// The bytes reach the function as they are: they need be neither JSON nor UTF-8, and Lambda's
+    /// limit on an event (6,291,456 bytes) is not applied. Events are handed out in the order of
+    /// the calls.
+    ///
+    /// There is no time limit: a function that dies with an event in hand leaves the caller
+    /// waiting. Dropping the future withdraws an event that was not handed out yet.
+    pub async fn invoke(&self, event: impl Into<Bytes>) -> Outcome {
+        self.invoke_with_request_id(Uuid::new_v4(), event).await
+    }
+
+    /// [`RuntimeInterface::invoke`] under a given request id, by which the function's log lines
+    /// can be found. An id must not be used again while its invocation runs: the later one takes
+    /// the answer, and the earlier ends as an [`Outcome::Error`].
+    pub async fn invoke_with_request_id(&self, request_id: Uuid, event: impl Into<Bytes>) -> Outcome {
+        self.server.invocations.invoke(request_id, event.into()).await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,104 @@
+//! The interface polled by the `lambda_runtime` crate, in a process of its own as on Lambda.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper's failure is its test's, though clippy knows only the test functions"
+)]
+
+use std::process::Stdio;
+
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use local_lambda::{Outcome, RuntimeInterface};
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+/// Not a test but the function, which the tests start as a child. Alone it has nothing to poll.
+#[tokio::test]
+#[ignore = "the function that the other tests start"]
+async fn function() {
+    if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        Runtime::new(service_fn(handle)).run().await.unwrap();
+    }
+}
+
+/// Answers with the event and its context; `{"fail": MESSAGE}` with an error, `{"bytes": N}` with
+/// a string of N bytes.
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    if let Some(message) = event.payload["fail"].as_str() {
+        return Err(Diagnostic { error_type: "Asked".to_owned(), error_message: message.to_owned() });
+    }
+    if let Some(bytes) = event.payload["bytes"].as_u64() {
+        return Ok("a".repeat(bytes as usize).into());
+    }
+    let context = event.context;
+    Ok(json!({
+        "payload": event.payload,
+        "request_id": context.request_id,
+        "function": context.env_config.function_name,
+        "arn": context.invoked_function_arn,
+    }))
+}
+
+fn start_function(interface: &RuntimeInterface) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "function", "--ignored"])
+        .envs(interface.environment())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_function_gets_event_and_context_and_its_answer_comes_back() {
+    let interface = RuntimeInterface::start().await.unwrap();
+    let _function = start_function(&interface);
+    interface.first_poll().await;
+
+    for number in 0..3 {
+        let request_id = uuid::Uuid::new_v4();
+        let event = json!({ "number": number });
+        let outcome = interface.invoke_with_request_id(request_id, event.to_string()).await;
+
+        let Outcome::Response(answer) = outcome else { panic!("{outcome:?}") };
+        let expected = json!({
+            "payload": event,
+            "request_id": request_id.to_string(),
+            "function": "local",
+            "arn": "arn:aws:lambda:us-east-1:123456789012:function:local",
+        });
+        assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_function_goes_on_after_an_error_of_any_kind() {
+    let interface = RuntimeInterface::start().await.unwrap();
+    let _function = start_function(&interface);
+
+    let failed = interface.invoke(r#"{"fail":"no luck"}"#).await;
+    let expected = Outcome::Error { error_type: "Asked".to_owned(), error_message: "no luck".to_owned() };
+    assert_eq!(failed, expected);
+
+    let not_json = interface.invoke(&b"\xff"[..]).await;
+    assert!(matches!(not_json, Outcome::Error { .. }), "{not_json:?}");
+
+    let too_large = interface.invoke(r#"{"bytes":8000000}"#).await;
+    let Outcome::Error { error_type, .. } = too_large else { panic!("{too_large:?}") };
+    assert_eq!(error_type, "Function.ResponseSizeTooLarge");
+
+    let answered = interface.invoke(r#"{"bytes":1}"#).await;
+    assert_eq!(answered, Outcome::Response(r#""a""#.into()));
+}
+
+#[tokio::test]
+async fn a_function_that_is_killed_while_it_polls_takes_no_event_with_it() {
+    let interface = RuntimeInterface::start().await.unwrap();
+    let mut killed = start_function(&interface);
+    interface.first_poll().await;
+    killed.kill().await.unwrap();
+
+    let (outcome, _function) = tokio::join!(interface.invoke(r#"{"bytes":1}"#), async { start_function(&interface) });
+    assert_eq!(outcome, Outcome::Response(r#""a""#.into()));
+}

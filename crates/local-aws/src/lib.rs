@@ -82,7 +82,6 @@
 mod dispatch;
 mod error;
 mod fault;
-mod hex;
 mod json;
 mod local;
 mod names;

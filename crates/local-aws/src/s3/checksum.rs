@@ -13,7 +13,6 @@ use super::body::Body;
 use super::error::{bad_digest, invalid_request, not_implemented};
 use crate::dispatch::Call;
 use crate::error::ServiceError;
-use crate::hex::hex;
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 static CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
@@ -82,7 +81,7 @@ fn verify_md5(call: &Call, body: &Body) -> Result<(), ServiceError> {
 fn verify_payload_hash(call: &Call, body: &Body) -> Result<(), ServiceError> {
     let sent = call.header("x-amz-content-sha256").unwrap_or_default();
     let is_hash = sent.len() == 64 && sent.bytes().all(|c| c.is_ascii_hexdigit());
-    if !is_hash || sent.eq_ignore_ascii_case(&hex(&Sha256::digest(&body.bytes))) {
+    if !is_hash || sent.eq_ignore_ascii_case(&hex::encode(Sha256::digest(&body.bytes))) {
         return Ok(());
     }
     Err(ServiceError::bad_request(

@@ -15,7 +15,6 @@ use super::path::Path;
 use super::{S3, answer};
 use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
-use crate::hex::hex;
 
 /// Bytes in a key (S3 user guide, object keys).
 const KEY_LENGTH: usize = 1_024;
@@ -40,7 +39,7 @@ impl S3 {
         let object = StoredObject {
             metadata: metadata(call)?,
             content_type: call.header("content-type").map(str::to_owned),
-            etag: format!("\"{}\"", hex(&Md5::digest(&body.bytes))),
+            etag: format!("\"{}\"", hex::encode(Md5::digest(&body.bytes))),
             modified: SystemTime::now(),
             checksums: verify(call, &body)?,
             body: body.bytes,

@@ -3,11 +3,10 @@
 use md5::{Digest, Md5};
 
 use super::message::{AttributeValue, StoredAttribute};
-use crate::hex::hex;
 
 /// MD5OfMessageBody, MD5OfBody.
 pub(super) fn body_md5(body: &str) -> String {
-    hex(&Md5::digest(body))
+    hex::encode(Md5::digest(body))
 }
 
 /// MD5OfMessageAttributes: over the attributes in the order of their names, each as its name, its
@@ -27,7 +26,7 @@ pub(super) fn attributes_md5<'a>(sorted: impl IntoIterator<Item = (&'a str, &'a 
         });
         update(&mut md5, attribute.value.bytes());
     }
-    Some(hex(&md5.finalize()))
+    Some(hex::encode(md5.finalize()))
 }
 
 fn update(md5: &mut Md5, part: &[u8]) {

@@ -26,6 +26,7 @@ pub mod keys;
 pub mod kind;
 pub mod message;
 pub mod record;
+pub mod runtime_log;
 pub mod signature;
 pub mod storage;
 

@@ -8,6 +8,7 @@ use flinks_webhooks::{
     callback::GatewayEvent,
     config::Config,
     record::{self, Level, Record},
+    runtime_log,
 };
 use futures_util::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
 
 /// Fetches the keys, then answers events until Lambda ends the process.
 async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
+    runtime_log::install()?;
     let receiver = AwsReceiver::on_aws(config);
     let mut started = Record::default();
     receiver.prepare(&mut started).await;

@@ -2,7 +2,7 @@
 //!
 //! The line is CloudWatch's embedded metric format; Lambda reads `level` and `timestamp` of it. It is put together from
 //! the fields below and from nothing else, and the program has no other way to log: the SDK's and the runtime's own
-//! traces, which quote what they carry, have no subscriber.
+//! traces, which quote what they carry, go nowhere but through [`runtime_log`](crate::runtime_log).
 
 use std::{
     io::Write,

@@ -239,3 +239,14 @@ async fn a_wrong_configuration_ends_the_start_and_names_each_variable() {
     }
     assert!(!String::from_utf8(output.stdout).unwrap().contains("landed here"));
 }
+
+#[tokio::test]
+async fn without_a_runtime_interface_it_ends_and_says_so_in_its_log() {
+    let Function { stack: _stack, runtime, process } = Function::start().await;
+    drop(runtime);
+    let output = tokio::time::timeout(PATIENCE, process.wait_with_output()).await.unwrap().unwrap();
+    assert!(!output.status.success());
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    let log = lines(&output.stdout);
+    assert_eq!(log.last().unwrap()["message"], "the runtime interface is out of reach");
+}

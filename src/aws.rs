@@ -1,6 +1,6 @@
 //! AWS behind the seams: the SDK's clients, on one HTTP client, within the time budget.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::{
@@ -42,9 +42,9 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
 /// The clients of the three services.
 pub struct Aws {
-    pub secrets: Arc<SecretsManager>,
-    pub queues: Arc<Sqs>,
-    pub payloads: Arc<S3>,
+    pub secrets: SecretsManager,
+    pub queues: Sqs,
+    pub payloads: S3,
 }
 
 impl Aws {
@@ -60,19 +60,16 @@ impl Aws {
             // Another endpoint has no host name for each bucket.
             .force_path_style(config.aws.s3_endpoint.is_some());
         Self {
-            secrets: Arc::new(SecretsManager {
+            secrets: SecretsManager {
                 client: aws_sdk_secretsmanager::Client::new(&with_endpoint(&config.aws.secrets_manager_endpoint)),
                 aggregation_id: config.signing_secret_id.clone(),
                 pay_id: config.pay_signing_secret_id.clone(),
-            }),
-            queues: Arc::new(Sqs {
+            },
+            queues: Sqs {
                 client: aws_sdk_sqs::Client::new(&with_endpoint(&config.aws.sqs_endpoint)),
                 urls: config.queue_urls.clone(),
-            }),
-            payloads: Arc::new(S3 {
-                client: aws_sdk_s3::Client::from_conf(s3.build()),
-                bucket: config.payload_bucket.clone(),
-            }),
+            },
+            payloads: S3 { client: aws_sdk_s3::Client::from_conf(s3.build()), bucket: config.payload_bucket.clone() },
         }
     }
 }
@@ -132,16 +129,17 @@ impl SecretSource for SecretsManager {
         };
         match self.client.get_secret_value().secret_id(id).version_stage(label).send().await {
             Ok(mut version) => {
-                let Some(secret) = version.secret_string.take().map(Zeroizing::new) else {
-                    return Err(AwsError::unusable("GetSecretValue", "the secret is binary, it must be text"));
-                };
-                Ok(Some(SecretVersion {
-                    id: version.version_id.take().unwrap_or_default(),
-                    created: version.created_date.and_then(|date| date.try_into().ok()),
-                    secret,
-                }))
+                let id = version.version_id.take().unwrap_or_default();
+                let created = version.created_date.and_then(|date| date.try_into().ok());
+                let secret = version.secret_string.take().map(Zeroizing::new);
+                Ok(secret.map(|secret| SecretVersion { id, created, secret }))
             }
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+            // Not there, no version at that stage, or marked for deletion.
+            Err(error)
+                if error.as_service_error().is_some_and(|error| {
+                    error.is_resource_not_found_exception() || error.is_invalid_request_exception()
+                }) =>
+            {
                 Ok(None)
             }
             Err(error) => Err(told("GetSecretValue", &error)),
@@ -174,7 +172,8 @@ impl Queues for Sqs {
                 Ok((attribute.name.to_owned(), value))
             })
             .collect::<Result<_, AwsError>>()?;
-        self.client
+        let sent = self
+            .client
             .send_message()
             .queue_url(self.urls.get(kind))
             .message_body(body)
@@ -183,6 +182,10 @@ impl Queues for Sqs {
             .send()
             .await
             .map_err(|error| told("SendMessage", &error))?;
+        // Something else than SQS can answer 200 too.
+        if sent.message_id().is_none() {
+            return Err(AwsError::unusable("SendMessage", "an answer that SQS does not give"));
+        }
         Ok(())
     }
 }
@@ -198,24 +201,15 @@ impl PayloadStore for S3 {
         &self.bucket
     }
 
-    async fn create(&self, key: &str, payload: Bytes) -> Result<(), AwsError> {
-        let put = self.client.put_object().bucket(&self.bucket).key(key).if_none_match("*");
-        match put.body(ByteStream::from(payload)).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let error = told("PutObject", &error);
-                // The key is nobody else's: an attempt before this one was carried out and its answer lost.
-                if error.has_code(&["PreconditionFailed"]) { Ok(()) } else { Err(error) }
-            }
-        }
-    }
-
-    async fn replace(&self, key: &str, payload: Bytes, metadata: &[(&'static str, String)]) -> Result<(), AwsError> {
+    async fn put(&self, key: &str, payload: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
         let mut put = self.client.put_object().bucket(&self.bucket).key(key);
         for (name, value) in metadata {
-            put = put.metadata(*name, value);
+            put = put.metadata(*name, *value);
         }
-        put.body(ByteStream::from(payload)).send().await.map_err(|error| told("PutObject", &error))?;
+        let put = put.body(ByteStream::from(payload)).send().await.map_err(|error| told("PutObject", &error))?;
+        if put.e_tag().is_none() {
+            return Err(AwsError::unusable("PutObject", "an answer that S3 does not give"));
+        }
         Ok(())
     }
 }

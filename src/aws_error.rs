@@ -1,7 +1,5 @@
 //! What may be said of a call to AWS that failed.
 
-use std::fmt;
-
 use serde::Serialize;
 
 /// A failed call, told in AWS's own words for it and never in the message's: services quote what they were sent.
@@ -58,15 +56,3 @@ impl AwsError {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 }
-
-impl fmt::Display for AwsError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} failed: {:?}", self.operation, self.reason)?;
-        if let Some(code) = &self.code {
-            write!(formatter, " {code}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for AwsError {}

@@ -138,7 +138,7 @@ impl<'de, V: Deserialize<'de> + IntoIterator<Item = Octets>> Deserialize<'de> fo
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    for Octets(value) in map.next_value::<V>()? {
+                    for Octets(value) in map.next_value::<Option<V>>()?.into_iter().flatten() {
                         self.0.found.push(header, value);
                     }
                 }

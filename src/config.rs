@@ -57,12 +57,6 @@ pub struct Problem {
     pub expected: &'static str,
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} should be {}", self.variable, self.expected)
-    }
-}
-
 impl Config {
     /// Reads the variables through `lookup`.
     ///
@@ -154,29 +148,25 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         Duration::from_secs(u64::from(days) * SECONDS_PER_DAY)
     }
 
-    /// `NAME=QUEUE` pairs with commas between, such as `GetAccountsSummary=AccountsDetailQueue`.
+    /// `NAME=QUEUE` pairs with commas between, such as `GetAccountsSummary=AccountsDetailQueue`. Of a name that is there
+    /// twice the last one counts.
     fn response_types(&mut self, variable: &'static str) -> ResponseTypes {
-        let mut mapped = ResponseTypes::new();
-        for pair in
-            self.optional(variable).unwrap_or_default().split(',').map(str::trim).filter(|pair| !pair.is_empty())
-        {
-            let (name, queue) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, kind) = (name.trim(), Kind::of_queue(queue.trim()));
-            match kind {
-                Some(kind)
-                    if !name.is_empty() && Kind::of_response_type(name).is_none() && !mapped.contains_key(name) =>
-                {
-                    mapped.insert(name.to_owned(), kind);
-                }
-                _ => {
-                    let expected = "pairs such as GetAccountsSummary=AccountsDetailQueue with commas between, each with a \
-                                    ResponseType that is not built in, once, and one of the six queues' names";
-                    self.problems.push(Problem { variable, expected });
-                    break;
-                }
-            }
-        }
-        mapped
+        let pairs = self.optional(variable).unwrap_or_default();
+        let pairs = pairs.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let mapped: Option<ResponseTypes> = pairs
+            .map(|pair| {
+                let (name, queue) = pair.split_once('=')?;
+                let (name, kind) = (name.trim(), Kind::of_queue(queue.trim())?);
+                let further = !name.is_empty() && Kind::of_response_type(name).is_none();
+                further.then(|| (name.to_owned(), kind))
+            })
+            .collect();
+        mapped.unwrap_or_else(|| {
+            let expected = "pairs such as GetAccountsSummary=AccountsDetailQueue with commas between, each with a \
+                            ResponseType that is not built in and one of the six queues' names";
+            self.problems.push(Problem { variable, expected });
+            ResponseTypes::new()
+        })
     }
 
     fn aws(&mut self) -> AwsConfig {
@@ -265,7 +255,7 @@ mod tests {
             ("RESPONSE_TYPE_QUEUES", "New"),
             ("RESPONSE_TYPE_QUEUES", "New=Nowhere"),
             ("RESPONSE_TYPE_QUEUES", "KYC=PayQueue"),
-            ("RESPONSE_TYPE_QUEUES", "A=PayQueue,A=KycQueue"),
+            ("RESPONSE_TYPE_QUEUES", "=PayQueue"),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err(), [variable], "{value}");
         }

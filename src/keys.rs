@@ -3,20 +3,21 @@
 //! Each scheme has a [`KeyRing`]: the current key, and the previous one for a bounded time after a rotation, because
 //! Flinks and the customer cannot change it at the same instant. Rules, all from the design:
 //!
-//! - a cached key is used for [`FRESH_FOR`]; then it is fetched anew, and goes on serving if that fails;
+//! - a cached key is used for [`FRESH_FOR`]; then it is fetched anew, and goes on serving while that fails;
 //! - a signature that no key proves fetches the keys at once, in case they were just rotated, but at most once in
 //!   [`MISMATCH_INTERVAL`], however many forgeries arrive;
-//! - what could be read replaces what was cached, what could not be read stays;
+//! - what could be read replaces what was cached, what could not be read stays; a secret that is gone, or holds nothing
+//!   that could be a key, takes the cached ones with it;
 //! - without any key nothing is let in and nothing is refused: the sender is told to come again.
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use tokio::{
-    sync::Mutex as AsyncMutex,
+    sync::Mutex,
     time::{Instant, timeout},
 };
 use zeroize::Zeroizing;
@@ -36,12 +37,18 @@ const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
 const MISMATCH_INTERVAL: Duration = Duration::from_secs(30);
 /// Most time for a refresh while an older key is at hand: one attempt that hangs, and a second one.
 const REFRESH_BUDGET: Duration = Duration::from_secs(4);
+/// Most time for the fetch at start. The first sender is waiting already, and its callback can try again.
+const START_BUDGET: Duration = Duration::from_secs(2);
 /// What a fetch without any key at hand must leave of the time to answer, for storing the callback.
 const RESERVED_FOR_STORING: Duration = Duration::from_secs(5);
+/// Without any key each callback tries to fetch one, until so many in a row have failed...
+const FREE_FAILURES: u32 = 3;
+/// ...and then one in this time, so that a flood of forgeries at such a time is not passed on to Secrets Manager.
+const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where secrets come from.
 pub trait SecretSource {
-    /// The version of the scheme's secret that is at `stage`, or none if the secret has no version there.
+    /// The version of the scheme's secret that is at `stage`. None if there is no such version, or no text in it.
     fn fetch(
         &self,
         scheme: Scheme,
@@ -59,39 +66,39 @@ pub enum Stage {
 /// One version of a secret.
 pub struct SecretVersion {
     pub id: String,
-    /// When the version was stored: for the current one, the time of the rotation.
+    /// When the version was stored.
     pub created: Option<SystemTime>,
     pub secret: Zeroizing<String>,
 }
 
 /// The keys of both schemes.
 pub struct SigningKeys<S> {
-    aggregation: KeyRing<S>,
-    pay: KeyRing<S>,
+    source: S,
+    aggregation: KeyRing,
+    pay: KeyRing,
+    previous_for: Duration,
     ascii_reading: bool,
 }
 
 impl<S: SecretSource> SigningKeys<S> {
     /// `previous_for` is how long the previous key is accepted after a rotation; `ascii_reading` turns the second
     /// reading of [`signature`](crate::signature) on.
-    pub fn new(source: Arc<S>, previous_for: Duration, ascii_reading: bool) -> Self {
-        let ring = |scheme| KeyRing {
-            source: Arc::clone(&source),
-            scheme,
-            previous_for,
-            cached: Mutex::default(),
-            refresh: AsyncMutex::default(),
-        };
-        Self { aggregation: ring(Scheme::Aggregation), pay: ring(Scheme::Pay), ascii_reading }
+    pub fn new(source: S, previous_for: Duration, ascii_reading: bool) -> Self {
+        let ring = |scheme| KeyRing { scheme, state: Mutex::default() };
+        Self { source, aggregation: ring(Scheme::Aggregation), pay: ring(Scheme::Pay), previous_for, ascii_reading }
     }
 
-    /// Fetches the keys of both schemes side by side, ahead of the first callback. A failure is left to the first
-    /// callback to find and to report.
-    pub async fn prefetch(&self, record: &mut Record) {
-        let mut pay_record = Record::default();
-        let deadline = Deadline::start();
-        let (_, _) = tokio::join!(self.aggregation.keys(deadline, record), self.pay.keys(deadline, &mut pay_record));
-        record.keys += pay_record.keys;
+    /// Fetches the keys of both schemes side by side, ahead of the first callback. What failed is for the log alone:
+    /// the first callback tries again.
+    pub async fn prefetch(&self) -> Vec<AwsError> {
+        let fetch = async |ring: &KeyRing| {
+            let mut record = Record::default();
+            ring.keys(&self.source, START_BUDGET, &mut record).await;
+            record.failures
+        };
+        let (mut failures, of_pay) = tokio::join!(fetch(&self.aggregation), fetch(&self.pay));
+        failures.extend(of_pay);
+        failures
     }
 
     /// Proves a callback with the keys that are valid now.
@@ -111,18 +118,20 @@ impl<S: SecretSource> SigningKeys<S> {
                 Scheme::Aggregation => &self.aggregation,
                 Scheme::Pay => &self.pay,
             };
-            let Some(keys) = ring.keys(deadline, record).await else {
+            let Some(keys) = ring.keys(&self.source, deadline.remaining_but(RESERVED_FOR_STORING), record).await else {
                 outcome = Rejection::NoKeys;
                 continue;
             };
-            let now = SystemTime::now();
-            let usable = keys.usable(ring.previous_for, now).map(|key| &key.signing);
-            callback = match claim.prove(callback, usable, self.ascii_reading) {
+            let tried = keys.usable(self.previous_for);
+            callback = match claim.prove(callback, tried.clone().map(|key| &key.signing), self.ascii_reading) {
                 Ok(authentic) => return Ok(authentic),
                 Err(callback) => callback,
             };
-            let Some(newer) = ring.newer_than(&keys, deadline, record).await else { continue };
-            let untried = newer.usable(ring.previous_for, now).filter(|key| !keys.hold(&key.version));
+            let Some(newer) = ring.newer_than(&keys, &self.source, deadline.remaining(), record).await else {
+                continue;
+            };
+            let untried =
+                newer.usable(self.previous_for).filter(|key| !tried.clone().any(|tried| tried.version == key.version));
             callback = match claim.prove(callback, untried.map(|key| &key.signing), self.ascii_reading) {
                 Ok(authentic) => return Ok(authentic),
                 Err(callback) => callback,
@@ -133,21 +142,28 @@ impl<S: SecretSource> SigningKeys<S> {
 }
 
 /// The keys of one scheme.
-struct KeyRing<S> {
-    source: Arc<S>,
+struct KeyRing {
     scheme: Scheme,
-    previous_for: Duration,
-    cached: Mutex<Option<Arc<Keys>>>,
-    /// Held across a fetch on purpose: callbacks that want the same refresh wait for the one that is under way.
-    refresh: AsyncMutex<Refreshes>,
+    /// Locked during a fetch on purpose: callbacks that want the same one wait for the one that is under way.
+    state: Mutex<State>,
 }
 
-/// What one scheme's secret held when it was last read.
+#[derive(Default)]
+struct State {
+    keys: Option<Arc<Keys>>,
+    /// When the keys are to be fetched again.
+    due: Option<Instant>,
+    /// When they were last fetched because a signature did not match.
+    for_mismatch: Option<Instant>,
+    /// When the current key could last not be fetched, and how often in a row.
+    failed: Option<Instant>,
+    failures: u32,
+}
+
+/// What a scheme's secret held when it was last read.
 struct Keys {
     current: Arc<Key>,
     previous: Option<Arc<Key>>,
-    /// When they are to be read again.
-    due: Instant,
 }
 
 struct Key {
@@ -155,104 +171,134 @@ struct Key {
     version: String,
     created: Option<SystemTime>,
     signing: SigningKey,
-}
-
-/// When the keys were last asked for out of turn, and when that last failed.
-#[derive(Default)]
-struct Refreshes {
-    for_mismatch: Option<Instant>,
-    failed: Option<Instant>,
+    looks_like_json: bool,
 }
 
 impl Keys {
     /// The current key, and the previous one until `previous_for` after the rotation.
-    fn usable(&self, previous_for: Duration, now: SystemTime) -> impl Iterator<Item = &Key> + Clone {
+    fn usable(&self, previous_for: Duration) -> impl Iterator<Item = &Key> + Clone {
+        // Secrets Manager does not tell when it was. The current version is stored at a rotation; after a rotation that
+        // was taken back it is an old one, and the key that was not to be is refused at once.
         let rotated = self.current.created;
-        // A rotation in the future is one that just happened, by a clock that is ahead of this one.
-        let still = rotated.is_some_and(|at| now.duration_since(at).unwrap_or_default() < previous_for);
+        // In the future by this clock: it has just happened.
+        let still = rotated.is_some_and(|at| at.elapsed().unwrap_or_default() < previous_for);
         let previous = self.previous.as_deref().filter(|_| still);
         [Some(&*self.current), previous].into_iter().flatten()
     }
-
-    fn hold(&self, version: &str) -> bool {
-        self.current.version == version || self.previous.as_ref().is_some_and(|key| key.version == version)
-    }
 }
 
-impl<S: SecretSource> KeyRing<S> {
+impl KeyRing {
     /// The keys to check with, fetched first if there are none yet or they are due. None without any.
-    async fn keys(&self, deadline: Deadline, record: &mut Record) -> Option<Arc<Keys>> {
-        if let Some(fresh) = self.fresh() {
-            return Some(fresh);
+    async fn keys(&self, source: &impl SecretSource, budget: Duration, record: &mut Record) -> Option<Arc<Keys>> {
+        let mut state = self.state.lock().await;
+        if state.due.is_none_or(|due| due <= Instant::now()) && !state.fails_too_often() {
+            self.read(source, &mut state, budget, record).await;
         }
-        let mut refreshes = self.refresh.lock().await;
-        if let Some(fresh) = self.fresh() {
-            return Some(fresh);
-        }
-        self.read(&mut refreshes, deadline, record).await;
-        self.cached()
+        state.keys.clone()
     }
 
     /// Keys that were read after `known`, if there are or can be any: asks again unless that was done just now.
-    async fn newer_than(&self, known: &Arc<Keys>, deadline: Deadline, record: &mut Record) -> Option<Arc<Keys>> {
-        let mut refreshes = self.refresh.lock().await;
-        let just_now = |at: Option<Instant>| at.is_some_and(|at| at.elapsed() < MISMATCH_INTERVAL);
-        if self.is_current(known) && !just_now(refreshes.for_mismatch) && !just_now(refreshes.failed) {
-            refreshes.for_mismatch = Some(Instant::now());
-            self.read(&mut refreshes, deadline, record).await;
+    async fn newer_than(
+        &self,
+        known: &Arc<Keys>,
+        source: &impl SecretSource,
+        budget: Duration,
+        record: &mut Record,
+    ) -> Option<Arc<Keys>> {
+        let mut state = self.state.lock().await;
+        let is_known = |state: &State| state.keys.as_ref().is_some_and(|keys| Arc::ptr_eq(keys, known));
+        if is_known(&state)
+            && !within(state.for_mismatch, MISMATCH_INTERVAL)
+            && !within(state.failed, MISMATCH_INTERVAL)
+        {
+            state.for_mismatch = Some(Instant::now());
+            self.read(source, &mut state, budget, record).await;
         }
-        self.cached().filter(|_| !self.is_current(known))
+        if is_known(&state) { None } else { state.keys.clone() }
     }
 
     /// Reads both stages side by side and puts what could be read in the place of what was cached.
-    async fn read(&self, refreshes: &mut Refreshes, deadline: Deadline, record: &mut Record) {
-        let old = self.cached();
-        let budget = match old {
-            Some(_) => REFRESH_BUDGET.min(deadline.remaining()),
-            None => deadline.remaining_but(RESERVED_FOR_STORING),
-        };
-        let (current, previous) = tokio::join!(self.current(budget), self.previous(budget));
+    async fn read(&self, source: &impl SecretSource, state: &mut State, budget: Duration, record: &mut Record) {
+        let budget = if state.keys.is_some() { budget.min(REFRESH_BUDGET) } else { budget };
+        let (current, previous) =
+            tokio::join!(self.fetch(source, Stage::Current, budget), self.fetch(source, Stage::Previous, budget));
         record.keys.refreshes += 1;
-        let failure = current.as_ref().err().or(previous.as_ref().err()).cloned();
-        let good_for = if failure.is_some() { MISMATCH_INTERVAL } else { FRESH_FOR };
-        if let Some(failure) = failure {
-            refreshes.failed = Some(Instant::now());
-            record.keys.failures += 1;
-            record.failures.push(failure);
+        let current = match current {
+            Ok(current) => {
+                if current.is_none() {
+                    state.keys = None;
+                }
+                current.ok_or(AwsError::unusable(FETCH, "there is no current version that is text and not empty"))
+            }
+            Err(failed) => Err(failed),
+        };
+        let whole = current.is_ok() && previous.is_ok();
+        record.failures.extend(current.as_ref().err().into_iter().chain(previous.as_ref().err()).cloned());
+        record.keys.failures += u32::from(!whole);
+        match &current {
+            Ok(current) => {
+                (state.failed, state.failures) = (None, 0);
+                if current.looks_like_json {
+                    record
+                        .failures
+                        .push(AwsError::unusable(FETCH, "the secret looks like JSON; it is to be Flinks' plain text"));
+                }
+            }
+            Err(_) => (state.failed, state.failures) = (Some(Instant::now()), state.failures.saturating_add(1)),
         }
-        let (old_current, old_previous) = old.map(|keys| (keys.current.clone(), keys.previous.clone())).unzip();
-        let Some(current) = current.ok().or(old_current) else { return };
-        let previous = previous.unwrap_or_else(|_| old_previous.flatten());
-        let keys = Keys { current, previous, due: Instant::now() + good_for };
-        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(keys));
+        let old = state.keys.take();
+        let Some(new) = current.ok().or(old.as_ref().map(|old| Arc::clone(&old.current))) else {
+            state.due = None;
+            return;
+        };
+        let previous = previous_of(&new, previous, old.as_deref());
+        state.keys = Some(Arc::new(Keys { current: new, previous }));
+        state.due = Some(Instant::now() + if whole { FRESH_FOR } else { MISMATCH_INTERVAL });
     }
 
-    async fn current(&self, budget: Duration) -> Result<Arc<Key>, AwsError> {
-        self.fetch(Stage::Current, budget).await?.ok_or(AwsError::unusable(FETCH, "no usable current version"))
-    }
-
-    /// A secret that was never rotated has no previous version: normal.
-    async fn previous(&self, budget: Duration) -> Result<Option<Arc<Key>>, AwsError> {
-        self.fetch(Stage::Previous, budget).await
-    }
-
-    async fn fetch(&self, stage: Stage, budget: Duration) -> Result<Option<Arc<Key>>, AwsError> {
-        let fetched = timeout(budget, self.source.fetch(self.scheme, stage)).await;
+    async fn fetch(
+        &self,
+        source: &impl SecretSource,
+        stage: Stage,
+        budget: Duration,
+    ) -> Result<Option<Arc<Key>>, AwsError> {
+        let fetched = timeout(budget, source.fetch(self.scheme, stage)).await;
         let Some(version) = fetched.unwrap_or_else(|_| Err(AwsError::timeout(FETCH)))? else { return Ok(None) };
-        let key = SigningKey::from_secret(version.secret.as_bytes());
-        Ok(key.map(|signing| Arc::new(Key { version: version.id, created: version.created, signing })))
+        Ok(SigningKey::from_secret(version.secret.as_bytes()).map(|signing| {
+            Arc::new(Key {
+                version: version.id,
+                created: version.created,
+                signing,
+                looks_like_json: version.secret.trim_start().starts_with('{'),
+            })
+        }))
     }
+}
 
-    fn fresh(&self) -> Option<Arc<Keys>> {
-        self.cached().filter(|keys| Instant::now() < keys.due)
+impl State {
+    /// Whether it is too soon to ask again without any key.
+    fn fails_too_often(&self) -> bool {
+        self.keys.is_none() && self.failures >= FREE_FAILURES && within(self.failed, FAILURE_INTERVAL)
     }
+}
 
-    fn cached(&self) -> Option<Arc<Keys>> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
+/// Whether something happened less than `interval` ago.
+fn within(at: Option<Instant>, interval: Duration) -> bool {
+    at.is_some_and(|at| at.elapsed() < interval)
+}
 
-    fn is_current(&self, keys: &Arc<Keys>) -> bool {
-        self.cached().is_some_and(|cached| Arc::ptr_eq(&cached, keys))
+/// The previous key beside `current`, from what was read and what was known before.
+///
+/// The two stages are read one by one, so a rotation can fall between, and one can fail without the other. When the
+/// current key is a new one and nothing newer is told of the previous one, it is the one that was current until now.
+fn previous_of(current: &Arc<Key>, read: Result<Option<Arc<Key>>, AwsError>, old: Option<&Keys>) -> Option<Arc<Key>> {
+    let Some(old) = old else { return read.ok().flatten() };
+    let is_old = |key: &Key| old.previous.as_ref().is_some_and(|previous| previous.version == key.version);
+    match (current.version != old.current.version, read) {
+        (false, Ok(read)) => read,
+        (false, Err(_)) => old.previous.clone(),
+        (true, Ok(Some(read))) if !is_old(&read) => Some(read),
+        (true, _) => Some(Arc::clone(&old.current)),
     }
 }
 
@@ -261,6 +307,8 @@ const FETCH: &str = "GetSecretValue";
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use base64::{Engine, prelude::BASE64_STANDARD};
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::Sha256;
@@ -307,9 +355,15 @@ mod tests {
         }
     }
 
+    impl SecretSource for Arc<Store> {
+        async fn fetch(&self, scheme: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
+            self.as_ref().fetch(scheme, stage).await
+        }
+    }
+
     struct Bench {
         store: Arc<Store>,
-        keys: SigningKeys<Store>,
+        keys: SigningKeys<Arc<Store>>,
     }
 
     impl Bench {
@@ -462,11 +516,84 @@ mod tests {
             state.previous = Some(("v1", DAY, "first"));
         });
         assert_eq!(bench.accepts("first").await, Ok(()));
-        bench.change(|state| {
-            state.current = Some(("v3", Duration::ZERO, "third"));
-            state.fails = vec![Stage::Previous];
-        });
-        assert_eq!(bench.accepts("third").await, Ok(()));
+        bench.change(|state| state.fails = vec![Stage::Previous]);
+        advance(FRESH_FOR).await;
+        assert_eq!(bench.accepts("second").await, Ok(()));
         assert_eq!(bench.accepts("first").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_key_that_was_current_until_a_rotation_is_kept_though_the_previous_one_cannot_be_read() {
+        // Not readable, and read before the rotation while the current one was read after it.
+        for fails in [vec![Stage::Previous], vec![]] {
+            let bench = Bench::new(|_| {});
+            assert_eq!(bench.accepts("first").await, Ok(()));
+            bench.change(|state| {
+                state.current = Some(("v2", Duration::ZERO, "second"));
+                state.fails = fails;
+            });
+            assert_eq!(bench.accepts("second").await, Ok(()));
+            assert_eq!(bench.accepts("first").await, Ok(()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_previous_key_that_cannot_be_read_does_not_hinder_the_notice_of_a_rotation() {
+        let bench = Bench::new(|state| state.fails = vec![Stage::Previous]);
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        bench.rotate();
+        assert_eq!(bench.accepts("second").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rotation_that_is_taken_back_works_at_the_next_callback() {
+        let bench = Bench::new(|state| {
+            state.current = Some(("v2", 10 * DAY, "second"));
+            state.previous = Some(("v1", 90 * DAY, "first"));
+        });
+        assert_eq!(bench.accepts("second").await, Ok(()));
+        bench.change(|state| std::mem::swap(&mut state.current, &mut state.previous));
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        assert_eq!(bench.accepts("second").await, WRONG);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secret_that_is_gone_takes_the_cached_keys_with_it() {
+        for gone in [None, Some(("v2", Duration::ZERO, ""))] {
+            let bench = Bench::new(|_| {});
+            assert_eq!(bench.accepts("first").await, Ok(()));
+            bench.change(|state| state.current = gone);
+            advance(FRESH_FOR).await;
+            assert_eq!(bench.accepts("first").await, Err(Rejection::NoKeys));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_key_a_flood_is_not_passed_on() {
+        let bench = Bench::new(|state| state.fails = vec![Stage::Current]);
+        for _ in 0..500 {
+            assert_eq!(bench.accepts("forged").await, Err(Rejection::NoKeys));
+        }
+        assert_eq!(bench.calls(), 6);
+        bench.change(|state| state.fails.clear());
+        advance(FAILURE_INTERVAL).await;
+        assert_eq!(bench.accepts("first").await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_waits_two_seconds_at_most_and_tells_what_failed_for_each_scheme() {
+        let bench = Bench::new(|state| state.hangs = true);
+        let started = Instant::now();
+        let failures = bench.keys.prefetch().await;
+        assert_eq!(started.elapsed(), START_BUDGET);
+        assert_eq!(failures.len(), 4, "two stages of two secrets");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_secret_that_looks_like_json_is_used_and_noticed() {
+        let secret = r#"{"key":"secret"}"#;
+        let bench = Bench::new(|state| state.current = Some(("v1", DAY, secret)));
+        assert_eq!(bench.keys.prefetch().await.len(), 2);
+        assert_eq!(bench.accepts(secret).await, Ok(()));
     }
 }

@@ -11,8 +11,8 @@
 //!   -> Answer              200, 400, 401 or 503                              answer
 //! ```
 //!
-//! Each arrow is a function that takes the type on its left and gives the one on its right, and nothing else makes
-//! that type, so a step cannot be left out. The middle is pure; AWS stands behind the three traits
+//! Each arrow is a function that takes the type on its left and gives the one on its right. From the proof to the
+//! receipt nothing else makes that type, so no step can be left out. The middle is pure; AWS stands behind the three traits
 //! [`SecretSource`](keys::SecretSource), [`Queues`](storage::Queues) and [`PayloadStore`](storage::PayloadStore).
 
 pub mod answer;
@@ -35,6 +35,7 @@ use std::time::{Instant, SystemTime};
 use crate::{
     answer::{Answer, Rejection},
     aws::Aws,
+    aws_error::AwsError,
     callback::{BadEvent, Callback},
     config::Config,
     deadline::Deadline,
@@ -67,9 +68,10 @@ impl AwsReceiver {
 }
 
 impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
-    /// Fetches the keys ahead of the first callback, for at most a few seconds. Failure is left to that callback.
-    pub async fn prepare(&self, record: &mut Record) {
-        self.keys.prefetch(record).await;
+    /// Fetches the keys ahead of the first callback, for two seconds at most. What failed is for the log alone: that
+    /// callback tries again.
+    pub async fn prepare(&self) -> Vec<AwsError> {
+        self.keys.prefetch().await
     }
 
     /// Takes one callback from the gateway's event to the answer, and notes in `record` what happened to it.
@@ -105,8 +107,8 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         let event = Event::read(authentic, &self.response_types);
         let message = Message::of(&event, received_at);
         record.step("RouteTime", step);
-        record.kind = Some(message.kind);
-        record.delivery_id = Some(message.delivery_id.clone());
+        record.kind = Some(message.kind());
+        record.delivery_id = Some(message.delivery_id().to_owned());
 
         let step = Instant::now();
         let receipt = self.storage.store(&message, deadline, record).await;

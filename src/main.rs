@@ -39,11 +39,10 @@ fn main() -> ExitCode {
 async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
     runtime_log::install()?;
     let receiver = AwsReceiver::on_aws(config);
-    let mut started = Record::default();
-    receiver.prepare(&mut started).await;
-    if !started.failures.is_empty() {
-        let failures = serde_json::to_value(&started.failures)?;
-        let message = "the keys could not all be fetched; the next callback tries again";
+    let failures = receiver.prepare().await;
+    if !failures.is_empty() {
+        let failures = serde_json::to_value(&failures)?;
+        let message = "not all is well with the keys; the next callback tries again";
         record::write(&record::notice(Level::Error, message, &[("awsFailures", failures)]));
     }
     let receiver = &receiver;

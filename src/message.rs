@@ -11,8 +11,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    event::{Event, LONGEST_VALUE, Scalar},
+    event::{Event, Scalar},
     kind::Kind,
+    signature::Form,
 };
 
 /// Most bytes that a message can have: body and every attribute's name, type and value.
@@ -20,16 +21,16 @@ pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
 /// Most bytes of a `MessageGroupId`.
 const MAX_GROUP_ID_BYTES: usize = 128;
 
-/// A callback as it goes to its queue.
+/// A callback as it goes to its queue. Only an [`Event`] becomes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    pub kind: Kind,
-    /// The same for every retry of a callback: lower-case hex SHA-256 of the body.
-    pub delivery_id: String,
-    pub attributes: Vec<Attribute>,
-    /// Fair queues: one login's burst does not hold up the others.
-    pub group_id: Option<String>,
-    pub body: Bytes,
+    kind: Kind,
+    delivery_id: String,
+    form: Form,
+    received_at: String,
+    attributes: Vec<Attribute>,
+    group_id: Option<String>,
+    body: Bytes,
 }
 
 /// A message attribute, legal for SQS.
@@ -63,9 +64,9 @@ impl Attribute {
 
     /// The attribute of a payload's value, where SQS can carry it.
     fn of(name: &'static str, value: Option<&Scalar>) -> Option<Self> {
+        // Of a legal length already.
         let value = value?.as_str();
-        let legal = (1..=LONGEST_VALUE).contains(&value.len()) && is_legal(value);
-        legal.then(|| Self::text(name, value))
+        is_legal(value).then(|| Self::text(name, value))
     }
 
     /// The same, as a number where it is a plain whole one; SQS refuses numbers that are too long or too large.
@@ -85,9 +86,45 @@ impl Attribute {
 }
 
 impl Message {
+    /// Which queue it goes to.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The same for every retry of a callback: lower-case hex SHA-256 of the body.
+    pub fn delivery_id(&self) -> &str {
+        &self.delivery_id
+    }
+
+    /// What proved the callback.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// RFC 3339, UTC.
+    pub fn received_at(&self) -> &str {
+        &self.received_at
+    }
+
+    /// At most nine, each within SQS's rules.
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// Fair queues: one login's burst does not hold up the others.
+    pub fn group_id(&self) -> Option<&str> {
+        self.group_id.as_deref()
+    }
+
+    /// What Flinks sent.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// The message of an event that was received at `received_at`.
     pub fn of(event: &Event, received_at: SystemTime) -> Self {
         let fields = &event.fields;
+        let (form, received_at) = (event.callback.form(), rfc3339(received_at));
         let delivery_id = hex::encode(Sha256::digest(event.callback.body()));
         let (group, [first, second]) = if event.kind == Kind::Pay {
             (&fields.session_id, [("SessionId", &fields.session_id), ("Status", &fields.status)])
@@ -102,12 +139,14 @@ impl Message {
             Attribute::of("Tag", fields.tag.as_ref()),
             Attribute::of_number("HttpStatusCode", fields.http_status_code.as_ref()),
             Attribute::of("ScheduledRefresh", fields.scheduled_refresh.as_ref()),
-            Some(Attribute::text("SignatureForm", event.callback.form().as_str())),
-            Some(Attribute::text("ReceivedAt", rfc3339(received_at))),
+            Some(Attribute::text("SignatureForm", form.as_str())),
+            Some(Attribute::text("ReceivedAt", received_at.as_str())),
         ];
         Self {
             kind: event.kind,
             delivery_id,
+            form,
+            received_at,
             attributes: attributes.into_iter().flatten().collect(),
             group_id: group.as_ref().map(Scalar::as_str).filter(|id| is_legal_group_id(id)).map(str::to_owned),
             body: event.callback.body().clone(),
@@ -166,10 +205,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        event::ResponseTypes,
-        signature::{AuthenticCallback, Form},
-    };
+    use crate::{event::ResponseTypes, signature::AuthenticCallback};
 
     fn message_of(body: impl Into<Bytes>, form: Form) -> Message {
         let event = Event::read(AuthenticCallback::unproven(body, form), &ResponseTypes::new());

@@ -6,7 +6,6 @@
 
 use std::{
     io::Write,
-    ops::AddAssign,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -43,13 +42,6 @@ pub struct Record {
 pub struct KeyFetches {
     pub refreshes: u32,
     pub failures: u32,
-}
-
-impl AddAssign for KeyFetches {
-    fn add_assign(&mut self, other: Self) {
-        self.refreshes += other.refreshes;
-        self.failures += other.failures;
-    }
 }
 
 /// How bad a line is, in Lambda's words.

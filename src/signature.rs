@@ -49,7 +49,7 @@ pub enum Form {
     /// Aggregation scheme, over the raw bytes.
     Raw,
     /// Aggregation scheme, over the text with `?` for each UTF-16 unit outside ASCII. Lossy: somebody who holds a
-    /// valid pair of body and signature can swap one accented letter for another, and nothing else.
+    /// valid pair of body and signature can put any other such unit in the place of one, or of a question mark.
     Ascii,
     /// Flinks Pay scheme, over the raw bytes.
     Pay,

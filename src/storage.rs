@@ -1,6 +1,6 @@
 //! The last step: a queue or, failing that, the payload store takes the callback; a [`Receipt`] is the proof.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -35,15 +35,12 @@ pub trait PayloadStore {
     /// The bucket's name, for pointers into it.
     fn bucket(&self) -> &str;
 
-    /// Stores an object that must not be there yet. Done means that the store has it.
-    fn create(&self, key: &str, payload: Bytes) -> impl Future<Output = Result<(), AwsError>> + Send;
-
-    /// Stores an object, in the place of an older one if there is one.
-    fn replace(
+    /// Stores an object. Done means that the store has it.
+    fn put(
         &self,
         key: &str,
         payload: Bytes,
-        metadata: &[(&'static str, String)],
+        metadata: &[(&'static str, &str)],
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
@@ -83,8 +80,8 @@ impl StoredAs {
 
 /// The queues with the store behind them.
 pub struct Storage<Q, P> {
-    pub queues: Arc<Q>,
-    pub payloads: Arc<P>,
+    pub queues: Q,
+    pub payloads: P,
 }
 
 impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
@@ -99,7 +96,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         record: &mut Record,
     ) -> Result<Receipt, Rejection> {
         let queued = match message.inline_body() {
-            Some(body) => match self.send(message, body.to_owned(), &message.attributes, deadline).await {
+            Some(body) => match self.send(message, body.to_owned(), message.attributes(), deadline).await {
                 Ok(()) => Ok(StoredAs::Inline),
                 // The queue has other limits than it should: too small a maximum, other characters.
                 Err(refused) if refused.has_code(&REFUSED_CONTENT) => {
@@ -125,7 +122,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
 
     async fn claim_check(&self, message: &Message, deadline: Deadline) -> Result<StoredAs, AwsError> {
         let key = message.payload_key(&Uuid::new_v4().to_string());
-        let put = self.payloads.create(&key, message.body.clone());
+        let put = self.payloads.put(&key, message.body().clone(), &[]);
         within(deadline.remaining_but(RESERVED_FOR_SPILLING), PUT, put).await?;
         let (pointer, attributes) = message.claim_check(self.payloads.bucket(), &key);
         self.send(message, pointer, &attributes, deadline).await?;
@@ -139,20 +136,16 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         attributes: &[Attribute],
         deadline: Deadline,
     ) -> Result<(), AwsError> {
-        let sent = self.queues.send(message.kind, body, attributes, message.group_id.as_deref());
+        let sent = self.queues.send(message.kind(), body, attributes, message.group_id());
         within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await
     }
 
-    /// Keeps a payload that its queue did not take, under a key of its own that retries share. The metadata is all that
-    /// cannot be read from the payload again.
+    /// Keeps a payload that its queue did not take, under a key that its retries share. The metadata is all that cannot
+    /// be read from the payload again.
     async fn spill(&self, message: &Message, deadline: Deadline) -> Result<StoredAs, AwsError> {
-        let key = format!("undelivered/{}/{}", message.kind.queue(), message.delivery_id);
-        let proof = |name| message.attributes.iter().find(|attribute| attribute.name == name);
-        let metadata: Vec<_> = [("signature-form", "SignatureForm"), ("received-at", "ReceivedAt")]
-            .into_iter()
-            .filter_map(|(key, name)| Some((key, proof(name)?.value.clone())))
-            .collect();
-        within(deadline.remaining(), PUT, self.payloads.replace(&key, message.body.clone(), &metadata)).await?;
+        let key = format!("undelivered/{}/{}", message.kind().queue(), message.delivery_id());
+        let metadata = [("signature-form", message.form().as_str()), ("received-at", message.received_at())];
+        within(deadline.remaining(), PUT, self.payloads.put(&key, message.body().clone(), &metadata)).await?;
         Ok(StoredAs::Spilled)
     }
 }
@@ -221,7 +214,7 @@ mod tests {
         objects: Mutex<Vec<String>>,
     }
 
-    impl Queues for Fakes {
+    impl Queues for &Fakes {
         async fn send(&self, _: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
             match self.queues {
                 // What is refused for its content is not refused as a claim check.
@@ -231,21 +224,15 @@ mod tests {
         }
     }
 
-    impl PayloadStore for Fakes {
+    impl PayloadStore for &Fakes {
         fn bucket(&self) -> &str {
             "bucket"
         }
 
-        async fn create(&self, key: &str, _: Bytes) -> Result<(), AwsError> {
+        async fn put(&self, key: &str, _: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
             self.payloads.call().await?;
-            self.objects.lock().unwrap().push(key.to_owned());
-            Ok(())
-        }
-
-        async fn replace(&self, key: &str, _: Bytes, metadata: &[(&'static str, String)]) -> Result<(), AwsError> {
-            self.payloads.call().await?;
-            let names: Vec<_> = metadata.iter().map(|(name, _)| *name).collect();
-            self.objects.lock().unwrap().push(format!("{key} {}", names.join(" ")));
+            let names: String = metadata.iter().map(|(name, _)| format!(" {name}")).collect();
+            self.objects.lock().unwrap().push(format!("{key}{names}"));
             Ok(())
         }
     }
@@ -256,8 +243,8 @@ mod tests {
         payloads: Service,
         body: &'static str,
     ) -> (Option<StoredAs>, Duration, Vec<String>) {
-        let fakes = Arc::new(Fakes { queues, payloads, objects: Mutex::default() });
-        let storage = Storage { queues: Arc::clone(&fakes), payloads: Arc::clone(&fakes) };
+        let fakes = Fakes { queues, payloads, objects: Mutex::default() };
+        let storage = Storage { queues: &fakes, payloads: &fakes };
         let event = Event::read(AuthenticCallback::unproven(body, Form::Raw), &ResponseTypes::new());
         let message = Message::of(&event, SystemTime::UNIX_EPOCH);
         let started = Instant::now();

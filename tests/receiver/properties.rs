@@ -106,7 +106,7 @@ proptest! {
     #[test]
     fn routing_takes_any_body_and_keeps_its_bytes(body in bodies()) {
         let message = message(&body);
-        prop_assert_eq!(&message.body[..], &body[..]);
+        prop_assert_eq!(&message.body()[..], &body[..]);
         if let Some(inline) = message.inline_body() {
             prop_assert_eq!(inline.as_bytes(), &body[..]);
             prop_assert!(inline.chars().all(sqs_has) && !inline.is_empty());
@@ -132,7 +132,7 @@ proptest! {
             size += attribute.name.len() + attribute.data_type.as_str().len() + attribute.value.len();
         }
         prop_assert!(size <= MAX_MESSAGE_BYTES);
-        if let Some(group) = &message.group_id {
+        if let Some(group) = message.group_id() {
             prop_assert!((1..=128).contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_graphic()));
         }
     }

@@ -154,7 +154,13 @@ fn objects_outlive_a_queue_and_its_dead_letters() {
     let retention = &template["Parameters"]["PayloadRetentionDays"];
     assert!(retention["MinValue"].as_i64().unwrap() > longest_message_days);
     let rules = resource(&template, "PayloadBucket")["Properties"]["LifecycleConfiguration"]["Rules"].clone();
-    assert_eq!(rules[0]["ExpirationInDays"], json!({ "Ref": "PayloadRetentionDays" }));
+    let expiring: Vec<_> =
+        rules.as_array().unwrap().iter().filter(|rule| rule.get("ExpirationInDays").is_some()).collect();
+    assert_eq!(expiring.len(), Kind::ALL.len(), "nothing else expires, and nothing that is undelivered");
+    for (rule, kind) in expiring.iter().zip(Kind::ALL) {
+        assert_eq!(rule["Prefix"], format!("{}/", kind.label()));
+        assert_eq!(rule["ExpirationInDays"], json!({ "Ref": "PayloadRetentionDays" }));
+    }
 }
 
 #[test]

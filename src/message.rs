@@ -193,11 +193,12 @@ fn is_legal_group_id(id: &str) -> bool {
     (1..=MAX_GROUP_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// UTC, to the millisecond.
+/// UTC, to the millisecond: always of one length.
 pub fn rfc3339(time: SystemTime) -> String {
-    let millis = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-    let time = DateTime::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
-    time.fmt(Format::DateTime).unwrap_or_default()
+    let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = DateTime::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
+    let seconds = seconds.fmt(Format::DateTime).unwrap_or_default();
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), since_epoch.subsec_millis())
 }
 
 #[cfg(test)]
@@ -240,6 +241,13 @@ mod tests {
             ]
         );
         assert_eq!(kyc.group_id.as_deref(), Some("l"));
+    }
+
+    #[test]
+    fn a_time_is_always_of_one_length() {
+        let at = |millis| rfc3339(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+        assert_eq!(at(1_760_000_000_000), "2025-10-09T08:53:20.000Z");
+        assert_eq!(at(1_760_000_000_120), "2025-10-09T08:53:20.120Z");
     }
 
     #[test]

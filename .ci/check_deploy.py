@@ -1,0 +1,265 @@
+"""Deploys the template to a local AWS, posts callbacks and forgeries to its API, and reads the deployed queues.
+
+Usage: check_deploy.py MINISTACK ARCHITECTURE, with `sam build` done for that architecture.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import boto3
+
+from local_aws import (
+    PAY_SIGNING_SECRET,
+    QUEUES,
+    SIGNING_SECRET,
+    aggregation_signature,
+    ascii_reading,
+    free_port,
+    pay_signature,
+    post,
+    receive_all,
+    server,
+)
+
+STACK = "flinks-webhooks"
+JSON = "application/json; charset=utf-8"
+# A wrong signature makes the receiver fetch its keys anew, but not twice in 30 seconds.
+KEY_REFRESH_SECONDS = 30
+MIB = 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Callback:
+    """What Flinks posts, where it belongs, and what its message must say."""
+
+    name: str
+    body: bytes
+    headers: dict[str, str]
+    queue: str
+    attributes: dict[str, str]
+    claim_check: bool = False
+
+
+def aggregation(name: str, body: bytes, queue: str, content_type: str = JSON, claim_check=False, **attributes: str):
+    headers = {"Content-Type": content_type, "flinks-authenticity-key": aggregation_signature(body, SIGNING_SECRET)}
+    return Callback(name, body, headers, queue, {"SignatureForm": "raw"} | attributes, claim_check)
+
+
+def json_body(**fields) -> bytes:
+    return json.dumps(fields, ensure_ascii=False).encode()
+
+
+def callbacks() -> list[Callback]:
+    login = {"Username": "sample", "IsScheduledRefresh": False, "Id": "5e115eac-1209-4f19-641c-08d6d484e2fe"}
+    request_id = "1243c283-e0ca-4fda-a5e4-343068430190"
+    holders = [{"Name": "Zoé Lefrançois"}]
+    kyc = json_body(ResponseType="KYC", HttpStatusCode=200, Holders=holders, Login=login, RequestId=request_id)
+    ascii_kyc = json_body(ResponseType="KYC", HttpStatusCode=200, Holders=holders, Tag="signed over its ASCII reading")
+    accounts = json_body(ResponseType="GetAccountsDetail", HttpStatusCode=200, Accounts=[], Login=login, Tag="order-7")
+    large = json_body(ResponseType="GetAccountsDetail", Login=login, Accounts=["é" * 1000] * (5 * MIB // 2000))
+    assert len(large) > 5 * MIB
+    pay = json_body(sessionId="aadd08f2-0000-4000-8000-000000000001", status="Completed", statusDetails="EFT0301")
+    return [
+        aggregation("KYC", kyc, "KycQueue", ResponseType="KYC", LoginId=login["Id"], RequestId=request_id),
+        Callback(
+            "KYC, signed over its ASCII reading",
+            ascii_kyc,
+            {
+                "Content-Type": JSON,
+                "flinks-authenticity-key": aggregation_signature(ascii_reading(ascii_kyc.decode()), SIGNING_SECRET),
+            },
+            "KycQueue",
+            {"SignatureForm": "ascii", "ResponseType": "KYC"},
+        ),
+        aggregation("GetAccountsDetail", accounts, "AccountsDetailQueue", Tag="order-7", HttpStatusCode="200"),
+        aggregation("GetAccountsDetail of 5 MB", large, "AccountsDetailQueue", claim_check=True, LoginId=login["Id"]),
+        aggregation("Investments", json_body(ResponseType="Investments", Accounts=[]), "InvestmentsQueue"),
+        Callback(
+            "Flinks Pay",
+            pay,
+            {"Content-Type": JSON, "X-Webhook-Signature": pay_signature(pay, PAY_SIGNING_SECRET)},
+            "PayQueue",
+            {"SignatureForm": "pay", "SessionId": "aadd08f2-0000-4000-8000-000000000001", "Status": "Completed"},
+        ),
+        aggregation("fraud alert", json_body(DocumentAnalysis=[{"Status": "High Risk"}]), "UploadFraudQueue"),
+        aggregation("unknown ResponseType", json_body(ResponseType="Later"), "UnclassifiedQueue", ResponseType="Later"),
+        aggregation("not JSON, not flagged as text", b"not JSON\r\n", "UnclassifiedQueue", "application/octet-stream"),
+        aggregation("not UTF-8", b"\xff\xfe\x00", "UnclassifiedQueue", "application/octet-stream", claim_check=True),
+    ]
+
+
+def forgeries() -> dict[str, tuple[bytes, dict[str, str]]]:
+    body = json_body(ResponseType="KYC", Tag="forged")
+    right = aggregation_signature(body, SIGNING_SECRET)
+    return {
+        "no signature": (body, {}),
+        "signature of another body": (body + b" ", {"flinks-authenticity-key": right}),
+        "signature with another secret": (body, {"flinks-authenticity-key": aggregation_signature(body, "a guess")}),
+        "two signatures": (body, {"flinks-authenticity-key": f"{right},{right}"}),
+        "not a signature": (body, {"flinks-authenticity-key": "%%%"}),
+        "the Pay secret for an aggregation signature": (
+            body,
+            {"flinks-authenticity-key": aggregation_signature(body, PAY_SIGNING_SECRET)},
+        ),
+        "the aggregation secret for a Pay signature": (
+            body,
+            {"X-Webhook-Signature": pay_signature(body, SIGNING_SECRET)},
+        ),
+    }
+
+
+def main(ministack: str, architecture: str) -> None:
+    port = free_port()
+    endpoint = f"http://127.0.0.1:{port}"
+    # Also where the deployed function finds AWS, and boto3 and the command lines below.
+    os.environ["AWS_ENDPOINT_URL"] = endpoint
+    settings = {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "LAMBDA_EXECUTOR": "local",  # the function is a process, not a container
+        "IOT_MTLS_ENABLED": "0",  # would listen on all addresses
+        "SFTP_ENABLED": "0",
+    }
+    with server([ministack], port, **settings):
+        outputs = deploy(architecture)
+        url, headers = f"{endpoint}/webhooks/flinks", {"Host": route(outputs, port)}
+        check_imports(outputs)
+
+        first, *others = callbacks()
+        status, answer = post(url, first.body, headers | first.headers)
+        assert status == 401, f"before Flinks' secret was stored, a callback was answered {status} {answer!r}"
+        store_secrets(outputs, pathlib.Path(ministack).parent)
+        wait_until_accepted(url, headers | first.headers, first.body)
+        for callback in others:
+            status, answer = post(url, callback.body, headers | callback.headers)
+            assert status == 200, f"{callback.name} was answered {status} {answer!r}"
+        for name, (body, signature) in forgeries().items():
+            status, answer = post(url, body, headers | {"Content-Type": JSON} | signature)
+            assert status == 401, f"{name} was answered {status} {answer!r}"
+
+        check_messages(outputs, [first, *others])
+        check_redrive(outputs)
+    print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries refused")
+
+
+def deploy(architecture: str) -> dict[str, str]:
+    """README's `sam deploy` without its question, and the stack's outputs."""
+    log = subprocess.run(
+        ["sam", "deploy", "--no-confirm-changeset", "--parameter-overrides", f"Architecture={architecture}"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert log.returncode == 0, f"sam deploy failed:\n{log.stdout}"
+    stack = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def route(outputs: dict[str, str], port: int) -> str:
+    """Adds the one route, which this local AWS does not read from the API's definition. Returns the API's host name."""
+    api, functions = boto3.client("apigatewayv2"), boto3.client("lambda")
+    function = functions.get_function(FunctionName=outputs["ReceiverFunctionName"])["Configuration"]["FunctionArn"]
+    integration = api.create_integration(
+        ApiId=outputs["WebhookApiId"],
+        IntegrationType="AWS_PROXY",
+        IntegrationUri=function,
+        PayloadFormatVersion="2.0",
+    )
+    api.create_route(
+        ApiId=outputs["WebhookApiId"],
+        RouteKey="POST /webhooks/flinks",
+        Target=f"integrations/{integration['IntegrationId']}",
+    )
+    return f"{outputs['WebhookApiId']}.execute-api.localhost:{port}"
+
+
+def check_imports(outputs: dict[str, str]) -> None:
+    """What consumers import is there, and says the same as the outputs."""
+    parameters = {
+        parameter["Name"]: parameter["Value"]
+        for page in boto3.client("ssm")
+        .get_paginator("get_parameters_by_path")
+        .paginate(Path=f"/{STACK}", Recursive=True)
+        for parameter in page["Parameters"]
+    }
+    imported = {outputs[f"{queue}{form}"] for queue in QUEUES for form in ("Url", "Arn")}
+    imported.add(outputs["PayloadBucketName"])
+    assert set(parameters.values()) == imported, f"the parameters are {parameters}"
+
+
+def store_secrets(outputs: dict[str, str], aws_command_line: pathlib.Path) -> None:
+    """Runs the commands that the outputs give, as an operator does who pastes a secret and presses Enter."""
+    environment = os.environ | {"PATH": f"{aws_command_line}:{os.environ['PATH']}"}
+    for output, secret in [("StoreSigningSecret", SIGNING_SECRET), ("StorePaySigningSecret", PAY_SIGNING_SECRET)]:
+        stored = subprocess.run(
+            ["bash", "-c", outputs[output]], input=secret + "\n", env=environment, text=True, capture_output=True
+        )
+        assert stored.returncode == 0, f"{outputs[output]} failed:\n{stored.stderr}"
+
+
+def wait_until_accepted(url: str, headers: dict[str, str], body: bytes) -> None:
+    deadline = time.monotonic() + 2 * KEY_REFRESH_SECONDS
+    while (status := post(url, body, headers)[0]) != 200:
+        assert status == 401 and time.monotonic() < deadline, f"the stored secret is not used: {status}"
+        time.sleep(2)
+
+
+def check_messages(outputs: dict[str, str], expected: list[Callback]) -> None:
+    """Each callback is on its queue once, byte for byte, with its attributes, and nothing else is on any queue."""
+    sqs, s3 = boto3.client("sqs"), boto3.client("s3")
+    for queue in QUEUES:
+        url = outputs[f"{queue}Url"]
+        received = receive_all(sqs, url)
+        belonging = [callback for callback in expected if callback.queue == queue]
+        assert len(received) == len(belonging), f"{queue} holds {len(received)} messages, not {len(belonging)}"
+        messages = {message["MessageAttributes"]["DeliveryId"]["StringValue"]: message for message in received}
+        for callback in belonging:
+            message = messages[hashlib.sha256(callback.body).hexdigest()]
+            attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+            missing = callback.attributes.items() - attributes.items()
+            assert not missing, f"{callback.name}: {missing} not in {attributes}"
+            assert "ReceivedAt" in attributes, f"{callback.name}: {attributes}"
+            body = message["Body"].encode()
+            if callback.claim_check:
+                assert attributes["ExtendedPayloadSize"] == str(len(callback.body)), f"{callback.name}: {attributes}"
+                _, pointer = json.loads(body)
+                assert pointer["s3BucketName"] == outputs["PayloadBucketName"], f"{callback.name}: {pointer}"
+                body = s3.get_object(Bucket=pointer["s3BucketName"], Key=pointer["s3Key"])["Body"].read()
+            assert body == callback.body, f"{callback.name}: {len(body)} bytes stored, {len(callback.body)} sent"
+            if len(callback.body) > MIB:
+                check_extended_client(sqs, url, message, callback.body)
+
+
+def check_extended_client(sqs, url: str, message: dict, body: bytes) -> None:
+    """The stock library gives a consumer the payload in place of the pointer."""
+    import sqs_extended_client  # noqa: F401 -- from here on, boto3's SQS clients are the library's
+
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
+    extended = boto3.client("sqs")
+    received = extended.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    assert [payload["Body"].encode() for payload in received] == [body], "the Extended Client read something else"
+
+
+def check_redrive(outputs: dict[str, str]) -> None:
+    """A message that no consumer can work off ends on its queue's own dead-letter queue."""
+    sqs = boto3.client("sqs")
+    for queue in QUEUES:
+        url, dead_letter_url = outputs[f"{queue}Url"], outputs[f"{queue.removesuffix('Queue')}DeadLetterQueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=queue)
+        receives = 0
+        while sqs.receive_message(QueueUrl=url, VisibilityTimeout=0).get("Messages"):
+            receives += 1
+            assert receives <= 5, f"{queue} goes on handing out a message"
+        dead = [message["Body"] for message in receive_all(sqs, dead_letter_url)]
+        assert (receives, dead) == (5, [queue]), f"{queue}: {receives} receives, then {dead}"
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

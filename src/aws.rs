@@ -216,12 +216,15 @@ impl PayloadStore for S3 {
 
 /// What may be told of an SDK's error: never its message, which can quote the request.
 fn told<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> AwsError {
-    /// Longest code that is believed, in bytes. AWS's own are words of less.
-    const LONGEST_CODE: usize = 128;
-    let word = |word: &str| {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+/=".contains(&byte);
-        (word.len() <= LONGEST_CODE && word.bytes().all(legal)).then(|| word.to_owned())
+    /// Longest code or id that is believed, in bytes. AWS's own are shorter.
+    const LONGEST: usize = 64;
+    // Words such as `AccessDeniedException`, and ids in hex or, S3's, in capitals: what else a service might echo is none.
+    let code = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+    let id = |word: &str| {
+        word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+            || word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
     };
+    let legal = |word: &&str, form: fn(&str) -> bool| word.len() <= LONGEST && form(word);
     let reason = match error {
         SdkError::ConstructionFailure(_) => Reason::Construction,
         SdkError::TimeoutError(_) => Reason::Timeout,
@@ -233,8 +236,12 @@ fn told<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, Ht
     AwsError {
         operation,
         reason,
-        code: error.as_service_error().and_then(ProvideErrorMetadata::code).and_then(word),
+        code: error
+            .as_service_error()
+            .and_then(ProvideErrorMetadata::code)
+            .filter(|word| legal(word, code))
+            .map(str::to_owned),
         status: error.raw_response().map(HttpResponse::status).map(StatusCode::as_u16),
-        aws_request_id: error.request_id().and_then(word),
+        aws_request_id: error.request_id().filter(|word| legal(word, id)).map(str::to_owned),
     }
 }

@@ -5,6 +5,8 @@
 
 use std::{fmt, time::Duration};
 
+use http::Uri;
+
 use crate::{
     event::ResponseTypes,
     kind::{Kind, PerKind},
@@ -64,8 +66,10 @@ impl Config {
     /// All that is wrong, not only the first of it.
     pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { lookup, problems: Vec::new() };
-        // Not used here, but without it the runtime ends with a message that helps nobody.
-        reader.required("AWS_LAMBDA_RUNTIME_API", "set by Lambda: this program runs as a Lambda function");
+        // Not used here, but without them the runtime ends with a message that helps nobody.
+        for variable in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"] {
+            reader.required(variable, "set by Lambda: this program runs as a Lambda function");
+        }
         let config = Self {
             function_name: reader.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name, as Lambda sets it"),
             signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
@@ -78,7 +82,7 @@ impl Config {
                 upload_fraud: reader.queue_url("UPLOAD_FRAUD_QUEUE_URL"),
                 unclassified: reader.queue_url("UNCLASSIFIED_QUEUE_URL"),
             },
-            payload_bucket: reader.required("PAYLOAD_BUCKET", "name of the payload bucket"),
+            payload_bucket: reader.checked("PAYLOAD_BUCKET", "name of the payload bucket", is_bucket_name),
             response_types: reader.response_types("RESPONSE_TYPE_QUEUES"),
             ascii_reading: reader.switch("ASCII_READING", true),
             previous_key_for: reader.days("PREVIOUS_KEY_DAYS", 7),
@@ -106,13 +110,17 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         value.unwrap_or_default()
     }
 
-    fn queue_url(&mut self, variable: &'static str) -> String {
-        let expected = "URL of the queue, such as https://sqs.ca-central-1.amazonaws.com/123456789012/KycQueue";
-        let url = self.required(variable, expected);
-        if !url.is_empty() && !is_url(&url) {
+    fn checked(&mut self, variable: &'static str, expected: &'static str, legal: fn(&str) -> bool) -> String {
+        let value = self.required(variable, expected);
+        if !value.is_empty() && !legal(&value) {
             self.problems.push(Problem { variable, expected });
         }
-        url
+        value
+    }
+
+    fn queue_url(&mut self, variable: &'static str) -> String {
+        let expected = "URL of the queue, such as https://sqs.ca-central-1.amazonaws.com/123456789012/KycQueue";
+        self.checked(variable, expected, is_url)
     }
 
     fn endpoint(&mut self, variable: &'static str) -> Option<String> {
@@ -184,20 +192,29 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
     }
 }
 
-/// An `http` or `https` URL with a host: enough to find a value that landed in the wrong variable.
+/// An `http` or `https` URL with a host and perhaps a port.
 fn is_url(value: &str) -> bool {
-    let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        !rest.is_empty() && !rest.starts_with('/') && value.bytes().all(|byte| byte.is_ascii_graphic())
-    })
+    let Ok(url) = value.parse::<Uri>() else { return false };
+    let (host, authority) =
+        (url.host().unwrap_or_default(), url.authority().map_or("", |authority| authority.as_str()));
+    let port = authority.strip_prefix(host).map(|rest| rest.strip_prefix(':').map(str::parse::<u16>));
+    matches!(url.scheme_str(), Some("http" | "https")) && !host.is_empty() && matches!(port, Some(None | Some(Ok(_))))
+}
+
+/// A name that a bucket can have, by S3's naming rules in short.
+fn is_bucket_name(value: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    (3..=63).contains(&value.len()) && value.bytes().all(legal)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const COMPLETE: [(&str, &str); 14] = [
+    const COMPLETE: [(&str, &str); 16] = [
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
         ("AWS_LAMBDA_FUNCTION_NAME", "receiver"),
         ("AWS_REGION", "ca-central-1"),
         ("AWS_ACCESS_KEY_ID", "fake"),
@@ -248,6 +265,10 @@ mod tests {
     fn a_value_of_the_wrong_form_is_named_and_not_shown() {
         for (variable, value) in [
             ("KYC_QUEUE_URL", "KycQueue"),
+            ("KYC_QUEUE_URL", "http://[bad"),
+            ("KYC_QUEUE_URL", "ftp://127.0.0.1/kyc"),
+            ("PAYLOAD_BUCKET", " "),
+            ("AWS_ENDPOINT_URL", "http://host:port"),
             ("PREVIOUS_KEY_DAYS", "366"),
             ("PREVIOUS_KEY_DAYS", "-1"),
             ("ASCII_READING", "yes"),

@@ -60,6 +60,8 @@ fn every_variable_that_is_read_is_declared_and_no_other() {
     let from_lambda = [
         "AWS_LAMBDA_RUNTIME_API",
         "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
         "AWS_REGION",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -86,6 +88,8 @@ fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
             }
         } else if name.starts_with("AWS_ENDPOINT") {
             String::new()
+        } else if name == "PAYLOAD_BUCKET" {
+            "payloads".to_owned()
         } else {
             "https://example.com/".to_owned()
         };

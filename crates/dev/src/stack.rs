@@ -77,8 +77,16 @@ impl Stack {
     /// What is wrong with the changed ones.
     pub fn config(&self, changed: &[(&'static str, &str)]) -> Result<Config, Vec<flinks_webhooks::config::Problem>> {
         let mut environment = self.environment();
-        environment.push(("AWS_LAMBDA_RUNTIME_API", "in this process".to_owned()));
-        environment.push(("AWS_LAMBDA_FUNCTION_NAME", "flinks-webhooks".to_owned()));
+        // In this process there is no Lambda to set them.
+        environment.extend(
+            [
+                "AWS_LAMBDA_RUNTIME_API",
+                "AWS_LAMBDA_FUNCTION_NAME",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+                "AWS_LAMBDA_FUNCTION_VERSION",
+            ]
+            .map(|name| (name, "none".to_owned())),
+        );
         Config::read(|name| {
             let changed = changed.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
             changed

@@ -8,7 +8,7 @@ use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::signature::{Header, SignatureHeaders};
 
@@ -91,10 +91,8 @@ impl<'de> Visitor<'de> for EventVisitor {
             match key.as_slice() {
                 b"body" => fields.body = map.next_value::<Option<Octets>>()?.map(|body| body.0).unwrap_or_default(),
                 b"isBase64Encoded" => fields.is_base64 = map.next_value::<Option<bool>>()?.unwrap_or_default(),
-                b"headers" => fields.single = map.next_value::<Option<Headers<Octets>>>()?.unwrap_or_default().found,
-                b"multiValueHeaders" => {
-                    fields.multi = map.next_value::<Option<Headers<Vec<Octets>>>>()?.unwrap_or_default().found;
-                }
+                b"headers" => fields.single = map.next_value::<Option<Headers>>()?.unwrap_or_default().0,
+                b"multiValueHeaders" => fields.multi = map.next_value::<Option<Headers>>()?.unwrap_or_default().0,
                 b"requestContext" => {
                     fields.gateway_request_id = map.next_value::<Option<RequestContext>>()?.unwrap_or_default().id;
                 }
@@ -110,43 +108,72 @@ impl<'de> Visitor<'de> for EventVisitor {
 }
 
 /// The signature headers of a map of headers, names in any case; the others are skipped unread, whatever they hold.
-struct Headers<V> {
-    found: SignatureHeaders,
-    values: std::marker::PhantomData<V>,
-}
+#[derive(Default)]
+struct Headers(SignatureHeaders);
 
-impl<V> Default for Headers<V> {
-    fn default() -> Self {
-        Self { found: SignatureHeaders::default(), values: std::marker::PhantomData }
-    }
-}
-
-impl<'de, V: Deserialize<'de> + IntoIterator<Item = Octets>> Deserialize<'de> for Headers<V> {
+impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct HeadersVisitor<V>(Headers<V>);
+        struct HeadersVisitor;
 
-        impl<'de, V: Deserialize<'de> + IntoIterator<Item = Octets>> Visitor<'de> for HeadersVisitor<V> {
-            type Value = Headers<V>;
+        impl<'de> Visitor<'de> for HeadersVisitor {
+            type Value = Headers;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a map of headers")
             }
 
-            fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Headers<V>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
+                let mut headers = Headers::default();
                 while let Some(Octets(name)) = map.next_key()? {
                     let Some(header) = Header::named(&name) else {
                         map.next_value::<IgnoredAny>()?;
                         continue;
                     };
-                    for Octets(value) in map.next_value::<Option<V>>()?.into_iter().flatten() {
-                        self.0.found.push(header, value);
+                    for value in map.next_value::<Option<Values>>()?.unwrap_or_default().0 {
+                        headers.0.push(header, value);
                     }
                 }
-                Ok(self.0)
+                Ok(headers)
             }
         }
 
-        deserializer.deserialize_map(HeadersVisitor(Headers::default()))
+        deserializer.deserialize_map(HeadersVisitor)
+    }
+}
+
+/// A header's value, or the list of them that `multiValueHeaders` has.
+#[derive(Default)]
+struct Values(Vec<Vec<u8>>);
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValuesVisitor;
+
+        impl<'de> Visitor<'de> for ValuesVisitor {
+            type Value = Values;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a string or a list of strings")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Values, E> {
+                Ok(Values(vec![bytes.to_vec()]))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Values, E> {
+                self.visit_bytes(text.as_bytes())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
+                let mut values = Values::default();
+                while let Some(Octets(value)) = list.next_element()? {
+                    values.0.push(value);
+                }
+                Ok(values)
+            }
+        }
+
+        deserializer.deserialize_bytes(ValuesVisitor)
     }
 }
 
@@ -201,15 +228,6 @@ impl<'de> Deserialize<'de> for RequestContext {
 /// A JSON string as bytes, so that one that is not text (a stray byte, half of a surrogate pair) is read all the same.
 struct Octets(Vec<u8>);
 
-impl IntoIterator for Octets {
-    type Item = Octets;
-    type IntoIter = std::iter::Once<Octets>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        std::iter::once(self)
-    }
-}
-
 impl<'de> Deserialize<'de> for Octets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OctetsVisitor;
@@ -237,6 +255,7 @@ impl<'de> Deserialize<'de> for Octets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signature::Refusal;
 
     fn read(event: impl AsRef<[u8]>) -> Result<Callback, BadEvent> {
         // As the runtime reads: one value from the slice, whatever follows it.
@@ -308,6 +327,26 @@ mod tests {
     #[test]
     fn a_body_with_half_a_surrogate_pair_is_kept() {
         assert_eq!(body(r#"{"body":"\ud83d"}"#), &b"\xed\xa0\xbd"[..]);
+    }
+
+    fn claims(event: &str) -> Result<usize, Refusal> {
+        read(event).map_err(|_| ()).unwrap().headers.claims().map(|claims| claims.len())
+    }
+
+    #[test]
+    fn a_rest_apis_headers_are_read_in_full() {
+        let mac = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let event = |single: &str, multi: &str| {
+            claims(&format!(
+                r#"{{"headers":{{"Flinks-Authenticity-Key":{single}}},"multiValueHeaders":{{"Flinks-Authenticity-Key":{multi}}}}}"#
+            ))
+        };
+        let one = format!("\"{mac}\"");
+        assert_eq!(event(&one, &format!("[{one}]")), Ok(1));
+        assert_eq!(event(&one, "null"), Ok(1));
+        assert_eq!(event("null", "[]"), Err(Refusal::Missing));
+        assert_eq!(event(&one, &format!("[{one},{one}]")), Err(Refusal::Malformed));
+        assert_eq!(event(&one, "[\"other\"]"), Err(Refusal::Malformed));
     }
 
     #[test]

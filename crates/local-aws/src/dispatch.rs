@@ -12,19 +12,21 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use crate::error::ServiceError;
 use crate::fault::{Fault, FaultPlan};
 use crate::operation::{Operation, Service};
+use crate::parameters::Parameters;
 use crate::s3::{self, S3};
 use crate::secrets::SecretsManager;
 use crate::sqs::Sqs;
 use crate::sync::lock;
-use crate::{json, secrets, sqs};
+use crate::{cloudwatch, json, sqs};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// The three services and the faults set for them.
+/// The services and the faults set for them. CloudWatch has nothing of its own: it measures the queues.
 pub(crate) struct Services {
     pub(crate) sqs: Sqs,
     pub(crate) secrets: SecretsManager,
     pub(crate) s3: S3,
+    pub(crate) parameters: Parameters,
     pub(crate) faults: Mutex<FaultPlan>,
 }
 
@@ -91,6 +93,8 @@ impl Services {
             Service::Sqs => self.sqs.serve(operation, call).await.map(json::answer_1_0),
             Service::SecretsManager => self.secrets.serve(operation, call).map(json::answer_1_1),
             Service::S3 => self.s3.serve(operation, call),
+            Service::SystemsManager => self.parameters.serve(operation, call).map(json::answer_1_1),
+            Service::CloudWatch => cloudwatch::serve(&self.sqs, operation, call),
         };
         answered.unwrap_or_else(|error| refuse(service, &error, call))
     }
@@ -101,18 +105,22 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// `X-Amz-Target` names the service and operation of the two that speak JSON; what has none is
-    /// for S3.
+    /// `X-Amz-Target` names the service and operation of those that speak JSON, the path those of the one that speaks
+    /// CBOR; what has neither is for S3.
     fn route(&self) -> (Service, Option<Operation>) {
+        if let Some(name) = cloudwatch::operation_name(self) {
+            return (Service::CloudWatch, Operation::named(Service::CloudWatch, name));
+        }
         let Some(target) = self.header("x-amz-target") else {
             return (Service::S3, s3::operation(self));
         };
         let (prefix, name) = target.split_once('.').unwrap_or_default();
         let service = match prefix {
             "secretsmanager" => Service::SecretsManager,
+            "AmazonSSM" => Service::SystemsManager,
             _ => Service::Sqs,
         };
-        (service, Operation::from_target(service, name))
+        (service, Operation::named(service, name))
     }
 }
 
@@ -129,7 +137,8 @@ fn identified(mut answer: Answer) -> Answer {
 fn refuse(service: Service, error: &ServiceError, call: &Call) -> Answer {
     match service {
         Service::Sqs => sqs::refusal(error),
-        Service::SecretsManager => secrets::refusal(error),
+        Service::SecretsManager | Service::SystemsManager => json::refusal_1_1(error),
+        Service::CloudWatch => cloudwatch::refusal(error),
         Service::S3 => s3::refusal(error, call),
     }
 }
@@ -147,7 +156,9 @@ fn unknown_operation(service: Service, call: &Call) -> Answer {
 fn throttled(service: Service) -> ServiceError {
     match service {
         Service::Sqs => ServiceError::bad_request("RequestThrottled", "Rate exceeded"),
-        Service::SecretsManager => ServiceError::bad_request("ThrottlingException", "Rate exceeded"),
+        Service::SecretsManager | Service::SystemsManager | Service::CloudWatch => {
+            ServiceError::bad_request("ThrottlingException", "Rate exceeded")
+        }
         Service::S3 => {
             ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
@@ -158,6 +169,8 @@ fn failed(service: Service) -> ServiceError {
     let code = match service {
         Service::Sqs => "InternalFailure",
         Service::SecretsManager => "InternalServiceError",
+        Service::SystemsManager => "InternalServerError",
+        Service::CloudWatch => "InternalServiceFault",
         Service::S3 => "InternalError",
     };
     let message = "We encountered an internal error. Please try again.";

@@ -1,10 +1,10 @@
-//! The AWS JSON protocol, versions 1.0 (SQS) and 1.1 (Secrets Manager).
+//! The AWS JSON protocol, versions 1.0 (SQS) and 1.1 (Secrets Manager, Systems Manager).
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
@@ -24,6 +24,16 @@ pub(crate) fn answer_1_0(value: Value) -> Answer {
 
 pub(crate) fn answer_1_1(value: Value) -> Answer {
     answer(&value, JSON_1_1)
+}
+
+/// What a service of version 1.1 says when it refuses.
+pub(crate) fn refusal_1_1(error: &ServiceError) -> Answer {
+    let mut answer = answer_1_1(json!({ "__type": error.code, "Message": error.message }));
+    *answer.status_mut() = error.status;
+    if let Ok(code) = HeaderValue::try_from(error.code.as_ref()) {
+        answer.headers_mut().insert("x-amzn-errortype", code);
+    }
+    answer
 }
 
 fn answer(value: &Value, content_type: HeaderValue) -> Answer {

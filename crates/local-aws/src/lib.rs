@@ -1,5 +1,5 @@
 //! The local AWS: SQS, Secrets Manager and S3 on loopback, in process, over their real wire
-//! protocols and with their real limits.
+//! protocols and with their real limits; and a little of Systems Manager and CloudWatch.
 //!
 //! It is for tests, and for running a program that needs these services with nothing installed: any
 //! AWS SDK that is given its [endpoint](LocalAws::endpoint) works with it. A test prepares queues,
@@ -31,6 +31,8 @@
 //! | SQS, standard queues | AWS JSON 1.0 | SendMessage, SendMessageBatch, ReceiveMessage, DeleteMessage, DeleteMessageBatch, ChangeMessageVisibility, StartMessageMoveTask, CreateQueue, GetQueueUrl, ListQueues, GetQueueAttributes |
 //! | Secrets Manager | AWS JSON 1.1 | GetSecretValue, PutSecretValue, CreateSecret |
 //! | S3, path-style | REST | PutObject, GetObject, HeadObject, DeleteObject, ListObjectsV2, CreateBucket, HeadBucket |
+//! | Systems Manager, parameters | AWS JSON 1.1 | PutParameter, GetParameters |
+//! | CloudWatch | Smithy RPC v2 CBOR | GetMetricData |
 //!
 //! Anything else is refused, with `UnknownOperationException` or `NotImplemented`, rather than
 //! answered half.
@@ -65,6 +67,13 @@
 //! verified, in a header or in the trailer of an `aws-chunked` body; keys have at most 1,024 bytes and
 //! user metadata 2,048.
 //!
+//! Systems Manager (API reference): a value changes only where the request says so, each change is a
+//! new version, and of up to 10 parameters asked for together those that are not there are named.
+//!
+//! CloudWatch (SQS developer guide, available metrics): the one metric is `ApproximateAgeOfOldestMessage` of a queue in
+//! `AWS/SQS`: the seconds since the oldest message in it came into it, in a dead-letter queue since it was moved there.
+//! AWS's is minutes behind; this is of the moment, as its only data point. Any other metric has no data.
+//!
 //! Errors have the codes and the wire form of each service.
 //!
 //! # What it is not
@@ -79,6 +88,7 @@
 //!   encryption and ACL headers are taken and ignored.
 //! - **Not a measure of AWS.** Its latency and throughput are its own.
 
+mod cloudwatch;
 mod dispatch;
 mod error;
 mod fault;
@@ -86,6 +96,7 @@ mod json;
 mod local;
 mod names;
 mod operation;
+mod parameters;
 mod s3;
 mod secrets;
 mod server;

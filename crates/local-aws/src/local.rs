@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::dispatch::Services;
 use crate::fault::{Calls, Fault, FaultPlan};
 use crate::operation::Operation;
+use crate::parameters::Parameters;
 use crate::s3::{S3, StoredObject};
 use crate::secrets::SecretsManager;
 use crate::server;
@@ -59,6 +60,7 @@ impl LocalAws {
             sqs: Sqs::new(address),
             secrets: SecretsManager::default(),
             s3: S3::default(),
+            parameters: Parameters::default(),
             faults: Mutex::new(FaultPlan::default()),
         });
         let (stop, stopped) = watch::channel(false);
@@ -134,6 +136,11 @@ impl LocalAws {
     /// when there is none.
     pub fn set_secret_created(&self, name: &str, stage: &str, created: SystemTime) {
         self.services().secrets.set_created(name, stage, created);
+    }
+
+    /// Gives a parameter of Systems Manager a value, new or in place of the one it has.
+    pub fn put_parameter(&self, name: &str, value: &str) {
+        self.services().parameters.put(name, value);
     }
 
     /// How many requests of an operation arrived, refused and faulted ones included.

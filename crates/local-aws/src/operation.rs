@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-/// An operation of one of the three services, by its AWS name.
+/// An operation of one of the services, by its AWS name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -48,14 +48,22 @@ pub enum Operation {
     HeadObject,
     /// S3
     DeleteObject,
+    /// Systems Manager
+    PutParameter,
+    /// Systems Manager
+    GetParameters,
+    /// CloudWatch
+    GetMetricData,
 }
 
-/// The three services.
+/// The services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Sqs,
     SecretsManager,
     S3,
+    SystemsManager,
+    CloudWatch,
 }
 
 impl Operation {
@@ -77,11 +85,14 @@ impl Operation {
             CreateBucket | HeadBucket | ListObjectsV2 | PutObject | GetObject | HeadObject | DeleteObject => {
                 Service::S3
             }
+            PutParameter | GetParameters => Service::SystemsManager,
+            GetMetricData => Service::CloudWatch,
         }
     }
 
-    /// From the part after the dot of `X-Amz-Target`, for the two services that speak JSON.
-    pub(crate) fn from_target(service: Service, name: &str) -> Option<Operation> {
+    /// By its name, for the services whose requests carry one: the part of `X-Amz-Target` after the dot, or the last
+    /// of the path.
+    pub(crate) fn named(service: Service, name: &str) -> Option<Operation> {
         use Operation::*;
         let operation = match name {
             "CreateQueue" => CreateQueue,
@@ -98,6 +109,9 @@ impl Operation {
             "CreateSecret" => CreateSecret,
             "GetSecretValue" => GetSecretValue,
             "PutSecretValue" => PutSecretValue,
+            "PutParameter" => PutParameter,
+            "GetParameters" => GetParameters,
+            "GetMetricData" => GetMetricData,
             _ => return None,
         };
         (operation.service() == service).then_some(operation)

@@ -7,14 +7,11 @@ mod secret;
 use std::sync::Mutex;
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::identity::Identity;
 use self::secret::{Payload, Secret, Stage};
-use crate::dispatch::{Answer, Call};
+use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::json::parameters;
 use crate::operation::Operation;
@@ -81,17 +78,4 @@ fn find<'a>(secrets: &'a mut [Secret], id: &str) -> Option<&'a mut Secret> {
     let close = || secrets.iter().position(|secret| secret.identity.is_meant_by(id));
     let found = exact.or_else(close)?;
     secrets.get_mut(found)
-}
-
-pub(crate) fn refusal(error: &ServiceError) -> Answer {
-    let body = json!({ "__type": error.code, "Message": error.message });
-    let mut answer = Answer::new(Full::new(Bytes::from(body.to_string())));
-    *answer.status_mut() = error.status;
-    let headers = answer.headers_mut();
-    let content_type = HeaderValue::from_static("application/x-amz-json-1.1");
-    headers.insert(CONTENT_TYPE, content_type);
-    if let Ok(code) = HeaderValue::try_from(error.code.as_ref()) {
-        headers.insert("x-amzn-errortype", code);
-    }
-    answer
 }

@@ -68,6 +68,8 @@ pub(super) struct Message {
     pub(super) sent: SystemTime,
     /// For retention, on the clock that tests can move.
     pub(super) sent_at: Instant,
+    /// When it came into the queue that it is in.
+    pub(super) arrived_at: Instant,
     /// From when a receive may return it.
     pub(super) visible_from: Instant,
     pub(super) receive_count: u32,
@@ -82,6 +84,7 @@ impl Message {
             content,
             sent: SystemTime::now(),
             sent_at: Instant::now(),
+            arrived_at: Instant::now(),
             visible_from,
             receive_count: 0,
             first_received: None,

@@ -19,6 +19,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -81,6 +82,11 @@ impl Sqs {
 
     pub(crate) fn messages(&self, queue: &str) -> Vec<StoredMessage> {
         lock(&self.queues).get_mut(queue).map(Queue::stored).unwrap_or_default()
+    }
+
+    /// None for a queue that is empty or does not exist.
+    pub(crate) fn age_of_oldest(&self, queue: &str) -> Option<Duration> {
+        lock(&self.queues).get_mut(queue)?.age_of_oldest()
     }
 
     /// Does something with the queue that a request's QueueUrl names: by its last segment, so the

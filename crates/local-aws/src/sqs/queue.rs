@@ -51,7 +51,7 @@ impl Queue {
 
     /// Puts a message, new or moved here, behind all others.
     pub(super) fn push(&mut self, message: Message) {
-        self.messages.insert(self.next_place, message);
+        self.messages.insert(self.next_place, Message { arrived_at: Instant::now(), ..message });
         self.next_place = self.next_place.saturating_add(1);
     }
 
@@ -122,6 +122,12 @@ impl Queue {
     /// When the next message that is out of sight comes back into it.
     pub(super) fn next_visible(&self) -> Option<Instant> {
         self.messages.values().map(|message| message.visible_from).min()
+    }
+
+    /// For how long the oldest message has been in this queue, whether it can be received or not.
+    pub(super) fn age_of_oldest(&mut self) -> Option<Duration> {
+        self.expire();
+        self.messages.values().map(|message| message.arrived_at.elapsed()).max()
     }
 
     pub(super) fn counts(&mut self) -> Counts {

@@ -1,4 +1,4 @@
-//! The rules of the three services, each a test named after it, over the wire and through the SDK.
+//! The rules of the services, each a test named after it, over the wire and through the SDK.
 //!
 //! Every rule runs against the local server. `moto` runs them against moto's server too, where
 //! there is one, to show that they are not our own invention; it names those that moto lacks.
@@ -14,9 +14,13 @@ mod faults;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod moto;
 #[cfg(test)]
 mod objects;
+#[cfg(test)]
+mod parameters;
 #[cfg(test)]
 mod queues;
 #[cfg(test)]

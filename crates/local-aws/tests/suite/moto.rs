@@ -40,6 +40,8 @@ fn rules() -> Vec<Rule> {
         crate::queues::rules(),
         crate::secrets::rules(),
         crate::objects::rules(),
+        crate::parameters::rules(),
+        crate::metrics::rules(),
     ];
     all.into_iter().flatten().collect()
 }

@@ -54,6 +54,8 @@ pub(crate) struct Target {
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) secrets: aws_sdk_secretsmanager::Client,
     pub(crate) s3: aws_sdk_s3::Client,
+    pub(crate) parameters: aws_sdk_ssm::Client,
+    pub(crate) metrics: aws_sdk_cloudwatch::Client,
     /// None when the server is another program, whose clock cannot be moved.
     local: Option<LocalAws>,
 }
@@ -86,6 +88,8 @@ impl Target {
             sqs: client!(aws_sdk_sqs, aws_sdk_sqs::Config::builder()),
             secrets: client!(aws_sdk_secretsmanager, aws_sdk_secretsmanager::Config::builder()),
             s3: client!(aws_sdk_s3, aws_sdk_s3::Config::builder().force_path_style(true)),
+            parameters: client!(aws_sdk_ssm, aws_sdk_ssm::Config::builder()),
+            metrics: client!(aws_sdk_cloudwatch, aws_sdk_cloudwatch::Config::builder()),
             local: None,
         }
     }

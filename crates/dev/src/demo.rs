@@ -1,82 +1,217 @@
 //! The demonstration: callbacks go in at the front, messages come out of the queues.
-#![expect(clippy::print_stdout, reason = "it shows what happens")]
 
-use std::error::Error;
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    time::{Duration, Instant},
+};
 
+use anstyle::{AnsiColor, Style};
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::{
     Client,
     config::{BehaviorVersion, Region},
-    types::Message,
 };
+use comfy_table::{ContentArrangement, Table, presets};
 use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
+use serde_json::json;
 
-use crate::{samples, stack::Stack};
+use crate::{
+    failure::Failure,
+    output::Output,
+    samples::{self, Sample},
+    stack::Stack,
+};
 
-/// Posts one callback of each documented type, some odd ones and a forgery, and prints what arrived where.
+/// Posts one callback of each kind and a forgery, and prints what arrived where.
 ///
 /// # Errors
 /// When a callback did not get the answer or the queue that it should have.
-pub async fn run() -> Result<(), Box<dyn Error>> {
+pub async fn run(output: &Output) -> Result<(), Failure> {
+    show_all(output).await.map_err(|error| Failure::negative(format!("the demonstration failed: {error}")))
+}
+
+/// The samples that are posted, with what they are: one for each queue, and one that belongs on none.
+const SHOWN: [(&str, &str); 7] = [
+    ("kyc", "KYC"),
+    ("accounts-detail", "GetAccountsDetail"),
+    ("investments", "Investments"),
+    ("pay", "Flinks Pay session"),
+    ("upload-fraud", "Upload fraud alert"),
+    ("unknown-type", "a type nobody knows"),
+    ("forged", "KYC, forged"),
+];
+
+async fn show_all(output: &Output) -> Result<(), Box<dyn Error>> {
+    let started = Instant::now();
     let stack = Stack::start().await?;
     let config = stack.config(&[]).map_err(|problems| format!("{problems:?}"))?;
     let receiver = AwsReceiver::on_aws(&config);
     let consumer = consumer(&stack);
+    output.line("In this process: the receiver, and an SQS, a Secrets Manager and an S3 for it.");
+    output.line("Each callback is posted as API Gateway hands it over; each queue is read as a consumer reads it.");
+    output.line("");
 
-    println!("Posting callbacks, as API Gateway hands them to the function:");
-    println!();
-    let samples: Vec<_> = samples::all();
-    for sample in SHOWN.iter().filter_map(|name| samples.iter().find(|sample| sample.name == *name)) {
+    let mut posted = Vec::new();
+    for sample in samples::all() {
+        let Some((_, what)) = SHOWN.iter().find(|(name, _)| *name == sample.name) else { continue };
         let event: GatewayEvent = serde_json::from_value(sample.event.clone())?;
         let answer = receiver.receive(event.0, &mut Record::default()).await;
-        let queue = sample.expected.kind().map_or("nowhere", Kind::queue);
-        println!(
-            "  events/{:<22} {}  {:<26} -> {queue}",
-            format!("{}.json", sample.name),
-            answer.status(),
-            answer.body()
-        );
-        if answer.status() != sample.expected.status() {
-            return Err(format!("{} should have been answered {}", sample.name, sample.expected.status()).into());
-        }
+        posted.push(Posted { sample, what, status: answer.status(), answer: answer.body(), arrived: Vec::new() });
     }
-
-    println!();
-    println!("What a consumer receives, over SQS's own protocol:");
     for kind in Kind::ALL {
         for message in receive(&consumer, &stack.aws.queue_url(kind.queue())).await? {
-            println!();
-            show(kind, &message);
+            let home = posted.iter_mut().find(|callback| callback.sample.body == message.body.as_bytes());
+            home.ok_or_else(|| format!("{} has a message that nobody posted", kind.queue()))?
+                .arrived
+                .push((kind, message));
         }
     }
-    println!();
-    println!("The forgery is on no queue. Next: `cargo test --workspace`, or the README's section on deploying.");
+    // The forgery has the body of a true callback, which is the one that arrived.
+    for callback in &posted {
+        callback.check()?;
+    }
+
+    print_table(output, &posted);
+    for callback in &posted {
+        output.json(&callback.object());
+    }
+    finish(output, &posted, started.elapsed());
     Ok(())
 }
 
-/// The samples that are posted, by their names.
-const SHOWN: [&str; 7] =
-    ["kyc", "accounts-detail", "pay", "upload-fraud", "unknown-type", "illegal-character", "forged"];
-
-fn show(kind: Kind, message: &Message) {
-    /// Most characters of a body that are shown.
-    const SHOWN_CHARACTERS: usize = 96;
-    println!("  {}", kind.queue());
-    let mut attributes: Vec<_> = message.message_attributes().into_iter().flatten().collect();
-    attributes.sort_by_key(|(name, _)| name.as_str());
-    for (name, value) in attributes {
-        println!("    {name:<19} {}", value.string_value().unwrap_or_default());
-    }
-    let body = message.body().unwrap_or_default();
-    let start: String = body.chars().take(SHOWN_CHARACTERS).collect();
-    println!("    {:<19} {start}{}", "body", if start.len() < body.len() { "…" } else { "" });
+/// A callback, its answer, and the messages that have its body.
+struct Posted {
+    sample: Sample,
+    what: &'static str,
+    status: u16,
+    answer: &'static str,
+    arrived: Vec<(Kind, Arrived)>,
 }
 
-async fn receive(consumer: &Client, queue_url: &str) -> Result<Vec<Message>, Box<dyn Error>> {
+/// A message as a consumer has it.
+struct Arrived {
+    body: String,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Posted {
+    /// Whether it got the answer and the queue that it should have.
+    fn check(&self) -> Result<(), String> {
+        let name = self.sample.name;
+        let expected = self.sample.expected;
+        if self.status != expected.status() {
+            return Err(format!("{name} was answered {} and not {}", self.status, expected.status()));
+        }
+        let queues: Vec<_> = self.arrived.iter().map(|(kind, _)| *kind).collect();
+        if queues != Vec::from_iter(expected.kind()) {
+            return Err(format!("{name} is on the queues {queues:?}"));
+        }
+        Ok(())
+    }
+
+    fn object(&self) -> serde_json::Value {
+        let arrived = self.arrived.first();
+        json!({
+            "callback": self.sample.name,
+            "bytes": self.sample.body.len(),
+            "status": self.status,
+            "answer": self.answer,
+            "queue": arrived.map(|(kind, _)| kind.queue()),
+            "attributes": arrived.map(|(_, message)| &message.attributes),
+        })
+    }
+}
+
+fn print_table(output: &Output, posted: &[Posted]) {
+    /// Columns below which an identifier would be broken if each thing had a column of its own.
+    const WIDE_ENOUGH: u16 = 108;
+    let width = width();
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width);
+    let is_narrow = width < WIDE_ENOUGH;
+    if is_narrow {
+        table.set_header(["Callback, answer, queue", "Attributes of the message"]);
+    } else {
+        table.set_header(["Callback", "Answer", "Queue", "Attributes of the message"]);
+    }
+    for callback in posted {
+        let arrived = callback.arrived.first();
+        let queue = arrived.map_or("none: nothing stored", |(kind, _)| kind.queue());
+        let attributes = arrived.map_or_else(String::new, |(_, message)| attributes(message));
+        let status = callback.status.to_string();
+        if is_narrow {
+            table.add_row([format!("{}\n{status}\n{queue}", callback.what), attributes]);
+        } else {
+            table.add_row([callback.what, &status, queue, &attributes]);
+        }
+    }
+    output.line(table.trim_fmt());
+}
+
+/// One attribute a line, in two columns.
+fn attributes(message: &Arrived) -> String {
+    /// Enough of a SHA-256 to tell it from the others.
+    const SHOWN_CHARACTERS: usize = 12;
+    let lines = message.attributes.iter().map(|(name, value)| match name.as_str() {
+        "DeliveryId" => format!("{name:<16} {value:.SHOWN_CHARACTERS$}…"),
+        _ => format!("{name:<16} {value}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Columns of the terminal; enough for the table where there is none.
+fn width() -> u16 {
+    const WITHOUT_TERMINAL: u16 = 110;
+    terminal_size::terminal_size().map_or(WITHOUT_TERMINAL, |(width, _)| width.0)
+}
+
+fn finish(output: &Output, posted: &[Posted], took: Duration) {
+    const GOOD: Style = AnsiColor::Green.on_default().bold();
+    let stored = posted.iter().filter(|callback| !callback.arrived.is_empty()).count();
+    let refused = posted.len() - stored;
+    output.json(
+        &json!({ "posted": posted.len(), "stored": stored, "refused": refused, "milliseconds": took.as_millis() }),
+    );
+    output.line("");
+    output.line(format_args!(
+        "{GOOD}All as it should be{GOOD:#}: {stored} stored, each on its queue; the forgery refused and on none. {:.1} s.",
+        took.as_secs_f64()
+    ));
+    output.line("");
+    output.line("Try next:");
+    for Hint(command, what) in HINTS {
+        output.line(format_args!("  {command:<58} {what}"));
+    }
+}
+
+struct Hint(&'static str, &'static str);
+
+const HINTS: [Hint; 4] = [
+    Hint("cargo dev up", "keep it running, with a page to look at"),
+    Hint("cargo dev send kyc", "send it a signed callback"),
+    Hint("cargo dev verify body.json --signature VALUE", "find out why a signature does not match"),
+    Hint("cargo dev event kyc | sam local invoke -e -", "try the built function"),
+];
+
+async fn receive(consumer: &Client, queue_url: &str) -> Result<Vec<Arrived>, Box<dyn Error>> {
     const MOST_AT_ONCE: i32 = 10;
     let request = consumer.receive_message().queue_url(queue_url).max_number_of_messages(MOST_AT_ONCE);
     // SQS sends no attribute that is not asked for.
-    Ok(request.message_attribute_names("All").send().await?.messages.unwrap_or_default())
+    let messages = request.message_attribute_names("All").send().await?.messages.unwrap_or_default();
+    let arrived = messages.into_iter().map(|message| Arrived {
+        attributes: message
+            .message_attributes()
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.string_value().unwrap_or_default().to_owned()))
+            .collect(),
+        body: message.body.unwrap_or_default(),
+    });
+    Ok(arrived.collect())
 }
 
 /// What a downstream team has: an SQS client.

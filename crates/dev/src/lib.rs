@@ -1,6 +1,16 @@
 //! What a developer has on their desk: samples of callbacks, their signatures, and a stack like the deployed one.
 
+pub mod aws;
 pub mod demo;
+pub mod doctor;
+pub mod event;
+pub mod failure;
+pub mod output;
+pub mod payload;
+pub mod queues;
 pub mod samples;
+pub mod secret;
+pub mod send;
 pub mod sign;
 pub mod stack;
+pub mod up;

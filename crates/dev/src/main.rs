@@ -1,65 +1,76 @@
-//! `cargo dev`: the receiver on this machine, with nothing installed but Rust.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool talks to its user")]
+//! `cargo dev`: Flinks on your desk.
 
-use std::{net::SocketAddr, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use flinks_dev::{demo, stack::Stack};
+use flinks_dev::{
+    demo,
+    doctor::{
+        sign::{self, SignArguments},
+        verify::{self, VerifyArguments},
+    },
+    event::{self, EventArguments},
+    failure::Failure,
+    output::{Output, OutputArguments},
+    queues::{self, PeekArguments, QueuesArguments, RedriveArguments},
+    send, up,
+};
 
-/// The Flinks webhook receiver on this machine: no network, no container, no AWS account.
+/// Flinks on your desk: signed callbacks to send, a receiver to send them to, and a doctor for signatures.
+///
+/// Exit codes: 0 it worked; 1 it ran, and the answer is no (a callback was not delivered, no signature matches);
+/// 2 it could not be run as asked, and one line on standard error says what to do.
 #[derive(Parser)]
-#[command(name = "cargo dev", arg_required_else_help = true)]
+#[command(name = "cargo dev", bin_name = "cargo dev", arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
+    #[command(flatten)]
+    output: OutputArguments,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows the product working: posts signed callbacks and a forgery to the receiver, then reads the queues.
+    /// Show the product working: callbacks of each kind and a forgery, and what arrived on which queue.
     Demo,
-    /// Runs a local AWS with the stack's queues, bucket and secrets until Ctrl-C, for `sam local invoke`.
-    Aws {
-        /// Where to listen. A container reaches this machine only at an address that is not loopback.
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
-        listen: SocketAddr,
-    },
+    /// Run the receiver and a local AWS until Ctrl-C, with a page that shows each callback as it arrives.
+    Up(up::UpArguments),
+    Send(send::SendArguments),
+    Sign(SignArguments),
+    Verify(VerifyArguments),
+    Event(EventArguments),
+    Queues(QueuesArguments),
+    Peek(PeekArguments),
+    Redrive(RedriveArguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("no runtime: {error}")),
-    };
-    let outcome = runtime.block_on(async {
-        match arguments.command {
-            Command::Demo => demo::run().await,
-            Command::Aws { listen } => aws(listen).await,
-        }
-    });
+    let output = Output::new(&arguments.output);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(format!("no runtime: {error}")))
+        .and_then(|runtime| runtime.block_on(run(arguments.command, &output)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error.to_string()),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit_code()
+        }
     }
 }
 
-fn fail(why: &str) -> ExitCode {
-    eprintln!("error: {why}");
-    ExitCode::from(2)
-}
-
-async fn aws(listen: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
-    let stack = Stack::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    println!("A local AWS with the stack's queues, bucket and secrets is at {}.", stack.aws.endpoint());
-    println!("It forgets everything when it ends: Ctrl-C.");
-    println!();
-    println!("  sam local invoke ReceiverFunction -e events/kyc.json");
-    println!(
-        "  aws --endpoint-url {} --no-sign-request --region us-east-1 sqs receive-message \\",
-        stack.aws.endpoint()
-    );
-    println!("      --queue-url {} --message-attribute-names All", stack.aws.queue_url("KycQueue"));
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+async fn run(command: Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Demo => demo::run(output).await,
+        Command::Up(arguments) => up::run(&arguments, output).await,
+        Command::Send(arguments) => send::run(arguments, output).await,
+        Command::Sign(arguments) => sign::run(&arguments, output).await,
+        Command::Verify(arguments) => verify::run(&arguments, output).await,
+        Command::Event(arguments) => event::run(&arguments, output).await,
+        Command::Queues(arguments) => queues::queues(&arguments, output).await,
+        Command::Peek(arguments) => queues::peek(&arguments, output).await,
+        Command::Redrive(arguments) => queues::redrive(&arguments, output).await,
+    }
 }

@@ -5,25 +5,25 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// `flinks-authenticity-key` over the raw bytes.
-pub fn aggregation(body: &[u8], secret: &str) -> String {
+pub fn aggregation(body: &[u8], secret: impl AsRef<[u8]>) -> String {
     BASE64_STANDARD.encode(hmac_sha256(body, secret))
 }
 
 /// `flinks-authenticity-key` over what .NET's ASCII encoding makes of the text: `?` for each UTF-16 unit outside ASCII.
-pub fn ascii(body: &str, secret: &str) -> String {
+pub fn ascii(body: &str, secret: impl AsRef<[u8]>) -> String {
     let reading: Vec<u8> =
         body.encode_utf16().map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'?')).collect();
     aggregation(&reading, secret)
 }
 
 /// `X-Webhook-Signature`.
-pub fn pay(body: &[u8], secret: &str) -> String {
+pub fn pay(body: &[u8], secret: impl AsRef<[u8]>) -> String {
     format!("sha256={}", hex::encode_upper(hmac_sha256(body, secret)))
 }
 
-fn hmac_sha256(body: &[u8], secret: &str) -> [u8; 32] {
+fn hmac_sha256(body: &[u8], secret: impl AsRef<[u8]>) -> [u8; 32] {
     // A key of any length will do (RFC 2104, section 2), so there is no error to tell of.
-    Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+    Hmac::<Sha256>::new_from_slice(secret.as_ref())
         .map(|mac| mac.chain_update(body).finalize().into_bytes().into())
         .unwrap_or_default()
 }

@@ -1,0 +1,49 @@
+//! Text in other encodings than UTF-8.
+
+use encoding_rs::WINDOWS_1252;
+
+/// ISO 8859-1; none when a character is not in it.
+pub fn to_latin1(text: &str) -> Option<Vec<u8>> {
+    text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
+}
+
+pub fn from_latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+/// None when a character is not in it.
+pub fn to_windows_1252(text: &str) -> Option<Vec<u8>> {
+    let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
+    (!unmappable).then(|| bytes.into_owned())
+}
+
+pub fn from_windows_1252(bytes: &[u8]) -> Option<String> {
+    WINDOWS_1252.decode_without_bom_handling_and_without_replacement(bytes).map(String::from)
+}
+
+pub fn to_utf16_le(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+pub fn to_utf16_be(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_be_bytes).collect()
+}
+
+/// UTF-16 by its byte-order mark, or by the zeros beside its ASCII characters. The mark is left out.
+pub fn from_utf16(bytes: &[u8]) -> Option<String> {
+    let little = match bytes {
+        [0xFF, 0xFE, ..] | [1..=0x7F, 0, ..] => true,
+        [0xFE, 0xFF, ..] | [0, 1..=0x7F, ..] => false,
+        _ => return None,
+    };
+    let (pairs, []) = bytes.as_chunks::<2>() else { return None };
+    let unit = |pair: &[u8; 2]| if little { u16::from_le_bytes(*pair) } else { u16::from_be_bytes(*pair) };
+    let units: Vec<u16> = pairs.iter().map(unit).collect();
+    let text = String::from_utf16(&units).ok()?;
+    Some(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
+}
+
+/// What .NET's ASCII encoding makes of a text: `?` for each UTF-16 unit outside ASCII.
+pub fn to_ascii(text: &str) -> Vec<u8> {
+    text.encode_utf16().map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'?')).collect()
+}

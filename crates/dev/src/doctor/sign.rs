@@ -1,0 +1,82 @@
+//! `cargo dev sign`: the header for a body.
+
+use flinks_webhooks::signature::Scheme;
+use serde_json::json;
+
+use super::{FormName, SchemeName, key_of, read_body};
+use crate::{failure::Failure, output::Output, secret::SecretArguments, sign};
+
+/// Print the header that Flinks would send with a body.
+///
+/// curl takes the line as it is: `curl -H "$(cargo dev sign FILE)" --data-binary @FILE URL`.
+#[derive(clap::Args)]
+pub struct SignArguments {
+    /// The body's file, or - for standard input. Every byte counts, a line break at the end too.
+    file: String,
+    /// Which header.
+    #[arg(long, value_enum, default_value = "aggregation")]
+    scheme: SchemeName,
+    /// Over which bytes; only the aggregation scheme has the second.
+    #[arg(long, value_enum, default_value = "raw")]
+    form: FormName,
+    #[command(flatten)]
+    secret: SecretArguments,
+}
+
+/// Prints the header line.
+///
+/// # Errors
+/// When the body or the secret cannot be had, or the form does not go with them.
+pub async fn run(arguments: &SignArguments, output: &Output) -> Result<(), Failure> {
+    let scheme = arguments.scheme.into();
+    let body = read_body(&arguments.file)?;
+    let secret = arguments.secret.required(scheme).await?;
+    let header = Header::of(&body, key_of(&secret)?, scheme, arguments.form)?;
+    output.line(format_args!("{}: {}", header.name, header.value));
+    output.json(&json!({
+        "header": header.name,
+        "value": header.value,
+        "scheme": scheme_name(scheme),
+        "form": header.form,
+    }));
+    Ok(())
+}
+
+/// A header that carries a signature.
+pub struct Header {
+    pub name: &'static str,
+    pub value: String,
+    /// `raw`, `ascii` or `pay`.
+    pub form: &'static str,
+}
+
+impl Header {
+    /// Signs a body.
+    ///
+    /// # Errors
+    /// For the ASCII form where there is none: with the Pay scheme, or of a body that is not text.
+    pub fn of(body: &[u8], key: &[u8], scheme: Scheme, form: FormName) -> Result<Self, Failure> {
+        match (scheme, form) {
+            (Scheme::Aggregation, FormName::Raw) => {
+                Ok(Self { name: "flinks-authenticity-key", value: sign::aggregation(body, key), form: "raw" })
+            }
+            (Scheme::Aggregation, FormName::Ascii) => {
+                let text = str::from_utf8(body)
+                    .map_err(|_| Failure::usage("the body is not UTF-8, so it has no ASCII form: leave out --form"))?;
+                Ok(Self { name: "flinks-authenticity-key", value: sign::ascii(text, key), form: "ascii" })
+            }
+            (Scheme::Pay, FormName::Raw) => {
+                Ok(Self { name: "X-Webhook-Signature", value: sign::pay(body, key), form: "pay" })
+            }
+            (Scheme::Pay, FormName::Ascii) => Err(Failure::usage("the Pay scheme has no ASCII form: leave out --form")),
+        }
+    }
+}
+
+/// The scheme's name for scripts, as `--scheme` takes it.
+pub fn scheme_name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Aggregation => "aggregation",
+        Scheme::Pay => "pay",
+    }
+}

@@ -1,0 +1,24 @@
+//! `cargo dev queues`, `peek` and `redrive`: what is in the queues and their dead letters, here or in a deployed stack.
+
+mod connection;
+mod depth;
+mod failed_call;
+mod message;
+mod peek;
+mod redrive;
+
+pub use connection::Target;
+pub use depth::{QueuesArguments, run as queues};
+pub use peek::{PeekArguments, run as peek};
+pub use redrive::{RedriveArguments, run as redrive};
+
+use flinks_webhooks::kind::Kind;
+
+/// Reads QUEUE: the kind's label or the queue's logical name, in any case.
+fn kind(name: &str) -> Result<Kind, String> {
+    let is_meant = |kind: &Kind| name.eq_ignore_ascii_case(kind.label()) || name.eq_ignore_ascii_case(kind.queue());
+    Kind::ALL.into_iter().find(is_meant).ok_or_else(|| {
+        let known = Kind::ALL.map(|kind| format!("{} ({})", kind.label(), kind.queue()));
+        format!("no such queue; there are {}", known.join(", "))
+    })
+}

@@ -1,0 +1,46 @@
+//! What to tell a developer of a call to AWS that failed.
+
+use std::error::Error;
+
+use aws_sdk_sqs::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+
+use crate::failure::Failure;
+
+/// Why a call failed, in one line: AWS's code and message, or what became of the connection.
+pub fn reason<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
+        (Some(code), _) => code.to_owned(),
+        (None, _) => {
+            // What lies deepest says most: "failed to lookup address", not "dispatch failure".
+            let mut cause: &dyn Error = error;
+            while let Some(deeper) = cause.source() {
+                cause = deeper;
+            }
+            cause.to_string()
+        }
+    }
+}
+
+/// The failure of a command that got no further. `local` is the endpoint, if it is not AWS.
+pub fn failure<E>(what: &str, local: Option<&str>, error: &SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match (error, local) {
+        (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), Some(endpoint)) => Failure::usage(format!(
+            "nobody answers at {endpoint}: start `cargo dev up`, or give --endpoint URL or --stack NAME"
+        )),
+        (SdkError::ServiceError(_), _) => Failure::usage(format!("cannot {what}: {}", reason(error))),
+        (SdkError::ResponseError(_), Some(endpoint)) => {
+            Failure::usage(format!("what answers at {endpoint} is no AWS, local or other: give another --endpoint URL"))
+        }
+        _ => Failure::usage(format!("cannot {what}, AWS was not reached: {}", reason(error))),
+    }
+}

@@ -1,0 +1,128 @@
+//! The run: so many at a time, at the rate asked for, each until it is answered 200 or given up.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{interval, sleep},
+};
+
+use super::{
+    client::{Client, Unanswered},
+    plan::Plan,
+    tally::Tally,
+};
+use crate::failure::Failure;
+
+/// Sends all callbacks of a plan. Ctrl-C ends it early; the figures are then those so far.
+///
+/// # Errors
+/// When nothing can be sent: no connection is made for the very first callback, unless it is to be retried.
+pub async fn all(plan: &Arc<Plan>) -> Result<Tally, Failure> {
+    let run = Arc::new(Run {
+        plan: Arc::clone(plan),
+        client: Client::new(&plan.to)?,
+        tally: Mutex::new(Tally::start(plan.count)?),
+        slots: Arc::new(Semaphore::new(plan.concurrency)),
+        progress: progress(plan.count),
+    });
+    let interrupted = tokio::select! {
+        ended = Arc::clone(&run).deliver_all() => ended.map(|()| false)?,
+        _ = tokio::signal::ctrl_c() => true,
+    };
+    run.progress.finish_and_clear();
+    let mut tally = run.tally();
+    tally.end(interrupted);
+    Ok(tally.clone())
+}
+
+struct Run {
+    plan: Arc<Plan>,
+    client: Client,
+    tally: Mutex<Tally>,
+    /// One for each callback that may wait for an answer.
+    slots: Arc<Semaphore>,
+    progress: ProgressBar,
+}
+
+impl Run {
+    async fn deliver_all(self: Arc<Self>) -> Result<(), Failure> {
+        let mut pace = self.plan.rate.map(|rate| interval(Duration::from_secs_f64(1.0 / rate)));
+        // Dropped with this future, which ends those that still wait.
+        let mut deliveries = JoinSet::new();
+        for index in 0..self.plan.count {
+            if let Some(pace) = &mut pace {
+                pace.tick().await;
+            }
+            // A retry waits without its slot, and in line for another with the callbacks that come after it.
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
+            if index == 0 && self.plan.retries.attempts == 1 {
+                // By itself: a wrong URL is one clear line, and not thousands of failures.
+                self.try_out().await?;
+                continue;
+            }
+            deliveries.spawn(Arc::clone(&self).deliver(index, slot));
+            while deliveries.try_join_next().is_some() {}
+        }
+        while deliveries.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn try_out(&self) -> Result<(), Failure> {
+        let attempt = self.attempt(0).await;
+        self.progress.inc(1);
+        match attempt {
+            Err(Unanswered::NotConnected(why)) => Err(Failure::usage(format!(
+                "cannot connect to {}: {why}. Give the receiver's URL with --to, or start one with `cargo dev up`",
+                self.plan.to
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn deliver(self: Arc<Self>, index: u64, slot: OwnedSemaphorePermit) {
+        let mut slot = Some(slot);
+        for attempt in 1..=self.plan.retries.attempts {
+            // On the heap, and gone while it waits: of thousands that wait for hours, only their numbers are kept.
+            if matches!(Box::pin(self.attempt(index)).await, Ok(DELIVERED)) || attempt == self.plan.retries.attempts {
+                break;
+            }
+            drop(slot.take());
+            sleep(self.plan.retries.pause).await;
+            slot = Arc::clone(&self.slots).acquire_owned().await.ok();
+        }
+        self.progress.inc(1);
+    }
+
+    /// Makes the payload and posts it. Gives the status.
+    async fn attempt(&self, index: u64) -> Result<u16, Unanswered> {
+        let (payload, header, signature) = self.plan.callback(index);
+        let bytes = payload.len();
+        let attempt = self.client.post(self.plan.to.clone(), payload, header, signature).await;
+        self.tally().add(bytes, &attempt);
+        attempt.outcome.map(|answer| answer.status)
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The only answer that counts for Flinks.
+pub const DELIVERED: u16 = 200;
+
+/// Draws on standard error, and only where that is a terminal. Of no use for one callback.
+fn progress(count: u64) -> ProgressBar {
+    if count == 1 {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(count);
+    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left");
+    // The template is checked by a test; a bar in the default style is no reason to fail.
+    if let Ok(style) = style { bar.with_style(style) } else { bar }
+}

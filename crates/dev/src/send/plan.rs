@@ -1,0 +1,201 @@
+//! What is to be sent: the arguments, checked and completed.
+
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+
+use flinks_webhooks::signature::Scheme;
+use hyper::{Uri, header::HeaderValue, http::uri};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{Form, SendArguments};
+use crate::{
+    failure::Failure,
+    payload::{self, PayloadKind},
+    secret, sign,
+};
+
+/// A run, ready to go.
+pub struct Plan {
+    pub to: Uri,
+    pub count: u64,
+    /// First attempts a second.
+    pub rate: Option<f64>,
+    pub concurrency: usize,
+    pub retries: Retries,
+    payloads: Payloads,
+    signer: Signer,
+}
+
+impl Plan {
+    /// # Errors
+    /// When the arguments contradict each other or the kind, or a secret is missing.
+    pub async fn of(arguments: SendArguments) -> Result<Self, Failure> {
+        let kind = arguments.kind;
+        let to = url(&arguments.to)?;
+        let scheme = arguments.scheme.map_or_else(|| kind.scheme(), Scheme::from);
+        if scheme == Scheme::Pay && arguments.form == Form::Ascii {
+            return Err(Failure::usage(
+                "--form ascii is a reading of the aggregation scheme: add --scheme aggregation",
+            ));
+        }
+        let payloads = Payloads::of(&arguments)?;
+        let (secret, sample) = match arguments.secret.given(scheme).await? {
+            Some(secret) => (secret, false),
+            None if is_loopback(&to) => (Zeroizing::new(secret::sample(scheme).as_bytes().to_vec()), true),
+            None => (arguments.secret.required(scheme).await?, false),
+        };
+        let retries = if arguments.retry { Retries::of_flinks(kind, arguments.clock_speed) } else { Retries::none() };
+        Ok(Self {
+            signer: Signer { scheme, form: arguments.form, tamper: arguments.tamper, key: key(secret)?, sample },
+            to,
+            count: arguments.count,
+            rate: arguments.rate,
+            concurrency: arguments.concurrency.into(),
+            retries,
+            payloads,
+        })
+    }
+
+    /// The payload of a callback, the same each time, and the header that signs it.
+    pub fn callback(&self, index: u64) -> (String, &'static str, HeaderValue) {
+        let payload = self.payloads.generate(index);
+        let (header, signature) = self.signer.sign(&payload);
+        (payload, header, signature)
+    }
+
+    pub fn tampered(&self) -> bool {
+        self.signer.tamper
+    }
+
+    /// What is about to happen, for a person.
+    pub fn announcement(&self) -> String {
+        let Self { count, to, payloads: Payloads { kind, seed, .. }, .. } = self;
+        let callbacks = if *count == 1 { "callback" } else { "callbacks" };
+        let secret = if self.signer.sample { "; signed with the sample secret, which is fake" } else { "" };
+        format!("{count} {} {callbacks} to {to}, --seed {seed}{secret}", kind.label())
+    }
+
+    /// What was asked for, for a script.
+    pub fn json(&self) -> Value {
+        json!({
+            "kind": self.payloads.kind.label(),
+            "to": self.to.to_string(),
+            "seed": self.payloads.seed,
+            "scheme": match self.signer.scheme { Scheme::Aggregation => "aggregation", Scheme::Pay => "pay" },
+            "form": match self.signer.form { Form::Raw => "raw", Form::Ascii => "ascii" },
+            "tampered": self.signer.tamper,
+            "sampleSecret": self.signer.sample,
+        })
+    }
+}
+
+/// How often a callback is tried, and how far apart.
+#[derive(Clone, Copy)]
+pub struct Retries {
+    pub attempts: u32,
+    pub pause: Duration,
+}
+
+impl Retries {
+    /// Ten attempts 30 minutes apart; the status of an EFT session is sent once.
+    fn of_flinks(kind: PayloadKind, clock_speed: NonZeroU32) -> Self {
+        const ATTEMPTS: u32 = 10;
+        const PAUSE: Duration = Duration::from_secs(30 * 60);
+        let attempts = if kind == PayloadKind::Pay { 1 } else { ATTEMPTS };
+        Self { attempts, pause: PAUSE / clock_speed.get() }
+    }
+
+    fn none() -> Self {
+        Self { attempts: 1, pause: Duration::ZERO }
+    }
+}
+
+struct Payloads {
+    kind: PayloadKind,
+    options: payload::Options,
+    seed: u64,
+}
+
+impl Payloads {
+    fn of(arguments: &SendArguments) -> Result<Self, Failure> {
+        let SendArguments { kind, size, tag, login_id, .. } = arguments;
+        let label = kind.label();
+        if size.is_some() && !kind.grows() {
+            return Err(Failure::usage(format!(
+                "--size needs a payload with a list: kyc, accounts-detail, upload-fraud or unknown, not {label}"
+            )));
+        }
+        if (tag.is_some() || login_id.is_some()) && !kind.names_a_login() {
+            return Err(Failure::usage(format!(
+                "{label} has neither a LoginId nor a Tag: leave --login-id and --tag out"
+            )));
+        }
+        let payloads = Self {
+            kind: *kind,
+            options: payload::Options { size: *size, tag: tag.clone(), login_id: login_id.clone() },
+            // Short enough to be typed again.
+            seed: arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()),
+        };
+        match (size, payloads.generate(0).len()) {
+            (Some(size), smallest) if smallest > *size => Err(Failure::usage(format!(
+                "--size is too small: with these options the smallest {label} payload has {smallest} bytes"
+            ))),
+            _ => Ok(payloads),
+        }
+    }
+
+    fn generate(&self, index: u64) -> String {
+        payload::generate(self.kind, &self.options, &mut payload::generator(self.seed, index))
+    }
+}
+
+struct Signer {
+    scheme: Scheme,
+    form: Form,
+    tamper: bool,
+    key: Zeroizing<String>,
+    /// Whether the key is the fake one.
+    sample: bool,
+}
+
+impl Signer {
+    /// The header's name and value.
+    fn sign(&self, payload: &str) -> (&'static str, HeaderValue) {
+        /// Signed in place of the payload. No payload is empty.
+        const SOMETHING_ELSE: &str = "{}";
+        let signed = if self.tamper { SOMETHING_ELSE } else { payload };
+        let (header, signature) = match (self.scheme, self.form) {
+            (Scheme::Pay, _) => ("x-webhook-signature", sign::pay(signed.as_bytes(), &self.key)),
+            (Scheme::Aggregation, Form::Raw) => {
+                ("flinks-authenticity-key", sign::aggregation(signed.as_bytes(), &self.key))
+            }
+            (Scheme::Aggregation, Form::Ascii) => ("flinks-authenticity-key", sign::ascii(signed, &self.key)),
+        };
+        // Base64 and hex digits are legal in a header.
+        (header, HeaderValue::from_str(&signature).unwrap_or_else(|_| HeaderValue::from_static("")))
+    }
+}
+
+/// The key of a secret: without one line break at its end.
+fn key(secret: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Failure> {
+    let text = str::from_utf8(&secret).map_err(|_| Failure::usage("the secret is not text in UTF-8"))?;
+    let key = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if key.is_empty() {
+        return Err(Failure::usage("the secret is empty"));
+    }
+    Ok(Zeroizing::new(key.to_owned()))
+}
+
+fn url(argument: &str) -> Result<Uri, Failure> {
+    let url: Option<Uri> = argument.parse().ok();
+    url.filter(|url| {
+        url.host().is_some() && [Some(&uri::Scheme::HTTP), Some(&uri::Scheme::HTTPS)].contains(&url.scheme())
+    })
+    .ok_or_else(|| Failure::usage(format!("--to {argument}: not a URL that starts with http:// or https://")))
+}
+
+fn is_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+    host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
+}

@@ -1,0 +1,34 @@
+//! `--size`.
+
+use bytesize::ByteSize;
+
+/// Over twice what API Gateway takes (10 MB): enough to see a callback refused for its size.
+const MOST: ByteSize = ByteSize::mib(24);
+
+/// A length in bytes, with a unit or without: kB and MB are powers of 1000, KiB and MiB of 1024.
+pub fn parse(argument: &str) -> Result<usize, String> {
+    let size: ByteSize =
+        argument.parse().map_err(|_| "give a length in bytes, or with a unit, such as 900kB or 1.5MiB".to_owned())?;
+    if size > MOST {
+        return Err(format!("the most is {MOST}"));
+    }
+    usize::try_from(size.as_u64()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn a_unit_is_a_power_of_1000_or_with_an_i_of_1024() {
+        let sizes = ["123", "900kB", "1.5MB", "300KiB", "2MiB"].map(|size| parse(size).unwrap());
+        assert_eq!(sizes, [123, 900_000, 1_500_000, 307_200, 2_097_152]);
+    }
+
+    #[test]
+    fn what_is_no_size_or_too_much_is_refused() {
+        for size in ["", "kB", "-1kB", "900 apples", "1GB", "99999999999999999999"] {
+            assert!(parse(size).is_err(), "{size}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What stands between a sender and the receiver on AWS: API Gateway's route and limits, and Lambda's.
+
+use std::{sync::Arc, time::Instant};
+
+use flinks_webhooks::{
+    AwsReceiver,
+    answer::{Answer, Rejection},
+    aws::{Aws, SecretsManager},
+    callback::GatewayEvent,
+    config::Config,
+    deadline::Deadline,
+    event::{Event, ResponseTypes},
+    keys::SigningKeys,
+    message::{Attribute, Message},
+    record::Record,
+    storage::StoredAs,
+};
+use local_lambda::gateway::{HttpResponse, response};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{
+    callback::{Callback, Reason, Request},
+    journal::Journal,
+};
+
+/// API Gateway's limit for a request's body, in bytes.
+pub(super) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// Lambda's limit for the event of a synchronous invocation, in bytes of JSON.
+const MAX_EVENT_BYTES: usize = 6_291_456;
+/// Most callbacks in the receiver at once. The others wait, as they would not on Lambda, which has a machine for each:
+/// on one machine more at once only means that more of them run out of time.
+const MOST_AT_ONCE: usize = 64;
+
+/// The receiver, with what is in front of it.
+pub(super) struct Front {
+    receiver: AwsReceiver,
+    at_once: Semaphore,
+    pub(super) journal: Journal,
+    answered: mpsc::Sender<Arc<Callback>>,
+    /// For [`Front::message`].
+    keys: SigningKeys<SecretsManager>,
+    response_types: ResponseTypes,
+    payload_bucket: String,
+}
+
+impl Front {
+    /// Each callback goes to `answered` once it is.
+    pub(super) fn new(config: &Config, journal: Journal, answered: mpsc::Sender<Arc<Callback>>) -> Self {
+        Self {
+            receiver: AwsReceiver::on_aws(config),
+            at_once: Semaphore::new(MOST_AT_ONCE),
+            journal,
+            answered,
+            keys: SigningKeys::new(Aws::new(config).secrets, config.previous_key_for, config.ascii_reading),
+            response_types: config.response_types.clone(),
+            payload_bucket: config.payload_bucket.clone(),
+        }
+    }
+
+    /// Fetches the keys, as the function does at its start.
+    pub(super) async fn prepare(&self) {
+        // What fails is tried again at the first callback, and told there.
+        self.receiver.prepare().await;
+    }
+
+    /// Takes a request to its answer, also when its sender has gone: Lambda does not notice either.
+    pub(super) async fn take(self: &Arc<Self>, request: Request) -> (HttpResponse, Option<Arc<Callback>>) {
+        let front = Arc::clone(self);
+        let callback = Callback::new(request);
+        match tokio::spawn(async move { front.answer(callback).await }).await {
+            Ok((response, callback)) => (response, Some(callback)),
+            // A panic, and nothing is known of the callback.
+            Err(_) => (of_the_gateway(500, "Internal Server Error"), None),
+        }
+    }
+
+    /// Answers a request whose body API Gateway does not take; `body_bytes` of it were read.
+    pub(super) async fn refuse_body(&self, request: Request, body_bytes: usize) -> HttpResponse {
+        let callback = Callback { body_bytes, ..Callback::new(request) };
+        self.refuse(callback, Reason::BodyTooLarge).await.0
+    }
+
+    async fn answer(&self, mut callback: Callback) -> (HttpResponse, Arc<Callback>) {
+        let started = Instant::now();
+        let event = callback.request.event();
+        if event.len() > MAX_EVENT_BYTES {
+            return self.refuse(callback, Reason::EventTooLarge).await;
+        }
+        let mut record = Record::default();
+        // Never closed, so there is always a permit.
+        let permit = self.at_once.acquire().await;
+        // As the runtime reads it; reading never fails, what is odd about an event is inside.
+        let answer = match serde_json::from_slice::<GatewayEvent>(&event) {
+            Ok(event) => self.receiver.receive(event.0, &mut record).await,
+            Err(_) => Answer::from(Rejection::Fault),
+        };
+        drop(permit);
+        callback.note(record);
+        let answer = serde_json::to_vec(&answer).unwrap_or_default();
+        let response = response(&answer).unwrap_or_else(|_| {
+            callback.reason = Some(Reason::BadAnswer);
+            of_the_gateway(500, "Internal Server Error")
+        });
+        callback.status = response.status;
+        callback.took = started.elapsed();
+        (response, self.tell(callback).await)
+    }
+
+    async fn refuse(&self, mut callback: Callback, reason: Reason) -> (HttpResponse, Arc<Callback>) {
+        let response = of_the_gateway(413, "Request Entity Too Large");
+        callback.reason = Some(reason);
+        callback.status = response.status;
+        (response, self.tell(callback).await)
+    }
+
+    async fn tell(&self, callback: Callback) -> Arc<Callback> {
+        let callback = self.journal.add(callback);
+        // Who does not want to hear it any more is on the way out.
+        let _ = self.answered.send(Arc::clone(&callback)).await;
+        callback
+    }
+
+    /// The message of a callback that was stored, with the attributes that its queue has. Made again from the request
+    /// by the receiver's own steps, because a consumer may have taken the message away. None when it cannot be proven
+    /// any more, after a rotation.
+    pub(super) async fn message(&self, callback: &Callback) -> Option<(Message, Vec<Attribute>)> {
+        let stored_as = callback.stored_as?;
+        let event: GatewayEvent = serde_json::from_slice(&callback.request.event()).ok()?;
+        let authentic = self.keys.authenticate(event.0.ok()?, Deadline::start(), &mut Record::default()).await.ok()?;
+        let message = Message::of(&Event::read(authentic, &self.response_types), callback.received_at);
+        let attributes = match stored_as {
+            StoredAs::ClaimCheck => message.claim_check(&self.payload_bucket, "").1,
+            StoredAs::Inline | StoredAs::Spilled => message.attributes().to_vec(),
+        };
+        Some((message, attributes))
+    }
+}
+
+/// An answer that API Gateway gives by itself.
+pub(super) fn of_the_gateway(status: u16, message: &str) -> HttpResponse {
+    HttpResponse {
+        status,
+        headers: [("content-type".to_owned(), "application/json".to_owned())].into(),
+        body: format!(r#"{{"message":"{message}"}}"#).into_bytes(),
+    }
+}

@@ -1,0 +1,125 @@
+//! The last callbacks, for the page. Bounded, so that a load test does not fill the memory.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::callback::Callback;
+
+/// Most callbacks that are kept.
+const MOST_CALLBACKS: usize = 500;
+/// Most bytes that they may have together. One callback always fits: API Gateway takes no more than 10 MB.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// What has been answered since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Totals {
+    pub(super) received: u64,
+    pub(super) stored: u64,
+    pub(super) refused: u64,
+}
+
+/// The last callbacks, and the count of all.
+#[derive(Default)]
+pub(super) struct Journal {
+    kept: Mutex<Kept>,
+    totals: watch::Sender<Totals>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Oldest first.
+    callbacks: VecDeque<Arc<Callback>>,
+    bytes: usize,
+}
+
+impl Journal {
+    /// Numbers a callback and keeps it, and drops the oldest ones for which there is no room any more.
+    pub(super) fn add(&self, mut callback: Callback) -> Arc<Callback> {
+        let mut kept = self.kept();
+        self.totals.send_modify(|totals| {
+            totals.received += 1;
+            *(if callback.is_stored() { &mut totals.stored } else { &mut totals.refused }) += 1;
+            callback.number = totals.received;
+        });
+        let callback = Arc::new(callback);
+        kept.bytes += callback.request.weight();
+        kept.callbacks.push_back(Arc::clone(&callback));
+        while kept.callbacks.len() > MOST_CALLBACKS || kept.bytes > MOST_BYTES {
+            let Some(oldest) = kept.callbacks.pop_front() else { break };
+            kept.bytes -= oldest.request.weight();
+        }
+        callback
+    }
+
+    /// The callback of this number, where it is still kept.
+    pub(super) fn get(&self, number: u64) -> Option<Arc<Callback>> {
+        let kept = self.kept();
+        let place = kept.callbacks.binary_search_by_key(&number, |callback| callback.number).ok()?;
+        kept.callbacks.get(place).cloned()
+    }
+
+    /// Those kept with a number above `number`, oldest first.
+    pub(super) fn after(&self, number: u64) -> Vec<Arc<Callback>> {
+        let kept = self.kept();
+        let from = kept.callbacks.partition_point(|callback| callback.number <= number);
+        kept.callbacks.range(from..).cloned().collect()
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        *self.totals.borrow()
+    }
+
+    /// Changes with each callback.
+    pub(super) fn watch(&self) -> watch::Receiver<Totals> {
+        self.totals.subscribe()
+    }
+
+    /// Nothing panics while it holds this lock, so a poisoned one guards sound data.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{super::callback::Request, *};
+
+    fn callback(bytes: usize) -> Callback {
+        let body = Bytes::from(vec![b' '; bytes]);
+        Callback::new(Request { target: String::new(), headers: Vec::new(), body, source_ip: String::new() })
+    }
+
+    fn numbers(journal: &Journal, after: u64) -> Vec<u64> {
+        journal.after(after).iter().map(|callback| callback.number).collect()
+    }
+
+    #[test]
+    fn the_last_callbacks_are_kept_and_all_are_counted() {
+        let journal = Journal::default();
+        for _ in 0..MOST_CALLBACKS + 2 {
+            journal.add(callback(1));
+        }
+        assert_eq!(numbers(&journal, 0).len(), MOST_CALLBACKS);
+        assert_eq!(numbers(&journal, 500), [501, 502]);
+        assert_eq!(journal.get(502).map(|callback| callback.number), Some(502));
+        assert!(journal.get(2).is_none());
+        assert_eq!(journal.totals(), Totals { received: 502, stored: 0, refused: 502 });
+    }
+
+    #[test]
+    fn their_bodies_together_have_a_limit() {
+        let journal = Journal::default();
+        journal.add(callback(1));
+        journal.add(callback(MOST_BYTES - 1));
+        assert_eq!(numbers(&journal, 0), [1, 2]);
+        journal.add(callback(2));
+        assert_eq!(numbers(&journal, 0), [3]);
+    }
+}

@@ -1,0 +1,149 @@
+//! What `up` prints: where everything is, a line for each callback, and the sum at the end.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anstyle::{AnsiColor, Style};
+use bytesize::ByteSize;
+use flinks_webhooks::{config::Config, kind::Kind, message::rfc3339, signature::Form};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    callback::{Callback, PATH, Reason, Summary},
+    journal::Totals,
+};
+use crate::{
+    output::Output,
+    stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
+};
+
+/// The port of the local AWS that `events/env.json` names.
+const SAM_PORT: u16 = 4566;
+
+/// What a client of the local AWS has to set, beside the endpoint. None of it is checked.
+const CREDENTIALS: [(&str, &str); 3] =
+    [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "fake"), ("AWS_SECRET_ACCESS_KEY", "fake")];
+
+/// Where everything listens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Addresses {
+    pub(super) front: SocketAddr,
+    pub(super) aws_listen: SocketAddr,
+    /// The local AWS as this machine reaches it.
+    pub(super) aws: SocketAddr,
+}
+
+impl Addresses {
+    pub(super) fn aws_endpoint(&self) -> String {
+        format!("http://{}", self.aws)
+    }
+
+    fn queue_url(&self, kind: Kind, config: &Config) -> Option<String> {
+        // The queues go by the address that was listened on, which may stand for all interfaces.
+        let path = config.queue_urls.get(kind).splitn(4, '/').nth(3)?.to_owned();
+        Some(format!("{}/{path}", self.aws_endpoint()))
+    }
+
+    fn is_reachable_from_containers(&self) -> bool {
+        !self.aws_listen.ip().is_loopback() && self.aws_listen.port() == SAM_PORT
+    }
+}
+
+/// Everything that somebody needs to send callbacks and to read the queues.
+pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
+    let front = addresses.front;
+    let url = |kind: Kind| Some((kind.queue(), addresses.queue_url(kind, config)?));
+    let queues: Vec<_> = Kind::ALL.into_iter().filter_map(url).collect();
+    let mut environment = vec![("AWS_ENDPOINT_URL", addresses.aws_endpoint())];
+    environment.extend(CREDENTIALS.map(|(name, value)| (name, value.to_owned())));
+
+    let object = |pairs: &[(&'static str, String)]| {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect::<Map<_, _>>()
+    };
+    output.json(&json!({
+        "event": "started",
+        "webhook": format!("http://{front}{PATH}"),
+        "inspector": format!("http://{front}/"),
+        "environment": object(&environment),
+        "queues": object(&queues),
+        "payloadBucket": config.payload_bucket,
+        "signingSecret": SIGNING_SECRET,
+        "paySigningSecret": PAY_SIGNING_SECRET,
+        "reachableFromContainers": addresses.is_reachable_from_containers(),
+    }));
+
+    let title = AnsiColor::Cyan.on_default().bold();
+    let heading = |text: &str| format!("{title}{text}{title:#}");
+    output.line(format_args!("{}  http://{front}{PATH}", heading("Webhook  ")));
+    output.line(format_args!("{}  http://{front}/", heading("Inspector")));
+    output.line("");
+    output.line(heading("Sign with one of these secrets, which are no secrets:"));
+    output.line(format_args!("  {SIGNING_SECRET}       flinks-authenticity-key"));
+    output.line(format_args!("  {PAY_SIGNING_SECRET}   X-Webhook-Signature (Flinks Pay)"));
+    output.line("");
+    output.line(heading("Read the queues with any AWS SDK or the AWS CLI, with these variables:"));
+    for (name, value) in &environment {
+        output.line(format_args!("  export {name}={value}"));
+    }
+    for (_, url) in &queues {
+        output.line(format_args!("  {url}"));
+    }
+    output.line(format_args!("  s3://{}   large and odd payloads", config.payload_bucket));
+    output.line("");
+    output.line(heading("Run the built function in a container against it:"));
+    output.line("  sam local invoke ReceiverFunction -e events/kyc.json");
+    if !addresses.is_reachable_from_containers() {
+        let all = SocketAddr::from((Ipv4Addr::UNSPECIFIED, SAM_PORT));
+        output
+            .line(format_args!("  needs --aws-listen {all} here: containers do not see loopback, and events/env.json"));
+        output.line(format_args!("  points to port {SAM_PORT}."));
+    }
+    if !addresses.aws_listen.ip().is_loopback() {
+        output.line("");
+        output.line("Everybody on this network can reach the local AWS: nothing checks who is calling.");
+    }
+    output.line("");
+    output.line("Ctrl-C ends it, and everything in the queues is gone then.");
+    output.line("");
+}
+
+/// A callback's line.
+pub(super) fn answered(output: Output, callback: &Callback) {
+    if output.is_json() {
+        let line = AnsweredLine { event: "callback", summary: callback.summary() };
+        output.json(&serde_json::to_value(line).unwrap_or_default());
+        return;
+    }
+    let color = match callback.status {
+        200 => AnsiColor::Green,
+        500.. => AnsiColor::Red,
+        _ => AnsiColor::Yellow,
+    };
+    let status = color.on_default().bold();
+    let dim = Style::new().dimmed();
+    let time = rfc3339(callback.received_at);
+    // The date is known: 2026-10-01T12:34:56.789Z.
+    let time = time.get(11..23).unwrap_or(&time);
+    let size = ByteSize(callback.body_bytes as u64).display().si().to_string();
+    let start = format!("{dim}{time}{dim:#}  {status}{}{status:#}", callback.status);
+    let stored = callback.kind.zip(callback.stored_as);
+    let (kind, queue, how, why) = match stored {
+        Some((kind, how)) => (kind.label(), kind.queue(), how.label(), callback.form.map_or("", Form::as_str)),
+        None => ("-", "-", "refused", callback.reason.map_or("", Reason::label)),
+    };
+    output.line(format_args!("{start}  {kind:<15}  {queue:<19}  {how:<11}  {size:>9}  {why}"));
+}
+
+#[derive(Serialize)]
+struct AnsweredLine<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    summary: Summary<'a>,
+}
+
+/// The last line.
+pub(super) fn stopped(output: Output, totals: Totals) {
+    output.json(&json!({ "event": "stopped", "totals": totals }));
+    let Totals { received, stored, refused } = totals;
+    output.line(format_args!("Stopped after {received} callbacks: {stored} stored, {refused} refused."));
+}

@@ -1,0 +1,55 @@
+//! `cargo dev demo`, run as a user runs it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
+
+use std::{
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const QUEUES: [&str; 6] =
+    ["KycQueue", "AccountsDetailQueue", "InvestmentsQueue", "PayQueue", "UploadFraudQueue", "UnclassifiedQueue"];
+
+fn demo(arguments: &[&str]) -> Output {
+    let started = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_flinks-dev")).arg("demo").args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    output
+}
+
+#[test]
+fn every_queue_is_in_the_table_and_the_forgery_on_none() {
+    let text = String::from_utf8(demo(&[]).stdout).unwrap();
+    for queue in QUEUES {
+        assert_eq!(text.matches(&format!(" {queue} ")).count(), 1, "{queue} in\n{text}");
+    }
+    for attribute in
+        ["DeliveryId", "LoginId", "SignatureForm", "Status           Completed", "Tag              user-1001"]
+    {
+        assert!(text.contains(attribute), "{attribute} in\n{text}");
+    }
+    let forgery = text.lines().find(|line| line.contains("KYC, forged")).unwrap();
+    assert!(forgery.contains("401") && forgery.contains("nothing stored"), "{forgery}");
+    for next in ["cargo dev up", "cargo dev send kyc", "cargo dev verify"] {
+        assert!(text.contains(next), "{next} in\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no colours without a terminal");
+}
+
+#[test]
+fn a_script_gets_one_object_for_each_callback_and_a_last_one_that_counts() {
+    let text = String::from_utf8(demo(&["--json"]).stdout).unwrap();
+    let objects: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (last, callbacks) = objects.split_last().unwrap();
+    assert_eq!((&last["posted"], &last["stored"], &last["refused"]), (&7.into(), &6.into(), &1.into()));
+    let queues: Vec<_> = callbacks.iter().filter_map(|callback| callback["queue"].as_str()).collect();
+    assert_eq!(queues, QUEUES);
+    for callback in callbacks {
+        let stored = callback["queue"].is_string();
+        assert_eq!(callback["status"], if stored { 200 } else { 401 });
+        assert_eq!(callback["attributes"]["DeliveryId"].is_string(), stored);
+    }
+}

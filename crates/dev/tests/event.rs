@@ -1,0 +1,127 @@
+//! `cargo dev event`, run as a user runs it: the receiver takes what it prints.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flinks_dev::{
+    samples,
+    stack::{PAY_SIGNING_SECRET_ID, SIGNING_SECRET_ID, Stack},
+};
+use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
+use serde_json::Value;
+
+const BODY: &str = r#"{"ResponseType":"KYC","Holders":[{"Name":"Zoé 😀"}]}"#;
+
+fn event(arguments: &[&str], body: &str, environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-dev"));
+    command.arg("event").args(arguments).env_remove("FLINKS_SIGNING_SECRET").env_remove("FLINKS_PAY_SIGNING_SECRET");
+    command.envs(environment.iter().copied());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A tool that fails before it reads closes the pipe.
+    let _ = child.stdin.take().unwrap().write_all(body.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn printed(arguments: &[&str], body: &str, environment: &[(&str, &str)]) -> Value {
+    let output = event(arguments, body, environment);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The receiver's answer, and what it noted.
+async fn answer(stack: &Stack, event: &Value) -> (u16, Record) {
+    let config = stack.config(&[]).unwrap();
+    let event: GatewayEvent = serde_json::from_value(event.clone()).unwrap();
+    let mut record = Record::default();
+    let answer = AwsReceiver::on_aws(&config).receive(event.0, &mut record).await;
+    (answer.status(), record)
+}
+
+#[tokio::test]
+async fn every_sample_is_answered_as_it_should_be() {
+    let stack = Stack::start().await.unwrap();
+    for sample in samples::all() {
+        let event = printed(&[sample.name], "", &[]);
+        assert_eq!(event, sample.event, "{}", sample.name);
+        let (status, record) = answer(&stack, &event).await;
+        assert_eq!((status, record.kind), (sample.expected.status(), sample.expected.kind()), "{}", sample.name);
+    }
+}
+
+#[tokio::test]
+async fn a_given_secret_signs_in_place_of_the_sample() {
+    let stack = Stack::start().await.unwrap();
+    stack.aws.create_secret(SIGNING_SECRET_ID, "a secret of mine\n");
+    stack.aws.create_secret(PAY_SIGNING_SECRET_ID, "another of mine");
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("event-secret");
+    std::fs::write(&file, "a secret of mine\r\n").unwrap();
+    let environment = [("FLINKS_SIGNING_SECRET", "a secret of mine"), ("FLINKS_PAY_SIGNING_SECRET", "another of mine")];
+    for (event, kind) in [
+        (printed(&["kyc", "--secret-file", file.to_str().unwrap()], "", &[]), Kind::Kyc),
+        (printed(&["kyc-ascii"], "", &environment), Kind::Kyc),
+        (printed(&["kyc-base64"], "", &environment), Kind::Kyc),
+        (printed(&["accounts-detail"], "", &environment), Kind::AccountsDetail),
+        (printed(&["investments"], "", &environment), Kind::Investments),
+        (printed(&["pay"], "", &environment), Kind::Pay),
+        (printed(&["upload-fraud"], "", &environment), Kind::UploadFraud),
+    ] {
+        let (status, record) = answer(&stack, &event).await;
+        assert_eq!((status, record.kind), (200, Some(kind)));
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_ones_own_in_every_scheme_form_and_encoding() {
+    let stack = Stack::start().await.unwrap();
+    for (more, form) in [(&[][..], "raw"), (&["--form", "ascii"], "ascii"), (&["--scheme", "pay"], "pay")] {
+        for base64 in [false, true] {
+            let arguments = [&["-"][..], more, if base64 { &["--base64"][..] } else { &[] }].concat();
+            let event = printed(&arguments, BODY, &[]);
+            assert_eq!(event["version"], "2.0");
+            assert_eq!(event["isBase64Encoded"], base64);
+            assert_eq!(event["body"], if base64 { BASE64_STANDARD.encode(BODY) } else { BODY.to_owned() });
+            let (status, record) = answer(&stack, &event).await;
+            assert_eq!((status, record.form.map(|form| form.as_str())), (200, Some(form)));
+        }
+    }
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("event-body.json");
+    std::fs::write(&file, BODY).unwrap();
+    assert_eq!(answer(&stack, &printed(&[file.to_str().unwrap()], "", &[])).await.0, 200);
+}
+
+#[tokio::test]
+async fn a_sample_can_be_signed_in_another_way() {
+    let stack = Stack::start().await.unwrap();
+    let (status, record) = answer(&stack, &printed(&["kyc", "--form", "ascii", "--base64"], "", &[])).await;
+    assert_eq!((status, record.form.map(|form| form.as_str())), (200, Some("ascii")));
+    let (status, record) = answer(&stack, &printed(&["kyc-ascii", "--scheme", "pay"], "", &[])).await;
+    assert_eq!((status, record.form.map(|form| form.as_str())), (200, Some("pay")));
+}
+
+#[test]
+fn a_script_gets_it_on_one_line() {
+    let output = event(&["kyc", "--json"], "", &[]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_made_ends_with_2_and_one_line() {
+    for (arguments, says) in [
+        (&["kycc"][..], "no sample and no file is called kycc; the samples are kyc, accounts-detail"),
+        (&["no-such-file.json"], "cannot read the body from no-such-file.json"),
+        (&["forged", "--base64"], "the sample forged is wrong on purpose"),
+        (&["pay", "--form", "ascii"], "the Pay scheme has no ASCII form"),
+        (&["kyc", "--secret-file", "no-such-secret"], "cannot read the secret from no-such-secret"),
+    ] {
+        let output = event(arguments, "", &[]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert!(line.contains(says) && line.lines().count() == 1, "{line}");
+    }
+}

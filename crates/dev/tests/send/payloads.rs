@@ -1,0 +1,147 @@
+//! What is generated is what Flinks publishes, and the receiver takes all of it.
+
+use std::collections::BTreeSet;
+
+use clap::ValueEnum;
+use flinks_dev::{
+    payload::{Options, PayloadKind, generate, generator},
+    sign,
+    stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
+};
+use flinks_webhooks::signature::Scheme;
+use serde_json::Value;
+
+use crate::support::Deployed;
+
+fn payload(kind: PayloadKind, size: Option<usize>, seed: u64) -> String {
+    generate(kind, &Options { size, ..Options::default() }, &mut generator(seed, 0))
+}
+
+fn kinds() -> impl Iterator<Item = PayloadKind> {
+    PayloadKind::value_variants().iter().copied()
+}
+
+#[tokio::test]
+async fn every_payload_is_stored_on_its_queue_byte_for_byte() {
+    const SIZES: [Option<usize>; 5] = [None, Some(3_000), Some(50_000), Some(900_000), Some(1_500_000)];
+    let deployed = Deployed::start().await;
+    for kind in kinds() {
+        let mut sent = Vec::new();
+        for size in SIZES.into_iter().filter(|size| size.is_none() || kind.grows()) {
+            let seeds = if size > Some(50_000) { 0..1 } else { 0..8 };
+            for seed in seeds {
+                let payload = payload(kind, size, seed);
+                let bytes = payload.as_bytes();
+                let signature = match kind.scheme() {
+                    Scheme::Aggregation => ("flinks-authenticity-key", sign::aggregation(bytes, SIGNING_SECRET)),
+                    Scheme::Pay => ("X-Webhook-Signature", sign::pay(bytes, PAY_SIGNING_SECRET)),
+                };
+                let headers = [("Content-Type", "application/json"), (signature.0, signature.1.as_str())];
+                assert_eq!(deployed.receive(&headers, bytes).await, 200, "{kind:?} {size:?} {seed}");
+                sent.push(payload);
+            }
+        }
+        assert_eq!(deployed.stored(kind.received_as()), sent, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_size_is_kept_to_within_one_item() {
+    // Above the longest item: an account without transactions, a holder, a document.
+    const LONGEST_TRANSACTION: usize = 230;
+    const LONGEST_ITEM: usize = 900;
+    for kind in kinds().filter(|kind| kind.grows()) {
+        for size in [4_000, 20_000, 300_000, 900_000, 2_000_000] {
+            let length = payload(kind, Some(size), size as u64).len();
+            let longest = if kind == PayloadKind::AccountsDetail { LONGEST_TRANSACTION } else { LONGEST_ITEM };
+            assert!((size - longest..=size).contains(&length), "{kind:?}: {length} for {size}");
+        }
+    }
+}
+
+#[test]
+fn a_large_payload_has_several_accounts_with_many_transactions() {
+    let payload: Value = serde_json::from_str(&payload(PayloadKind::AccountsDetail, Some(900_000), 1)).unwrap();
+    let transactions: Vec<_> = payload["Accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|account| account["Transactions"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(transactions.len(), 4);
+    assert!(transactions.iter().all(|count| *count > 1000), "{transactions:?}");
+}
+
+#[test]
+fn the_same_seed_and_index_give_the_same_bytes_and_another_gives_others() {
+    for kind in kinds() {
+        let generate = |seed, index| generate(kind, &Options::default(), &mut generator(seed, index));
+        assert_eq!(generate(7, 3), generate(7, 3));
+        assert_ne!(generate(7, 3), generate(8, 3));
+        assert_ne!(generate(7, 3), generate(7, 4));
+    }
+}
+
+#[test]
+fn the_tag_and_login_id_are_those_that_are_given() {
+    let options = Options { tag: Some("tag \"é\" 🦊".to_owned()), login_id: Some("login".to_owned()), size: None };
+    for kind in kinds().filter(|kind| kind.names_a_login()) {
+        let payload: Value = serde_json::from_str(&generate(kind, &options, &mut generator(1, 0))).unwrap();
+        let login_id = if kind == PayloadKind::UploadFraud { "LoginId" } else { "Id" };
+        assert_eq!((&payload["Tag"], &payload["Login"][login_id]), (&"tag \"é\" 🦊".into(), &"login".into()));
+    }
+}
+
+#[test]
+fn there_is_no_field_that_is_not_published() {
+    const PUBLISHED: &str = "ResponseType HttpStatusCode Holders Name Address CivicAddress City Province PostalCode POBox \
+        Country Email PhoneNumber Tag Login Username IsScheduledRefresh LastRefresh Type Id InstitutionId Institution \
+        RequestId Accounts Transactions Date Code Description Debit Credit Balance TransitNumber InstitutionNumber \
+        OverdraftLimit Title AccountNumber LastFourDigits Available Current Limit Category Currency Holder AccountType \
+        EftEligibleRatio ETransferEligibleRatio sessionId referenceId amount status statusDetails when Message LoginId \
+        DocumentAnalysis Status FullAnalysis DocumentType FraudSignals PageNumber Count";
+    fn collect(value: &Value, names: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    names.insert(name.clone());
+                    collect(value, names);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, names)),
+            _ => {}
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (kind, seed) in kinds().flat_map(|kind| (0..50).map(move |seed| (kind, seed))) {
+        collect(&serde_json::from_str(&payload(kind, None, seed)).unwrap(), &mut names);
+    }
+    let published: BTreeSet<_> = PUBLISHED.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(names, published);
+}
+
+#[test]
+fn people_are_made_up_and_have_accents_and_emoji() {
+    let mut names = String::new();
+    for seed in 0..100 {
+        let payload: Value = serde_json::from_str(&payload(PayloadKind::Kyc, None, seed)).unwrap();
+        for holder in payload["Holders"].as_array().unwrap() {
+            assert!(holder["Email"].as_str().unwrap().ends_with("@example.com"));
+            assert_eq!(&holder["PhoneNumber"].as_str().unwrap()[3..8], "55501");
+            names += holder["Name"].as_str().unwrap();
+        }
+    }
+    assert!(["é", "ł", "🦊", "美"].iter().all(|part| names.contains(part)), "{names}");
+}
+
+#[test]
+fn a_balance_follows_from_the_transaction_after_it() {
+    let payload: Value = serde_json::from_str(&payload(PayloadKind::AccountsDetail, Some(20_000), 5)).unwrap();
+    let account = &payload["Accounts"][0];
+    let cents = |value: &Value| (value.as_f64().unwrap_or_default() * 100.0).round();
+    let mut balance = cents(&account["Balance"]["Current"]);
+    for transaction in account["Transactions"].as_array().unwrap() {
+        assert_eq!(cents(&transaction["Balance"]), balance);
+        balance += cents(&transaction["Debit"]) - cents(&transaction["Credit"]);
+    }
+}

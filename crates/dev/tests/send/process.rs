@@ -1,0 +1,245 @@
+//! The command as a process.
+
+use std::{collections::BTreeSet, process::Stdio, time::Duration};
+
+use axum::Router;
+use flinks_dev::{
+    payload::{Options, PayloadKind, generate, generator},
+    sign,
+    stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
+};
+use flinks_webhooks::kind::Kind;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::support::{Deployed, Ended, Scripted, cargo_dev, send, serve};
+
+/// 30 minutes in 1.8 milliseconds.
+const FAST: &str = "--retry --clock-speed 1000000";
+
+#[tokio::test]
+async fn a_retried_callback_is_the_same_until_it_is_answered_200() {
+    let server = Scripted::start(&[500, 401, 429, 200]).await;
+    let ended = send(&format!("kyc --to {} {FAST}", server.url)).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let received = server.received();
+    assert_eq!(received.len(), 4);
+    assert!(received.iter().all(|attempt| attempt == &received[0]));
+    let report = ended.report();
+    assert_eq!((&report["delivered"], &report["attempts"]), (&json!(1), &json!(4)));
+}
+
+#[tokio::test]
+async fn flinks_gives_up_after_ten_attempts() {
+    let server = Scripted::start(&[503]).await;
+    let ended = send(&format!("accounts-detail --count 3 --to {} {FAST}", server.url)).await;
+    assert_eq!((ended.code, server.received().len()), (Some(1), 30));
+    assert_eq!(ended.report()["notDelivered"], 3);
+}
+
+#[tokio::test]
+async fn the_status_of_a_session_is_sent_once() {
+    let server = Scripted::start(&[503, 200]).await;
+    let ended = send(&format!("pay --to {} {FAST}", server.url)).await;
+    assert_eq!((ended.code, server.received().len()), (Some(1), 1));
+}
+
+#[tokio::test]
+async fn without_retry_there_is_one_attempt() {
+    let server = Scripted::start(&[503, 200]).await;
+    let ended = send(&format!("kyc --count 2 --to {}", server.url)).await;
+    assert_eq!((ended.code, server.received().len()), (Some(1), 2));
+    assert_eq!(ended.report()["delivered"], 1);
+}
+
+#[tokio::test]
+async fn an_answer_of_202_is_a_failure() {
+    let server = Scripted::start(&[202]).await;
+    let ended = send(&format!("kyc --to {}", server.url)).await;
+    assert_eq!((ended.code, &ended.report()["delivered"]), (Some(1), &json!(0)));
+    assert_eq!(ended.report()["answers"], json!([{ "status": 202, "count": 1, "example": "" }]));
+    assert!(ended.stderr.contains("1 of 1 not delivered"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let server = Scripted::start(&[307]).await;
+    let ended = send(&format!("kyc --to {}", server.url)).await;
+    assert_eq!((ended.code, server.received().len()), (Some(1), 1));
+}
+
+#[tokio::test]
+async fn thousands_arrive_byte_for_byte_on_their_queue() {
+    const COUNT: u64 = 1000;
+    let deployed = Deployed::start().await;
+    let ended = send(&format!("kyc --count {COUNT} --concurrency 100 --seed 9 --to {}", deployed.serve().await)).await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(deployed.depths(), [1000, 0, 0, 0, 0, 0]);
+    let stored: BTreeSet<_> = deployed.stored(Kind::Kyc).into_iter().collect();
+    let generated =
+        (0..COUNT).map(|index| generate(PayloadKind::Kyc, &Options::default(), &mut generator(9, index)).into());
+    assert_eq!(stored, generated.collect::<BTreeSet<_>>());
+    let report = ended.report();
+    assert_eq!(report["answers"][0]["count"], COUNT);
+    assert!(report["latencyMs"]["p99"].as_f64() >= report["latencyMs"]["p50"].as_f64());
+}
+
+#[tokio::test]
+async fn each_kind_is_signed_so_that_the_receiver_takes_it() {
+    let deployed = Deployed::start().await;
+    let url = deployed.serve().await;
+    for kind in ["kyc", "accounts-detail", "investments", "pay", "upload-fraud", "unknown"] {
+        let ended = send(&format!("{kind} --to {url}")).await;
+        assert_eq!(ended.code, Some(0), "{kind}: {}", ended.stderr);
+    }
+    assert_eq!(deployed.depths(), [1; 6]);
+}
+
+#[tokio::test]
+async fn the_ascii_form_and_the_other_scheme_are_taken_too() {
+    let deployed = Deployed::start().await;
+    let url = deployed.serve().await;
+    for options in ["--form ascii --seed 1", "--scheme pay"] {
+        assert_eq!(send(&format!("kyc {options} --to {url}")).await.code, Some(0), "{options}");
+    }
+    let form = |queue| deployed.stack.aws.messages(queue)[0].attributes["SignatureForm"].value.clone();
+    assert_eq!([form("KycQueue"), form("PayQueue")], ["ascii", "pay"]);
+}
+
+#[tokio::test]
+async fn a_tampered_callback_is_refused_and_that_is_exit_code_1() {
+    let deployed = Deployed::start().await;
+    let url = deployed.serve().await;
+    for kind in ["kyc", "kyc --form ascii", "pay"] {
+        let ended = send(&format!("{kind} --tamper --to {url}")).await;
+        assert_eq!((ended.code, &ended.report()["answers"][0]["status"]), (Some(1), &json!(401)), "{kind}");
+    }
+    assert_eq!(deployed.depths(), [0; 6]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_takes_forgeries_is_told_of() {
+    let server = Scripted::start(&[200]).await;
+    let ended: Ended = cargo_dev(&["send", "kyc", "--tamper", "--to", &server.url]).output().await.unwrap().into();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stdout.contains("it takes forgeries"), "{}", ended.stdout);
+}
+
+#[tokio::test]
+async fn the_secret_comes_from_a_file_or_the_environment_and_is_never_printed() {
+    const SECRET: &str = "not-the-sample-secret";
+    let server = Scripted::start(&[200]).await;
+    let file = std::env::temp_dir().join(format!("send-secret-{}", std::process::id()));
+    std::fs::write(&file, format!("{SECRET}\r\n")).unwrap();
+    let from_file = ["send", "kyc", "--to", &server.url, "--secret-file", file.to_str().unwrap()];
+    let from_environment = ["send", "kyc", "--to", &server.url];
+    for arguments in [&from_file[..], &from_environment] {
+        let variable = if arguments == from_environment { SECRET } else { "another" };
+        let ended: Ended = cargo_dev(arguments).env("FLINKS_SIGNING_SECRET", variable).output().await.unwrap().into();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(!ended.stdout.contains(SECRET) && !ended.stdout.contains("sample secret"), "{}", ended.stdout);
+    }
+    std::fs::remove_file(file).unwrap();
+    for received in server.received() {
+        assert_eq!(received.aggregation, Some(sign::aggregation(&received.body, SECRET)));
+    }
+}
+
+#[tokio::test]
+async fn no_option_takes_a_secret_itself() {
+    for option in ["--secret", "--key", "--signing-secret"] {
+        let ended = send(&format!("kyc {option} value")).await;
+        assert_eq!(ended.code, Some(2), "{option}");
+    }
+}
+
+#[tokio::test]
+async fn on_loopback_the_sample_secret_signs_and_that_is_said() {
+    let server = Scripted::start(&[200]).await;
+    for kind in ["kyc", "pay"] {
+        let ended: Ended = cargo_dev(&["send", kind, "--to", &server.url]).output().await.unwrap().into();
+        assert!(ended.stdout.contains("the sample secret, which is fake"), "{}", ended.stdout);
+    }
+    let received = server.received();
+    assert_eq!(received[0].aggregation, Some(sign::aggregation(&received[0].body, SIGNING_SECRET)));
+    assert_eq!(received[1].pay, Some(sign::pay(&received[1].body, PAY_SIGNING_SECRET)));
+    assert_eq!((&received[0].pay, &received[1].aggregation), (&None, &None));
+}
+
+#[tokio::test]
+async fn a_seed_that_was_printed_gives_the_same_payloads_again() {
+    let server = Scripted::start(&[200]).await;
+    let first = send(&format!("accounts-detail --size 20kB --to {}", server.url)).await;
+    let seed = first.report()["seed"].clone();
+    send(&format!("accounts-detail --size 20kB --seed {seed} --to {}", server.url)).await;
+    let received = server.received();
+    assert_eq!(received[0], received[1]);
+    assert!((19_700..=20_000).contains(&received[0].body.len()));
+}
+
+#[tokio::test]
+async fn a_rate_is_kept() {
+    let server = Scripted::start(&[200]).await;
+    let ended = send(&format!("kyc --count 6 --rate 25 --to {}", server.url)).await;
+    let seconds = ended.report()["seconds"].as_f64().unwrap();
+    assert!(seconds >= 0.195, "{seconds} for five pauses of 0.04");
+}
+
+#[tokio::test]
+async fn bad_input_is_one_line_that_says_what_to_do_and_exit_code_2() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for (arguments, said) in [
+        (format!("kyc --count 9 --to http://{nobody}/"), "cannot connect to http://127.0.0.1"),
+        ("kyc --to https://hooks.example.com/".to_owned(), "set FLINKS_SIGNING_SECRET"),
+        ("pay --to https://hooks.example.com/".to_owned(), "set FLINKS_PAY_SIGNING_SECRET"),
+        ("kyc --to hooks.example.com".to_owned(), "not a URL that starts with http"),
+        ("kyc --to ftp://127.0.0.1/".to_owned(), "not a URL that starts with http"),
+        ("kyc --secret-file /no/such/file".to_owned(), "cannot read the secret from /no/such/file"),
+        ("pay --size 3kB".to_owned(), "--size needs a payload with a list"),
+        ("pay --tag a".to_owned(), "neither a LoginId nor a Tag"),
+        ("kyc --size 3B".to_owned(), "--size is too small"),
+        ("pay --form ascii".to_owned(), "--form ascii is a reading of the aggregation scheme"),
+    ] {
+        let ended = send(&arguments).await;
+        assert_eq!(ended.code, Some(2), "{arguments}");
+        assert!(ended.stderr.contains(said) && ended.stderr.lines().count() == 1, "{arguments}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_kind_is_told_the_known_ones() {
+    let ended = send("kycc").await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("kyc, accounts-detail, investments, pay, upload-fraud"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn options_out_of_range_are_refused() {
+    for options in ["--count 0", "--concurrency 0", "--rate 0", "--rate nan", "--size 1GB", "--clock-speed 2"] {
+        assert_eq!(send(&format!("kyc {options}")).await.code, Some(2), "{options}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_ends_it_with_the_figures_so_far() {
+    let url = serve(Router::new().fallback(std::future::pending::<()>)).await;
+    let process = cargo_dev(&["--json", "send", "kyc", "--to", &url]).spawn().unwrap();
+    let id = process.id().unwrap().to_string();
+    // Long enough to have sent it. Where it is not, the process is ended by the signal and has no exit code.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let killed = tokio::process::Command::new("kill").args(["-INT", &id]).stdout(Stdio::null()).status().await;
+    assert!(killed.unwrap().success());
+    let ended: Ended = process.wait_with_output().await.unwrap().into();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert_eq!((&ended.report()["interrupted"], &ended.report()["attempts"]), (&json!(true), &json!(0)));
+}
+
+#[tokio::test]
+async fn the_help_marks_what_is_a_guess() {
+    let ended = send("--help").await;
+    for kind in ["investments", "upload-fraud", "unknown"] {
+        let line = ended.stdout.lines().find(|line| line.contains(&format!("- {kind}:"))).unwrap();
+        assert!(line.contains("GUESS"), "{line}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Servers to send to, and the command as a process.
+
+use std::{
+    process::{Output, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+};
+use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
+use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
+use local_lambda::gateway::{HttpRequest, event};
+use serde_json::Value;
+use tokio::{net::TcpListener, process::Command};
+
+/// `cargo dev`, with an environment of nothing but what it is given.
+pub fn cargo_dev(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-dev"));
+    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    command
+}
+
+/// How a command ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The report: the first object on standard output.
+    pub fn report(&self) -> Value {
+        let line = self.stdout.lines().next().unwrap_or_else(|| panic!("no report: {}", self.stderr));
+        serde_json::from_str(line).unwrap()
+    }
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Runs `cargo dev send` with arguments, written as one line, and `--json`.
+pub async fn send(arguments: &str) -> Ended {
+    let arguments: Vec<_> = ["--json", "send"].into_iter().chain(arguments.split_whitespace()).collect();
+    cargo_dev(&arguments).output().await.unwrap().into()
+}
+
+/// A request's signature headers and body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub aggregation: Option<String>,
+    pub pay: Option<String>,
+    pub body: Bytes,
+}
+
+/// A server that gives some answers in turn, the last of them again and again.
+#[derive(Clone)]
+pub struct Scripted {
+    pub url: String,
+    pub received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Scripted {
+    pub async fn start(answers: &'static [u16]) -> Self {
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&received);
+        let url = serve(Router::new().fallback(async move |headers: HeaderMap, body: Bytes| {
+            let header = |name| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            let mut seen = seen.lock().unwrap();
+            let (aggregation, pay) = (header("flinks-authenticity-key"), header("x-webhook-signature"));
+            seen.push(Received { aggregation, pay, body });
+            StatusCode::from_u16(answers[(seen.len() - 1).min(answers.len() - 1)]).unwrap()
+        }))
+        .await;
+        Self { url, received }
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+/// Serves on a free port. Gives the URL.
+pub async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/webhooks/flinks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// The receiver on a local AWS, fed as API Gateway feeds it.
+pub struct Deployed {
+    pub stack: Stack,
+    receiver: AwsReceiver,
+}
+
+impl Deployed {
+    pub async fn start() -> Arc<Self> {
+        let stack = Stack::start().await.unwrap();
+        let receiver = AwsReceiver::on_aws(&stack.config(&[]).unwrap());
+        Arc::new(Self { stack, receiver })
+    }
+
+    /// Behind a URL.
+    pub async fn serve(self: &Arc<Self>) -> String {
+        let deployed = Arc::clone(self);
+        serve(Router::new().fallback(async move |headers: HeaderMap, body: Bytes| {
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+            StatusCode::from_u16(deployed.receive(&headers, &body).await).unwrap()
+        }))
+        .await
+    }
+
+    /// The status of the answer to a callback.
+    pub async fn receive(&self, headers: &[(&str, &str)], body: &[u8]) -> u16 {
+        let request = HttpRequest { method: "POST", path: "/webhooks/flinks", headers, body, ..HttpRequest::default() };
+        let event: GatewayEvent = serde_json::from_value(serde_json::to_value(event(&request)).unwrap()).unwrap();
+        self.receiver.receive(event.0, &mut Record::default()).await.status()
+    }
+
+    /// The payloads on a queue in the order of their arrival, claim checks resolved.
+    pub fn stored(&self, kind: Kind) -> Vec<Bytes> {
+        let objects = self.stack.aws.objects(PAYLOAD_BUCKET);
+        let payload = |body: String| match serde_json::from_str::<Value>(&body) {
+            Ok(Value::Array(pointer)) => objects[pointer[1]["s3Key"].as_str().unwrap()].body.clone(),
+            _ => Bytes::from(body),
+        };
+        self.stack.aws.messages(kind.queue()).into_iter().map(|message| payload(message.body)).collect()
+    }
+
+    /// How many messages each queue has, in the order of [`Kind::ALL`].
+    pub fn depths(&self) -> [usize; 6] {
+        Kind::ALL.map(|kind| self.stack.aws.messages(kind.queue()).len())
+    }
+}

@@ -1,0 +1,226 @@
+//! `cargo dev up` as a user runs it: a process, its output, callbacks over HTTP, and the queues through the SDK.
+
+#![recursion_limit = "256"]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a helper's failure is its test's, though clippy knows only the test functions"
+)]
+
+mod running;
+
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use flinks_dev::{
+    sign,
+    stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
+};
+use futures_util::{StreamExt, stream};
+use running::{AGGREGATION, JSON, PAY, Up};
+use serde_json::{Value, json};
+
+const KYC: &str = r#"{"ResponseType":"KYC","Tag":"user-7","Login":{"Id":"l"},"Holders":[{"Name":"Zoé"}]}"#;
+
+#[tokio::test]
+async fn a_signed_callback_is_printed_and_on_its_queue_with_its_attributes() {
+    let mut up = Up::start().await;
+    let (status, body) = up.post_signed(KYC).await;
+    assert_eq!((status, body.as_str()), (200, r#"{"status":"stored"}"#));
+
+    let line = up.line().await;
+    for (name, expected) in [
+        ("event", json!("callback")),
+        ("status", json!(200)),
+        ("kind", json!("kyc")),
+        ("queue", json!("KycQueue")),
+        ("storedAs", json!("inline")),
+        ("bytes", json!(KYC.len())),
+        ("signatureForm", json!("raw")),
+        ("reason", Value::Null),
+    ] {
+        assert_eq!(line[name], expected, "{name}");
+    }
+
+    let messages = up.receive("KycQueue").await;
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].body(), Some(KYC));
+    let attributes = messages[0].message_attributes().unwrap();
+    assert_eq!(attributes["Tag"].string_value(), Some("user-7"));
+    assert_eq!(attributes["DeliveryId"].string_value(), line["deliveryId"].as_str());
+    up.end("-INT").await;
+}
+
+#[tokio::test]
+async fn a_refused_callback_is_printed_with_the_reason_and_on_no_queue() {
+    let mut up = Up::start().await;
+    let forged = sign::aggregation(KYC.as_bytes(), "another secret");
+    let twice = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
+    for (headers, reason) in [
+        (vec![(AGGREGATION, forged.as_str())], "signature-wrong"),
+        (vec![], "signature-missing"),
+        (vec![(AGGREGATION, "no signature")], "signature-malformed"),
+        (vec![(AGGREGATION, twice.as_str()), (AGGREGATION, twice.as_str())], "signature-malformed"),
+    ] {
+        let (status, body) = up.post(&headers, KYC).await;
+        assert_eq!((status, body.as_str()), (401, r#"{"error":"unauthorized"}"#));
+        let line = up.line().await;
+        assert_eq!((&line["reason"], &line["queue"]), (&json!(reason), &Value::Null));
+        assert!(!line["explanation"].as_str().unwrap().is_empty());
+    }
+    assert!(up.receive("KycQueue").await.is_empty());
+}
+
+#[tokio::test]
+async fn each_scheme_and_each_encoding_arrives() {
+    let mut up = Up::start().await;
+    let session = r#"{"sessionId":"s","status":"Completed"}"#;
+    let pay = sign::pay(session.as_bytes(), PAY_SIGNING_SECRET);
+    assert_eq!(up.post(&[JSON, (PAY, &pay)], session).await.0, 200);
+    assert_eq!(up.line().await["signatureForm"], "pay");
+
+    let ascii = sign::ascii(KYC, SIGNING_SECRET);
+    assert_eq!(up.post(&[JSON, (AGGREGATION, &ascii)], KYC).await.0, 200);
+    assert_eq!(up.line().await["signatureForm"], "ascii");
+
+    // Without a content type API Gateway passes the body on as base64.
+    let raw = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
+    assert_eq!(up.post(&[(AGGREGATION, &raw)], KYC).await.0, 200);
+    assert_eq!(up.line().await["signatureForm"], "raw");
+
+    assert_eq!(up.receive("PayQueue").await[0].body(), Some(session));
+    assert_eq!(up.receive("KycQueue").await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_no_post_to_the_route_is_not_found() {
+    let up = Up::start().await;
+    for (method, path) in
+        [("GET", "/webhooks/flinks"), ("PUT", "/webhooks/flinks"), ("POST", "/webhooks/flinks/"), ("POST", "/")]
+    {
+        let answer = up.request(method, path, &[], "").await;
+        assert_eq!((answer.0, answer.1.as_str()), (404, r#"{"message":"Not Found"}"#), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_the_gateway_or_for_lambda_is_413_and_printed() {
+    let mut up = Up::start().await;
+    // As base64 five million bytes are more than an event may have; as JSON text they are not.
+    let five_million = "a".repeat(5_000_000);
+    let signature = sign::aggregation(five_million.as_bytes(), SIGNING_SECRET);
+    assert_eq!(up.post(&[(AGGREGATION, &signature)], &five_million).await.0, 413);
+    assert_eq!(up.line().await["reason"], "event-too-large");
+    assert_eq!(up.post(&[JSON, (AGGREGATION, &signature)], &five_million).await.0, 200);
+    assert_eq!(up.line().await["storedAs"], "claim-check");
+
+    let over = "a".repeat(10 * 1024 * 1024 + 1);
+    assert_eq!(up.post(&[JSON, (AGGREGATION, "x")], &over).await.0, 413);
+    let line = up.line().await;
+    assert_eq!((&line["reason"], &line["bytes"]), (&json!("body-too-large"), &json!(over.len())));
+}
+
+#[tokio::test]
+async fn it_says_where_everything_is() {
+    let up = Up::start().await;
+    let started = &up.started;
+    assert_eq!(started["webhook"], format!("http://127.0.0.1:{}/webhooks/flinks", up.port()));
+    assert_eq!(started["inspector"], format!("http://127.0.0.1:{}/", up.port()));
+    let endpoint = started["environment"]["AWS_ENDPOINT_URL"].as_str().unwrap();
+    let queues: BTreeMap<String, String> = serde_json::from_value(started["queues"].clone()).unwrap();
+    assert_eq!(queues.len(), 6);
+    for (name, url) in queues {
+        assert_eq!(url, format!("{endpoint}/000000000000/{name}"));
+    }
+}
+
+#[tokio::test]
+async fn a_person_gets_text_with_the_same() {
+    let mut up = Up::start_with(&[]).await;
+    up.post_signed(KYC).await;
+    let text = up.end("-TERM").await;
+    for expected in [
+        "export AWS_ENDPOINT_URL=http://127.0.0.1:",
+        "/000000000000/KycQueue",
+        "sam local invoke",
+        "--aws-listen 0.0.0.0:4566",
+        "200  kyc",
+        "Stopped after 1 callbacks: 1 stored, 0 refused.",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no colours where no terminal is");
+}
+
+#[tokio::test]
+async fn on_all_interfaces_it_prints_addresses_that_one_can_connect_to() {
+    let mut up = Up::start_with(&["--json", "--aws-listen", "0.0.0.0:0"]).await;
+    assert_eq!(up.post_signed(KYC).await.0, 200);
+    assert!(up.started["queues"]["KycQueue"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    up.line().await;
+    assert_eq!(up.receive("KycQueue").await.len(), 1);
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_it_with_0_although_a_page_is_watching() {
+    let mut up = Up::start().await;
+    let (mut connection, first) = up.watch().await;
+    assert!(first.contains("event: start"), "{first}");
+    let last = up.end("-INT").await;
+    assert_eq!(last.trim(), r#"{"event":"stopped","totals":{"received":0,"refused":0,"stored":0}}"#);
+    running::until_closed(&mut connection).await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_one_line_and_exit_code_2() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let port = address.port().to_string();
+    for arguments in [
+        ["--port", port.as_str(), "--aws-listen", "127.0.0.1:0"],
+        ["--port", "0", "--aws-listen", &address.to_string()],
+    ] {
+        let (code, error) = running::fails(&arguments).await;
+        assert_eq!(code, Some(2));
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.starts_with(&format!("error: {address} is taken: ")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn hundreds_at_once_are_all_stored_once() {
+    full_speed(400).await;
+}
+
+#[tokio::test]
+#[ignore = "takes up to a minute; prints what it measured"]
+async fn ten_thousand_at_full_speed_are_all_stored_once() {
+    full_speed(10_000).await;
+}
+
+async fn full_speed(callbacks: usize) {
+    const CONCURRENCY: usize = 50;
+    let mut up = Up::start().await;
+    let mut output = up.lines();
+    let started = Instant::now();
+    let (client, url) = (up.client(), up.webhook());
+    let answers = stream::iter(0..callbacks).map(|i| {
+        let body = format!(r#"{{"ResponseType":"Investments","Tag":"{i}","Padding":"{}"}}"#, "x".repeat(1500));
+        let signature = sign::aggregation(body.as_bytes(), SIGNING_SECRET);
+        let (client, url) = (&client, &url);
+        async move { running::post(client, url, &[JSON, (AGGREGATION, &signature)], body).await }
+    });
+    let statuses: Vec<u16> = answers.buffer_unordered(CONCURRENCY).map(|(status, _)| status).collect().await;
+    let took = started.elapsed();
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), callbacks);
+    assert_eq!(up.depth("InvestmentsQueue").await, callbacks);
+    for _ in 0..callbacks {
+        let line = tokio::time::timeout(Duration::from_secs(60), output.recv()).await.unwrap().unwrap();
+        assert_eq!(line["status"], 200);
+    }
+    let rate = callbacks as f64 / took.as_secs_f64();
+    let _ = writeln!(std::io::stderr(), "{callbacks} callbacks, {CONCURRENCY} at once: {took:?}, {rate:.0} a second");
+}

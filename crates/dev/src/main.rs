@@ -1,8 +1,8 @@
 //! `cargo dev`: Flinks on your desk.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use flinks_dev::{
     demo,
     doctor::{
@@ -45,7 +45,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| usage(&error));
     let output = Output::new(&arguments.output);
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -59,6 +59,22 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Ends with what is wrong about the arguments, on one line; or with the help or version that was asked for.
+fn usage(error: &clap::Error) -> ! {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let said: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let _ = writeln!(anstream::stderr().lock(), "{}; --help says more", said.join(" "));
+    std::process::exit(2)
 }
 
 async fn run(command: Command, output: &Output) -> Result<(), Failure> {

@@ -93,8 +93,9 @@ impl EventArguments {
     }
 
     fn no_such(&self, failure: &Failure, samples: &[Sample]) -> Failure {
-        // Whoever gives a path means a file.
-        if self.subject.contains(['/', '\\', '.']) || self.subject == "-" {
+        // Whoever gives a path means a file, and so does who names one that is there.
+        let is_there = std::fs::exists(&self.subject).unwrap_or(true);
+        if is_there || self.subject.contains(['/', '\\', '.']) || self.subject == "-" {
             return Failure::usage(failure.to_string());
         }
         let names: Vec<_> = samples.iter().map(|sample| sample.name).collect();

@@ -32,8 +32,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Show the product working: callbacks of each kind and a forgery, and what arrived on which queue.
+    ///
+    /// All of it is in this process, the SQS, Secrets Manager and S3 too: no network, no container, no AWS account.
     Demo,
     /// Run the receiver and a local AWS until Ctrl-C, with a page that shows each callback as it arrives.
+    ///
+    /// The page is at the receiver's address, http://127.0.0.1:8080/. What is in the queues is gone when it ends. With
+    /// --json: an object with "started" and the addresses, one for each "callback", and one for "stopped".
     Up(up::UpArguments),
     Send(send::SendArguments),
     Sign(SignArguments),

@@ -34,6 +34,7 @@ pub enum PayloadKind {
     UploadFraud,
     /// A ResponseType that has no queue of its own. GUESS: GetAccountsSummary, which integrators' code knows, as
     /// accounts without transactions. Grows by accounts
+    #[value(alias = "unknown-type", alias = "unclassified")]
     Unknown,
 }
 

@@ -9,6 +9,7 @@ mod redrive;
 
 pub use connection::Target;
 pub use depth::{QueuesArguments, run as queues};
+pub(crate) use failed_call::reason;
 pub use peek::{PeekArguments, run as peek};
 pub use redrive::{RedriveArguments, run as redrive};
 

@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 
-use aws_sdk_secretsmanager::{
-    Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata},
-};
+use aws_sdk_secretsmanager::Client;
 use flinks_webhooks::signature::Scheme;
 use zeroize::Zeroizing;
 
 use crate::{
     aws,
     failure::Failure,
+    queues::reason,
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
 
@@ -43,10 +41,7 @@ impl SecretArguments {
         if let Some(id) = &self.secret_id {
             return fetch(id).await.map(Some);
         }
-        Ok(std::env::var(variable(scheme))
-            .ok()
-            .filter(|value| !value.is_empty())
-            .map(|value| Zeroizing::new(value.into_bytes())))
+        Ok(in_environment(scheme))
     }
 
     /// The secret that is given.
@@ -61,11 +56,16 @@ impl SecretArguments {
     }
 }
 
+/// The secret in the environment, as it is; an empty one counts as none.
+pub fn in_environment(scheme: Scheme) -> Option<Zeroizing<Vec<u8>>> {
+    let secret = std::env::var_os(variable(scheme)).filter(|value| !value.is_empty())?;
+    Some(Zeroizing::new(secret.into_encoded_bytes()))
+}
+
 async fn fetch(id: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let client = Client::new(&aws::of_the_user().await);
     let version = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
-        let why = error.code().map_or_else(|| DisplayErrorContext(&error).to_string(), str::to_owned);
-        Failure::usage(format!("cannot fetch the secret {id} from Secrets Manager: {why}"))
+        Failure::usage(format!("cannot fetch the secret {id} from Secrets Manager: {}", reason(&error)))
     })?;
     let secret =
         version.secret_string.ok_or_else(|| Failure::usage(format!("the secret {id} is binary, it must be text")))?;

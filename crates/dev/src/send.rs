@@ -8,10 +8,13 @@ mod tally;
 
 use std::{num::NonZeroU32, sync::Arc};
 
-use clap::ValueEnum;
-use flinks_webhooks::signature::Scheme;
-
-use crate::{failure::Failure, output::Output, payload::PayloadKind, secret::SecretArguments};
+use crate::{
+    doctor::{FormName, SchemeName},
+    failure::Failure,
+    output::Output,
+    payload::PayloadKind,
+    secret::SecretArguments,
+};
 use plan::Plan;
 
 /// What `cargo dev up` serves.
@@ -54,8 +57,8 @@ pub struct SendArguments {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrency: u16,
     /// What is signed: the raw bytes, or the text with ? for what is not ASCII. Flinks' pages say both.
-    #[arg(long, value_enum, default_value_t = Form::Raw)]
-    form: Form,
+    #[arg(long, value_enum, default_value = "raw")]
+    form: FormName,
     /// Sign with this scheme; otherwise with the one that Flinks uses for the kind.
     #[arg(long, value_enum)]
     scheme: Option<SchemeName>,
@@ -77,35 +80,10 @@ pub struct SendArguments {
     secret: SecretArguments,
 }
 
-/// What is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Raw,
-    Ascii,
-}
-
-/// The schemes by their names on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum SchemeName {
-    /// Header flinks-authenticity-key
-    Aggregation,
-    /// Header X-Webhook-Signature
-    Pay,
-}
-
-impl From<SchemeName> for Scheme {
-    fn from(name: SchemeName) -> Self {
-        match name {
-            SchemeName::Aggregation => Self::Aggregation,
-            SchemeName::Pay => Self::Pay,
-        }
-    }
-}
-
 fn rate(argument: &str) -> Result<f64, String> {
-    /// Above it the pause is shorter than any clock measures.
-    const MOST: f64 = 1e6;
-    let rate = argument.parse().ok().filter(|rate| (f64::MIN_POSITIVE..=MOST).contains(rate));
+    /// Below it the pause is of days, above it shorter than any clock measures.
+    const LEGAL: std::ops::RangeInclusive<f64> = 1e-5..=1e6;
+    let rate = argument.parse().ok().filter(|rate| LEGAL.contains(rate));
     rate.ok_or_else(|| "give callbacks a second, such as 50 or 0.5".to_owned())
 }
 
@@ -124,8 +102,11 @@ pub async fn run(arguments: SendArguments, output: &Output) -> Result<(), Failur
     output.json(&report);
     output.line(&tally);
     let verdict = tally.verdict(plan.tampered());
-    if verdict.is_ok() && plan.tampered() {
-        output.line("The receiver answered 200 to signatures of something else: it takes forgeries.");
+    if plan.tampered() && tally.delivered() > 0 {
+        let forgeries = tally.delivered();
+        output.line(format_args!(
+            "The receiver answered 200 to {forgeries} signatures of something else: it takes forgeries."
+        ));
     }
     verdict
 }

@@ -445,6 +445,10 @@ fn a_signature_written_wrongly() {
     let right = BASE64_STANDARD.encode(&tag);
     let digits = hex::encode(&tag);
     signature_mistake("signature-padding-missing", &BASE64_STANDARD_NO_PAD.encode(&tag));
+    // The last letter has four bits of the tag and two that are none.
+    let last = right.chars().nth(42).unwrap();
+    let stray = ('A'..='Z').chain('a'..='z').chain('0'..='9').skip_while(|letter| *letter != last).nth(1).unwrap();
+    signature_mistake("signature-stray-bits", &format!("{}{stray}=", &right[..42]));
     signature_mistake("signature-case", &right.to_lowercase());
     signature_mistake("signature-case", &right.to_uppercase());
     for around in [format!(" {right}"), format!("{right}\n"), format!("{}\n{}", &right[..20], &right[20..])] {

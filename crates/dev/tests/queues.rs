@@ -310,6 +310,21 @@ async fn a_dead_letter_that_sqs_does_not_take_back_stays_one() {
 }
 
 #[tokio::test]
+async fn redrive_ends_when_the_queue_takes_nothing() {
+    let desk = Desk::start().await;
+    for number in 0..25 {
+        desk.dead_letter(QUEUE, &number.to_string()).await;
+    }
+    desk.stack.aws.fault(Operation::SendMessage, Calls::All, DENIED);
+    let before = desk.stack.aws.calls(Operation::SendMessage);
+    let run = desk.run(&["redrive", "kyc"]).await;
+    assert_eq!(run.status.code(), Some(1));
+    // One batch, and each of it tried once: the others would fare no better.
+    assert!(desk.stack.aws.calls(Operation::SendMessage) - before <= 10);
+    assert_eq!(desk.stack.aws.messages(DEAD_LETTERS).len(), 25);
+}
+
+#[tokio::test]
 async fn a_dead_letter_is_not_deleted_before_sqs_has_taken_its_copy() {
     let desk = Desk::start().await;
     desk.dead_letter(QUEUE, "twice").await;

@@ -56,6 +56,9 @@ impl Services {
         // A body that ends early is a client gone: there is nobody to answer.
         let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
         let call = Call { method: head.method, uri: head.uri, headers: head.headers, body };
+        if call.is_of_a_browser() {
+            return Ok(identified(of_a_browser(&call)));
+        }
         let (service, operation) = call.route();
         let Some(operation) = operation else {
             return Ok(identified(unknown_operation(service, &call)));
@@ -101,6 +104,11 @@ impl Services {
 }
 
 impl Call {
+    /// Browsers send these with what a page asks for, SDKs do not.
+    fn is_of_a_browser(&self) -> bool {
+        ["origin", "sec-fetch-site"].iter().any(|name| self.headers.contains_key(*name))
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -151,6 +159,12 @@ fn unknown_operation(service: Service, call: &Call) -> Answer {
         _ => ServiceError::bad_request("UnknownOperationException", "This operation is not served here."),
     };
     refuse(service, &error, call)
+}
+
+/// A page in a browser has no business here: by a name that it makes resolve to loopback it could read the queues.
+fn of_a_browser(call: &Call) -> Answer {
+    let error = ServiceError::new(StatusCode::FORBIDDEN, "AccessDenied", "Pages in a browser are not served.");
+    refuse(call.route().0, &error, call)
 }
 
 fn throttled(service: Service) -> ServiceError {

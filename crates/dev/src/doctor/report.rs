@@ -79,6 +79,8 @@ impl Report {
             "tried": self.outcome.tried,
             "combinations": self.outcome.combinations,
             "cutShort": self.outcome.cut_short,
+            // Only the header needs it, so it is no mistake.
+            "prefixMissing": self.prefix_missing,
         });
         if let Some(fields) = object.as_object_mut().filter(|_| !self.expected.is_empty()) {
             let expected = self

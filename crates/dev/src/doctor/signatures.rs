@@ -223,6 +223,9 @@ fn decodings(text: &str, prefixed: bool) -> Vec<Reading> {
         if tag.len() == 32 && BASE64_STANDARD.encode(&tag).len() != text.len() {
             mistakes.push(&PADDING);
         }
+        if tag.len() == 32 && !url_safe && BASE64_STANDARD.encode(&tag).trim_end_matches('=') != unpadded {
+            mistakes.push(&STRAY_BITS);
+        }
         if let Ok(inner) = hex::decode(&tag) {
             add(&[&mistakes[..], &[&BASE64_OF_HEX]].concat(), Spelling::Base64, inner);
         } else if let Some(inner) = BASE64_STANDARD.decode(&tag).ok().filter(|inner| inner.len() == 32) {
@@ -287,6 +290,10 @@ const URL_SAFE: Mistake = Mistake::signature(
 const PADDING: Mistake = Mistake::signature(
     "signature-padding-missing",
     "The base64 signature does not end with the one = that pads it to 44 characters. Use an encoder that pads.",
+);
+const STRAY_BITS: Mistake = Mistake::signature(
+    "signature-stray-bits",
+    "The last letter of the base64 signature before the = has bits that belong to no byte, so an encoder did not write it, and the receiver refuses it. Copy it again.",
 );
 const CASE: Mistake = Mistake::signature(
     "signature-case",

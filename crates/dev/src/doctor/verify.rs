@@ -95,7 +95,7 @@ impl VerifyArguments {
 
     fn other_secret(&self, scheme: Scheme) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let Some(file) = &self.other_secret_file else {
-            return Ok(std::env::var(secret::variable(other(scheme))).ok().map(|value| Zeroizing::new(value.into())));
+            return Ok(secret::in_environment(other(scheme)));
         };
         std::fs::read(file)
             .map(|secret| Some(Zeroizing::new(secret)))

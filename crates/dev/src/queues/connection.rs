@@ -30,9 +30,24 @@ pub struct Target {
     /// AWS_REGION). It is found through its SSM parameters, /NAME/queues/….
     #[arg(long, value_name = "NAME", conflicts_with = "endpoint")]
     stack: Option<String>,
-    /// The queues of the local AWS at this URL, which is where `cargo dev up` has it.
-    #[arg(long, value_name = "URL", value_parser = http_url, default_value = "http://127.0.0.1:4566")]
-    endpoint: String,
+    /// The queues of the local AWS at this URL. Otherwise of the one at AWS_ENDPOINT_URL, as `cargo dev up` prints it,
+    /// or at http://127.0.0.1:4566, where it is by default.
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    endpoint: Option<String>,
+}
+
+impl Target {
+    fn endpoint(&self) -> Result<String, Failure> {
+        const DEFAULT: &str = "http://127.0.0.1:4566";
+        const VARIABLE: &str = "AWS_ENDPOINT_URL";
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(endpoint.clone());
+        }
+        match std::env::var(VARIABLE).ok().filter(|url| !url.is_empty()) {
+            Some(url) => http_url(&url).map_err(|why| Failure::usage(format!("{VARIABLE} is wrong: {why}"))),
+            None => Ok(DEFAULT.to_owned()),
+        }
+    }
 }
 
 fn http_url(text: &str) -> Result<String, String> {
@@ -110,7 +125,8 @@ impl Connection {
                 (config, Place::Stack { name: name.clone(), region })
             }
             None => {
-                let endpoint = target.endpoint.trim_end_matches('/').to_owned();
+                let endpoint = target.endpoint()?;
+                let endpoint = endpoint.trim_end_matches('/').to_owned();
                 (local(&endpoint), Place::Local { endpoint })
             }
         };

@@ -37,6 +37,10 @@ where
         (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), Some(endpoint)) => Failure::usage(format!(
             "nobody answers at {endpoint}: start `cargo dev up`, or give --endpoint URL or --stack NAME"
         )),
+        // The likeliest: the receiver's own port.
+        (SdkError::ServiceError(_), Some(endpoint)) if error.code().is_none() => {
+            Failure::usage(format!("what answers at {endpoint} is no AWS, local or other: give another --endpoint URL"))
+        }
         (SdkError::ServiceError(_), _) => Failure::usage(format!("cannot {what}: {}", reason(error))),
         (SdkError::ResponseError(_), Some(endpoint)) => {
             Failure::usage(format!("what answers at {endpoint} is no AWS, local or other: give another --endpoint URL"))

@@ -88,7 +88,7 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
     }
     Err(Failure::negative(format!(
         "the next receive of these moves them to the dead letters, because this look was their last and they could not \
-         be put back as new: {}; `cargo dev redrive {}` brings them back",
+         be put back as new (or were, and not taken away here): {}; `cargo dev redrive {}` brings them back",
         stuck.join("; "),
         queue.kind.label()
     )))

@@ -179,12 +179,16 @@ impl<'a> Redrive<'a> {
             if received.is_empty() {
                 break;
             }
-            let mut chosen = Vec::new();
+            let (mut chosen, mut any_new) = (Vec::new(), false);
             for message in received {
                 if !self.seen.insert(message.id().to_owned()) {
-                    // SQS delivers at least once.
+                    // Visible again; what gives it back is its newest receipt.
+                    if let Some(left) = self.left.iter_mut().find(|left| left.id() == message.id()) {
+                        *left = message;
+                    }
                     continue;
                 }
+                any_new = true;
                 if self.sent.contains(message.id()) {
                     self.died_again += 1;
                     self.left.push(message);
@@ -192,10 +196,18 @@ impl<'a> Redrive<'a> {
                     chosen.push(message);
                 }
             }
+            if !any_new {
+                break;
+            }
+            let (before, tried) = (self.failures.len(), chosen.len());
             let outcomes = join_all(chosen.iter().map(|message| self.move_back(message))).await;
             for (message, outcome) in chosen.into_iter().zip(outcomes) {
                 self.budget -= 1;
                 self.note(message, outcome);
+            }
+            // The queue takes none: the rest would fare no better.
+            if tried > 0 && self.failures.len() - before == tried {
+                break;
             }
         }
         Ok(())
@@ -256,10 +268,8 @@ impl<'a> Redrive<'a> {
             output.line(format_args!("died again meanwhile, and left in {from}: {}", self.died_again));
         }
         match ended {
-            Err(failure) => Err(Failure::negative(format!("{failure}; the others are still in {from}"))),
-            Ok(()) if failed > 0 => {
-                Err(Failure::negative(format!("could not be moved, and still in {from}: {failed}")))
-            }
+            Err(failure) => Err(Failure::told(format!("{failure}; the others are still in {from}"))),
+            Ok(()) if failed > 0 => Err(Failure::told(format!("could not be moved, and still in {from}: {failed}"))),
             Ok(()) => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! The run: so many at a time, at the rate asked for, each until it is answered 200 or given up.
 
 use std::{
+    io::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
-    time::{interval, sleep},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use super::{
@@ -52,7 +53,12 @@ struct Run {
 
 impl Run {
     async fn deliver_all(self: Arc<Self>) -> Result<(), Failure> {
-        let mut pace = self.plan.rate.map(|rate| interval(Duration::from_secs_f64(1.0 / rate)));
+        let mut pace = self.plan.rate.map(|rate| {
+            let mut pace = interval(Duration::from_secs_f64(1.0 / rate));
+            // Late is late: a burst to make up for it would be faster than asked.
+            pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            pace
+        });
         // Dropped with this future, which ends those that still wait.
         let mut deliveries = JoinSet::new();
         for index in 0..self.plan.count {
@@ -89,14 +95,25 @@ impl Run {
         let mut slot = Some(slot);
         for attempt in 1..=self.plan.retries.attempts {
             // On the heap, and gone while it waits: of thousands that wait for hours, only their numbers are kept.
-            if matches!(Box::pin(self.attempt(index)).await, Ok(DELIVERED)) || attempt == self.plan.retries.attempts {
+            let outcome = Box::pin(self.attempt(index)).await;
+            if matches!(outcome, Ok(DELIVERED)) || attempt == self.plan.retries.attempts {
                 break;
             }
+            self.tell_of_retry(attempt, &outcome);
             drop(slot.take());
             sleep(self.plan.retries.pause).await;
             slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         }
         self.progress.inc(1);
+    }
+
+    /// Says why it waits where nothing else does: of one callback there is no progress to show.
+    fn tell_of_retry(&self, attempt: u32, outcome: &Result<u16, Unanswered>) {
+        if self.plan.count == 1 {
+            let why = outcome.as_ref().map_or_else(ToString::to_string, |status| format!("answered {status}"));
+            let pause = humantime::format_duration(self.plan.retries.pause);
+            let _ = writeln!(anstream::stderr().lock(), "attempt {attempt}: {why}; the next one is in {pause}");
+        }
     }
 
     /// Makes the payload and posts it. Gives the status.

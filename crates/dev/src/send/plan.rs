@@ -7,11 +7,15 @@ use hyper::{Uri, header::HeaderValue, http::uri};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Form, SendArguments};
+use super::SendArguments;
 use crate::{
+    doctor::{
+        FormName, key_of,
+        sign::{Header, scheme_name},
+    },
     failure::Failure,
     payload::{self, PayloadKind},
-    secret, sign,
+    secret,
 };
 
 /// A run, ready to go.
@@ -33,7 +37,7 @@ impl Plan {
         let kind = arguments.kind;
         let to = url(&arguments.to)?;
         let scheme = arguments.scheme.map_or_else(|| kind.scheme(), Scheme::from);
-        if scheme == Scheme::Pay && arguments.form == Form::Ascii {
+        if scheme == Scheme::Pay && arguments.form == FormName::Ascii {
             return Err(Failure::usage(
                 "--form ascii is a reading of the aggregation scheme: add --scheme aggregation",
             ));
@@ -46,7 +50,13 @@ impl Plan {
         };
         let retries = if arguments.retry { Retries::of_flinks(kind, arguments.clock_speed) } else { Retries::none() };
         Ok(Self {
-            signer: Signer { scheme, form: arguments.form, tamper: arguments.tamper, key: key(secret)?, sample },
+            signer: Signer {
+                scheme,
+                form: arguments.form,
+                tamper: arguments.tamper,
+                key: Zeroizing::new(key_of(&secret)?.to_vec()),
+                sample,
+            },
             to,
             count: arguments.count,
             rate: arguments.rate,
@@ -81,8 +91,8 @@ impl Plan {
             "kind": self.payloads.kind.label(),
             "to": self.to.to_string(),
             "seed": self.payloads.seed,
-            "scheme": match self.signer.scheme { Scheme::Aggregation => "aggregation", Scheme::Pay => "pay" },
-            "form": match self.signer.form { Form::Raw => "raw", Form::Ascii => "ascii" },
+            "scheme": scheme_name(self.signer.scheme),
+            "form": match self.signer.form { FormName::Raw => "raw", FormName::Ascii => "ascii" },
             "tampered": self.signer.tamper,
             "sampleSecret": self.signer.sample,
         })
@@ -151,39 +161,24 @@ impl Payloads {
 
 struct Signer {
     scheme: Scheme,
-    form: Form,
+    form: FormName,
     tamper: bool,
-    key: Zeroizing<String>,
+    key: Zeroizing<Vec<u8>>,
     /// Whether the key is the fake one.
     sample: bool,
 }
 
 impl Signer {
-    /// The header's name and value.
+    /// The header's name and value. The form goes with the scheme, and a payload is text: it can be signed.
     fn sign(&self, payload: &str) -> (&'static str, HeaderValue) {
         /// Signed in place of the payload. No payload is empty.
         const SOMETHING_ELSE: &str = "{}";
         let signed = if self.tamper { SOMETHING_ELSE } else { payload };
-        let (header, signature) = match (self.scheme, self.form) {
-            (Scheme::Pay, _) => ("x-webhook-signature", sign::pay(signed.as_bytes(), &self.key)),
-            (Scheme::Aggregation, Form::Raw) => {
-                ("flinks-authenticity-key", sign::aggregation(signed.as_bytes(), &self.key))
-            }
-            (Scheme::Aggregation, Form::Ascii) => ("flinks-authenticity-key", sign::ascii(signed, &self.key)),
-        };
+        let header = Header::of(signed.as_bytes(), &self.key, self.scheme, self.form);
+        let (name, value) = header.map_or(("", String::new()), |header| (header.name, header.value));
         // Base64 and hex digits are legal in a header.
-        (header, HeaderValue::from_str(&signature).unwrap_or_else(|_| HeaderValue::from_static("")))
+        (name, HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("")))
     }
-}
-
-/// The key of a secret: without one line break at its end.
-fn key(secret: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, Failure> {
-    let text = str::from_utf8(&secret).map_err(|_| Failure::usage("the secret is not text in UTF-8"))?;
-    let key = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
-    if key.is_empty() {
-        return Err(Failure::usage("the secret is empty"));
-    }
-    Ok(Zeroizing::new(key.to_owned()))
 }
 
 fn url(argument: &str) -> Result<Uri, Failure> {

@@ -86,6 +86,11 @@ impl Tally {
         self.interrupted = interrupted;
     }
 
+    /// How many were answered 200.
+    pub fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
     /// Whether all was delivered.
     ///
     /// # Errors
@@ -97,6 +102,8 @@ impl Tally {
         }
         let why = if self.interrupted {
             "interrupted"
+        } else if tampered && self.delivered > 0 {
+            "their signatures are of something else, and so are those of the others, which were taken"
         } else if tampered && self.answers.contains_key(&UNAUTHORIZED) {
             "their signatures are of something else, and were refused as they should be"
         } else if self.answers.contains_key(&UNAUTHORIZED) {
@@ -104,7 +111,7 @@ impl Tally {
         } else {
             "only an answer of 200 counts"
         };
-        Err(Failure::negative(format!("{missing} of {count} not delivered: {why}")))
+        Err(Failure::told(format!("{missing} of {count} not delivered: {why}")))
     }
 
     /// The figures, for a script.

@@ -123,6 +123,13 @@ async fn a_receiver_that_takes_forgeries_is_told_of() {
     let ended: Ended = cargo_dev(&["send", "kyc", "--tamper", "--to", &server.url]).output().await.unwrap().into();
     assert_eq!(ended.code, Some(0));
     assert!(ended.stdout.contains("it takes forgeries"), "{}", ended.stdout);
+
+    // One of several is enough.
+    let server = Scripted::start(&[401, 200, 401]).await;
+    let some = ["send", "kyc", "--tamper", "--count", "3", "--concurrency", "1", "--to", &server.url];
+    let ended: Ended = cargo_dev(&some).output().await.unwrap().into();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stdout.contains("to 1 signatures of something else: it takes forgeries"), "{}", ended.stdout);
 }
 
 #[tokio::test]
@@ -215,7 +222,9 @@ async fn an_unknown_kind_is_told_the_known_ones() {
 
 #[tokio::test]
 async fn options_out_of_range_are_refused() {
-    for options in ["--count 0", "--concurrency 0", "--rate 0", "--rate nan", "--size 1GB", "--clock-speed 2"] {
+    for options in
+        ["--count 0", "--concurrency 0", "--rate 0", "--rate nan", "--rate 1e-300", "--size 1GB", "--clock-speed 2"]
+    {
         assert_eq!(send(&format!("kyc {options}")).await.code, Some(2), "{options}");
     }
 }

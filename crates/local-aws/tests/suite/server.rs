@@ -80,6 +80,20 @@ async fn what_is_not_served_is_refused() {
 }
 
 #[tokio::test]
+async fn a_page_in_a_browser_is_refused() {
+    let aws = LocalAws::start().await.unwrap();
+    for header in ["Origin: http://example.com", "Sec-Fetch-Site: cross-site"] {
+        let mut stream = TcpStream::connect(aws.address()).await.unwrap();
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: example.com\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n{header}\r\nContent-Length: 2\r\n\r\n{{}}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_some(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn the_server_stops_with_its_last_handle() {
     let aws = LocalAws::start().await.unwrap();
     let (address, clone) = (aws.address(), aws.clone());

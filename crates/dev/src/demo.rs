@@ -7,16 +7,13 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use aws_credential_types::Credentials;
-use aws_sdk_sqs::{
-    Client,
-    config::{BehaviorVersion, Region},
-};
+use aws_sdk_sqs::Client;
 use comfy_table::{ContentArrangement, Table, presets};
 use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
 use serde_json::json;
 
 use crate::{
+    aws,
     failure::Failure,
     output::Output,
     samples::{self, Sample},
@@ -47,7 +44,7 @@ async fn show_all(output: &Output) -> Result<(), Box<dyn Error>> {
     let stack = Stack::start().await?;
     let config = stack.config(&[]).map_err(|problems| format!("{problems:?}"))?;
     let receiver = AwsReceiver::on_aws(&config);
-    let consumer = consumer(&stack);
+    let consumer = Client::new(&aws::local(&stack.aws.endpoint()));
     output.line("In this process: the receiver, and an SQS, a Secrets Manager and an S3 for it.");
     output.line("Each callback is posted as API Gateway hands it over; each queue is read as a consumer reads it.");
     output.line("");
@@ -212,16 +209,4 @@ async fn receive(consumer: &Client, queue_url: &str) -> Result<Vec<Arrived>, Box
         body: message.body.unwrap_or_default(),
     });
     Ok(arrived.collect())
-}
-
-/// What a downstream team has: an SQS client.
-fn consumer(stack: &Stack) -> Client {
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("fake", "fake", None, None, "demo"))
-        .endpoint_url(stack.aws.endpoint())
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
 }

@@ -17,6 +17,11 @@ pub const PAYLOAD_BUCKET: &str = "flinks-payloads";
 /// Receives after which a message goes to the dead-letter queue, as in the template.
 const MAX_RECEIVES: u32 = 5;
 
+/// The logical name of a queue's dead-letter queue.
+pub fn dead_letter_queue(kind: Kind) -> String {
+    kind.queue().replace("Queue", "DeadLetterQueue")
+}
+
 /// The resources of `template.yaml` on a local AWS.
 pub struct Stack {
     pub aws: LocalAws,
@@ -41,7 +46,7 @@ impl Stack {
 
     fn on(aws: LocalAws) -> Self {
         for kind in Kind::ALL {
-            let dead_letter_queue = kind.queue().replace("Queue", "DeadLetterQueue");
+            let dead_letter_queue = dead_letter_queue(kind);
             aws.create_queue(&dead_letter_queue, QueueSettings::default());
             let redrive = Some(Redrive { dead_letter_queue, max_receive_count: MAX_RECEIVES });
             aws.create_queue(kind.queue(), QueueSettings { redrive, ..QueueSettings::default() });

@@ -1,27 +1,16 @@
 //! Where the queues are: a local AWS, or a deployed stack.
 
-use std::time::Duration;
-
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::{
-    Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider},
-};
+use aws_config::SdkConfig;
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sqs::types::QueueAttributeName::{
     self, ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,
 };
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use flinks_webhooks::kind::Kind;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::failed_call;
-use crate::{aws, failure::Failure};
-
-/// Time to connect, to AWS from anywhere.
-const CONNECT: Duration = Duration::from_secs(3);
-/// Time for one attempt at a call. Three of them fit into the time for which a dead letter is hidden while it is moved.
-const ATTEMPT: Duration = Duration::from_secs(10);
+use crate::{aws, failure::Failure, stack::dead_letter_queue};
 
 /// Where to look.
 #[derive(clap::Args, Clone, Debug)]
@@ -106,7 +95,7 @@ impl Queue {
     /// The logical name of the queue in the template, or that of its dead-letter queue.
     pub fn logical_name(&self, dead_letters: bool) -> String {
         let name = self.kind.queue();
-        if dead_letters { name.replace("Queue", "DeadLetterQueue") } else { name.to_owned() }
+        if dead_letters { dead_letter_queue(self.kind) } else { name.to_owned() }
     }
 }
 
@@ -127,11 +116,9 @@ impl Connection {
             None => {
                 let endpoint = target.endpoint()?;
                 let endpoint = endpoint.trim_end_matches('/').to_owned();
-                (local(&endpoint), Place::Local { endpoint })
+                (aws::local(&endpoint), Place::Local { endpoint })
             }
         };
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
-        let config = config.into_builder().timeout_config(timeouts).build();
         let s3 = aws_sdk_s3::config::Builder::from(&config)
             // Another endpoint has no host name for each bucket.
             .force_path_style(config.endpoint_url().is_some());
@@ -274,19 +261,4 @@ async fn require_credentials(config: &SdkConfig) -> Result<(), Failure> {
     };
     let advice = "no AWS credentials: sign in (`aws sso login`, `aws configure`), or set AWS_PROFILE";
     found.then_some(()).ok_or_else(|| Failure::usage(advice))
-}
-
-/// Before the second attempt. A local AWS is near: what is not there now will not be there in a second.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
-
-/// A local AWS takes any credentials, and has one region.
-fn local(endpoint: &str) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("fake", "fake", None, None, "local")))
-        .endpoint_url(endpoint)
-        .http_client(aws::http_client())
-        .retry_config(RetryConfig::standard().with_initial_backoff(FIRST_BACK_OFF))
-        .build()
 }

@@ -206,7 +206,9 @@ impl Look<'_> {
 
     fn text(&self, output: &Output) {
         let message = self.message;
-        let row = |name: &str, value: &str| output.line(format_args!("  {name:<19} {}", printable(value)));
+        let row = |name: &str, value: &str| {
+            output.line(format_args!("  {name:<19} {}", printable(value).replace('\n', "\u{FFFD}")))
+        };
         output.line(format_args!("message {}", message.id()));
         row("sent", &message.sent_at().unwrap_or_default());
         let received = if self.arguments.dead_letters {
@@ -246,9 +248,13 @@ impl Look<'_> {
     }
 }
 
-/// Text from outside, with nothing in it that a terminal would obey.
+/// Text from outside, with nothing in it that a terminal would obey: no controls, and none that turn the direction of
+/// writing round.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{FFFD}' } else { c }).collect()
+    let obeyed = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if obeyed(c) { '\u{FFFD}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -257,6 +263,7 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_not_printed() {
+        assert_eq!(printable("a\u{202E}b\u{2066}c"), "a\u{FFFD}b\u{FFFD}c");
         assert_eq!(printable("Zoé\u{1b}[2J\u{9b}31m\r\n\t🎉"), "Zoé\u{FFFD}[2J\u{FFFD}31m\u{FFFD}\n\t🎉");
     }
 }

@@ -139,7 +139,19 @@ fn progress(count: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(count);
-    let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left");
+    let style = ProgressStyle::with_template(TEMPLATE);
     // The template is checked by a test; a bar in the default style is no reason to fail.
     if let Ok(style) = style { bar.with_style(style) } else { bar }
+}
+
+const TEMPLATE: &str = "{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_bar_has_a_legal_template() {
+        ProgressStyle::with_template(TEMPLATE).unwrap();
+    }
 }

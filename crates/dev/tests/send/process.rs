@@ -157,6 +157,7 @@ async fn no_option_takes_a_secret_itself() {
     for option in ["--secret", "--key", "--signing-secret"] {
         let ended = send(&format!("kyc {option} value")).await;
         assert_eq!(ended.code, Some(2), "{option}");
+        assert!(ended.stderr.contains("unexpected argument"), "{}", ended.stderr);
     }
 }
 
@@ -225,7 +226,9 @@ async fn options_out_of_range_are_refused() {
     for options in
         ["--count 0", "--concurrency 0", "--rate 0", "--rate nan", "--rate 1e-300", "--size 1GB", "--clock-speed 2"]
     {
-        assert_eq!(send(&format!("kyc {options}")).await.code, Some(2), "{options}");
+        let ended = send(&format!("kyc {options}")).await;
+        assert_eq!(ended.code, Some(2), "{options}");
+        assert!(!ended.stderr.contains("cannot connect"), "{options}: {}", ended.stderr);
     }
 }
 

@@ -59,15 +59,20 @@ pub type AwsReceiver = Receiver<aws::SecretsManager, aws::Sqs, aws::S3>;
 impl AwsReceiver {
     pub fn on_aws(config: &Config) -> Self {
         let Aws { secrets, queues, payloads } = Aws::new(config);
-        Self {
-            keys: SigningKeys::new(secrets, config.previous_key_for, config.ascii_reading),
-            response_types: config.response_types.clone(),
-            storage: Storage { queues, payloads },
-        }
+        Self::new(
+            SigningKeys::new(secrets, config.previous_key_for, config.ascii_reading),
+            config.response_types.clone(),
+            Storage { queues, payloads },
+        )
     }
 }
 
 impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
+    /// The receiver on whatever stands behind the three traits.
+    pub fn new(keys: SigningKeys<S>, response_types: ResponseTypes, storage: Storage<Q, P>) -> Self {
+        Self { keys, response_types, storage }
+    }
+
     /// Fetches the keys ahead of the first callback, for two seconds at most. What failed is for the log alone: that
     /// callback tries again.
     pub async fn prepare(&self) -> Vec<AwsError> {

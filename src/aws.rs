@@ -12,7 +12,10 @@ use aws_sdk_s3::{
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Builder, tls};
-use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::StatusCode};
+use aws_smithy_runtime_api::{
+    client::{http::SharedHttpClient, orchestrator::HttpResponse},
+    http::StatusCode,
+};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
@@ -50,7 +53,12 @@ pub struct Aws {
 impl Aws {
     /// Makes the clients; nothing is sent.
     pub fn new(config: &Config) -> Self {
-        let common = sdk_config(&config.aws);
+        Self::over(http_client(&config.aws), config)
+    }
+
+    /// Makes the clients on a given HTTP client.
+    pub fn over(http: SharedHttpClient, config: &Config) -> Self {
+        let common = sdk_config(http, &config.aws);
         let with_endpoint = |endpoint: &Option<String>| {
             let mut builder = common.to_builder();
             builder.set_endpoint_url(endpoint.clone());
@@ -74,18 +82,22 @@ impl Aws {
     }
 }
 
-/// What the clients have in common. Put together here and not by `aws-config`, whose chain of providers would take a
-/// variable that is empty for one that is set, and look for files that a function does not have.
-fn sdk_config(aws: &AwsConfig) -> SdkConfig {
+/// One client for all services: each would otherwise load the root certificates for itself.
+fn http_client(aws: &AwsConfig) -> SharedHttpClient {
     let http = Builder::new().pool_idle_timeout(IDLE_CONNECTION);
     let endpoints = [&aws.sqs_endpoint, &aws.secrets_manager_endpoint, &aws.s3_endpoint];
     let all_plain = endpoints.iter().all(|url| url.as_ref().is_some_and(|url| url.starts_with("http://")));
     // Loading the root certificates is a good part of the start; a local AWS over plain HTTP needs none.
-    let http = if all_plain {
+    if all_plain {
         http.build_http()
     } else {
         http.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
-    };
+    }
+}
+
+/// What the clients have in common. Put together here and not by `aws-config`, whose chain of providers would take a
+/// variable that is empty for one that is set, and look for files that a function does not have.
+fn sdk_config(http: SharedHttpClient, aws: &AwsConfig) -> SdkConfig {
     let credentials = Credentials::new(
         aws.access_key_id.clone(),
         aws.secret_access_key.clone(),

@@ -58,7 +58,11 @@ pub type AwsReceiver = Receiver<aws::SecretsManager, aws::Sqs, aws::S3>;
 
 impl AwsReceiver {
     pub fn on_aws(config: &Config) -> Self {
-        let Aws { secrets, queues, payloads } = Aws::new(config);
+        Self::on(Aws::new(config), config)
+    }
+
+    /// The receiver on clients that are there already.
+    pub fn on(Aws { secrets, queues, payloads }: Aws, config: &Config) -> Self {
         Self::new(
             SigningKeys::new(secrets, config.previous_key_for, config.ascii_reading),
             config.response_types.clone(),

@@ -11,5 +11,6 @@ mod keys;
 mod pipeline;
 mod properties;
 mod signatures;
+mod sources;
 mod support;
 mod template;

@@ -154,6 +154,8 @@ struct State {
     keys: Option<Arc<Keys>>,
     /// When the keys are to be fetched again.
     due: Option<Instant>,
+    /// When the current key was last read.
+    read: Option<Instant>,
     /// When they were last fetched because a signature did not match.
     for_mismatch: Option<Instant>,
     /// When the current key could last not be fetched, and how often in a row.
@@ -195,6 +197,7 @@ impl KeyRing {
         if state.due.is_none_or(|due| due <= Instant::now()) && !state.fails_too_often() {
             self.read(source, &mut state, budget, record).await;
         }
+        record.keys.age = record.keys.age.max(state.read.map(|read| read.elapsed()));
         state.keys.clone()
     }
 
@@ -238,7 +241,7 @@ impl KeyRing {
         record.keys.failures += u32::from(!whole);
         match &current {
             Ok(current) => {
-                (state.failed, state.failures) = (None, 0);
+                (state.read, state.failed, state.failures) = (Some(Instant::now()), None, 0);
                 if current.looks_like_json {
                     record
                         .failures

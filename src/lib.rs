@@ -25,7 +25,9 @@ pub mod deadline;
 pub mod event;
 pub mod keys;
 pub mod kind;
+pub mod log;
 pub mod message;
+pub mod metric;
 pub mod record;
 pub mod runtime_log;
 pub mod signature;
@@ -44,6 +46,7 @@ use crate::{
     event::{Event, ResponseTypes},
     keys::{SecretSource, SigningKeys},
     message::Message,
+    metric::Metric,
     record::Record,
     source::AllowedSources,
     storage::{PayloadStore, Queues, Receipt, Storage},
@@ -97,7 +100,7 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
     pub async fn receive(&self, callback: Result<Callback, BadEvent>, record: &mut Record) -> Answer {
         let started = Instant::now();
         let stored = self.store(callback, record).await;
-        record.step("TotalTime", started);
+        record.step(Metric::TotalTime, started);
         match stored {
             Ok(receipt) => {
                 record.stored_as = Some(receipt.how());
@@ -119,20 +122,20 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
 
         let step = Instant::now();
         let authentic = self.keys.authenticate(admitted, deadline, record).await;
-        record.step("AuthenticateTime", step);
+        record.step(Metric::AuthenticateTime, step);
         let authentic = authentic?;
         record.form = Some(authentic.form());
 
         let step = Instant::now();
         let event = Event::read(authentic, &self.response_types);
         let message = Message::of(&event, received_at);
-        record.step("RouteTime", step);
+        record.step(Metric::RouteTime, step);
         record.kind = Some(message.kind());
         record.delivery_id = Some(message.delivery_id().to_owned());
 
         let step = Instant::now();
         let receipt = self.storage.store(&message, deadline, record).await;
-        record.step("StoreTime", step);
+        record.step(Metric::StoreTime, step);
         receipt
     }
 }

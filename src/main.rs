@@ -7,20 +7,21 @@ use flinks_webhooks::{
     answer::{Answer, Rejection},
     callback::GatewayEvent,
     config::Config,
-    record::{self, Level, Record},
+    log::{self, Level},
+    record::Record,
     runtime_log,
 };
 use futures_util::FutureExt;
 use lambda_runtime::{LambdaEvent, service_fn};
 
 fn main() -> ExitCode {
-    record::silence_panics();
+    log::silence_panics();
     let config = match Config::read(|variable| std::env::var(variable).ok()) {
         Ok(config) => config,
         Err(problems) => {
             for problem in problems {
                 let fields = [("variable", problem.variable.into()), ("expected", problem.expected.into())];
-                record::write(&record::notice(Level::Error, "the configuration is wrong", &fields));
+                log::write(&log::notice(Level::Error, "the configuration is wrong", &fields));
             }
             return ExitCode::FAILURE;
         }
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(serve(&config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => {
-            record::write(&record::notice(Level::Error, "the runtime interface is out of reach", &[]));
+            log::write(&log::notice(Level::Error, "the runtime interface is out of reach", &[]));
             ExitCode::FAILURE
         }
     }
@@ -43,7 +44,7 @@ async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
     if !failures.is_empty() {
         let failures = serde_json::to_value(&failures)?;
         let message = "not all is well with the keys; the next callback tries again";
-        record::write(&record::notice(Level::Error, message, &[("awsFailures", failures)]));
+        log::write(&log::notice(Level::Error, message, &[("awsFailures", failures)]));
     }
     let receiver = &receiver;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<GatewayEvent>| async move {
@@ -61,6 +62,6 @@ async fn answer(receiver: &AwsReceiver, function_name: &str, event: LambdaEvent<
         record.rejection = Some(Rejection::Fault);
         Rejection::Fault.into()
     });
-    record::write(&record.line(function_name, SystemTime::now()));
+    log::write(&record.line(function_name, SystemTime::now()));
     answer
 }

@@ -6,10 +6,13 @@ use flinks_dev::{
     samples,
     stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
 };
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::{
+    kind::Kind,
+    metric::{Metric, NAMESPACE},
+};
 use local_aws::{Calls, Fault, Operation};
 use local_lambda::{Outcome, RuntimeInterface, gateway};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 /// Far more than anything here takes: a process that hangs fails its test instead of holding it up.
@@ -132,20 +135,20 @@ async fn every_sample_gets_its_answer_its_queue_and_its_line() {
     }
 }
 
-/// Checks a line against the embedded metric format: every metric that is declared has a number, every dimension a
-/// text. Gives the names of the metrics.
+/// Checks a line against the embedded metric format and the list of metrics: every metric that is declared has a number
+/// in its unit, every dimension a text. Gives the names of the metrics.
 fn metrics(line: &Value) -> Vec<String> {
     let mut names = Vec::new();
     assert!(line["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{line}");
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
-        assert_eq!(directive["Namespace"], "FlinksWebhooks");
-        for dimension in directive["Dimensions"][0].as_array().unwrap() {
-            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}: {line}");
-        }
-        for metric in directive["Metrics"].as_array().unwrap() {
-            let name = metric["Name"].as_str().unwrap();
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        for declared in directive["Metrics"].as_array().unwrap() {
+            let name = declared["Name"].as_str().unwrap();
+            let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name).unwrap();
+            assert_eq!(declared["Unit"], metric.unit().as_str(), "{line}");
+            assert_eq!(directive["Dimensions"], json!(metric.dimensions()), "{line}");
+            assert!(metric.dimensions().concat().iter().all(|dimension| line[dimension].is_string()), "{name}: {line}");
             assert!(line[name].is_number(), "{name}: {line}");
-            assert!(["Count", "Bytes", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()), "{line}");
             names.push(name.to_owned());
         }
     }
@@ -171,7 +174,12 @@ async fn a_line_counts_what_happened() {
     let has = |line: usize, name: &str| metrics(&log[line]).iter().any(|metric| metric == name);
 
     assert!(
-        has(0, "Received") && has(0, "StoredInline") && has(0, "SignedRaw") && has(0, "Stored") && has(0, "TotalTime")
+        has(0, "Received")
+            && has(0, "StoredInline")
+            && has(0, "SignedRaw")
+            && has(0, "Stored")
+            && has(0, "TotalTime")
+            && has(0, "KeyAge")
     );
     assert_eq!(
         (&log[0]["level"], &log[0]["Kind"], &log[0]["BodyBytes"]),

@@ -451,6 +451,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_version_that_was_tried_is_not_tried_again_after_the_refresh() {
+        let bench = Bench::new(|_| {});
+        assert_eq!(bench.accepts("first").await, Ok(()));
+        // Secrets Manager never does that. Here it tells whether the version is tried twice.
+        bench.change(|state| state.current = Some(("v1", DAY, "second")));
+        assert_eq!(bench.accepts("second").await, WRONG);
+        assert_eq!(bench.calls(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn concurrent_callbacks_share_one_refresh() {
         let bench = Bench::new(|_| {});
         assert_eq!(bench.accepts("first").await, Ok(()));

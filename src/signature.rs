@@ -277,6 +277,8 @@ impl fmt::Debug for SigningKey {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn claims(headers: &[(&str, &str)]) -> Result<Vec<(Scheme, [u8; MAC_BYTES])>, Refusal> {
@@ -400,6 +402,25 @@ mod tests {
             mac.update(model.as_bytes());
             assert_eq!(ascii_reading(text), mac.finalize().into_bytes().to_vec(), "{text:.20}");
         }
+    }
+
+    #[test]
+    fn a_forgery_costs_one_hmac_for_each_key_and_reading() {
+        let keys = ["current", "previous"].map(|secret| SigningKey::from_secret(secret.as_bytes()).unwrap());
+        let hmacs = |scheme, body: &[u8], ascii_reading| {
+            let taken = Cell::new(0);
+            // A key is taken from the iterator for one HMAC.
+            let keys = keys.iter().inspect(|_| taken.set(taken.get() + 1));
+            let callback = Callback { body: body.to_vec().into(), ..Callback::default() };
+            assert!(Claim { scheme, mac: [0; MAC_BYTES] }.prove(callback, keys, ascii_reading).is_err());
+            taken.get()
+        };
+        assert_eq!(hmacs(Scheme::Aggregation, b"Zoe", true), 2);
+        assert_eq!(hmacs(Scheme::Aggregation, "Zoé".as_bytes(), true), 4);
+        assert_eq!(hmacs(Scheme::Aggregation, "Zoé".as_bytes(), false), 2);
+        // Not text, so there is no second reading.
+        assert_eq!(hmacs(Scheme::Aggregation, b"Zo\xe9", true), 2);
+        assert_eq!(hmacs(Scheme::Pay, "Zoé".as_bytes(), true), 2);
     }
 
     #[test]

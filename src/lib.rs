@@ -23,15 +23,18 @@ pub mod callback;
 pub mod config;
 pub mod deadline;
 pub mod event;
+pub mod function;
 pub mod keys;
 pub mod kind;
 pub mod log;
 pub mod message;
 pub mod metric;
 pub mod record;
+pub mod redelivery;
 pub mod runtime_log;
 pub mod signature;
 pub mod source;
+pub mod spilled;
 pub mod storage;
 
 use std::time::{Instant, SystemTime};
@@ -69,11 +72,11 @@ impl AwsReceiver {
     }
 
     /// The receiver on clients that are there already.
-    pub fn on(Aws { secrets, queues, payloads }: Aws, config: &Config) -> Self {
+    pub fn on(Aws { secrets, storage }: Aws, config: &Config) -> Self {
         Self::new(
             SigningKeys::new(secrets, config.previous_key_for, config.ascii_reading),
             config.response_types.clone(),
-            Storage { queues, payloads },
+            storage,
         )
         .only_from(config.allowed_sources.clone())
     }
@@ -134,7 +137,7 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         record.delivery_id = Some(message.delivery_id().to_owned());
 
         let step = Instant::now();
-        let receipt = self.storage.store(&message, deadline, record).await;
+        let receipt = self.storage.store(&message, deadline, &mut record.failures).await;
         record.step(Metric::StoreTime, step);
         receipt
     }

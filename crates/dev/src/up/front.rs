@@ -54,7 +54,7 @@ impl Front {
             answered,
             keys: SigningKeys::new(Aws::new(config).secrets, config.previous_key_for, config.ascii_reading),
             response_types: config.response_types.clone(),
-            payload_bucket: config.payload_bucket.clone(),
+            payload_bucket: config.storage.payload_bucket.clone(),
         }
     }
 

@@ -168,7 +168,7 @@ fn main() {
         let (wrong, malformed) = (Err(Refusal::Wrong), Err(Refusal::Malformed));
         for (work, time) in [
             ("one SHA-256 over it", hash),
-            ("the event read, which comes before each of these", read(&ascii)),
+            ("the event read, before each of these", read(&ascii)),
             ("forged: malformed signature", bench.receive(one, &ascii, "malformed", malformed)),
             ("forged: ASCII text, one key", bench.receive(one, &ascii, &forged(&ascii), wrong)),
             ("forged: ASCII text, two keys", bench.receive(two, &ascii, &forged(&ascii), wrong)),

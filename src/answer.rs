@@ -104,3 +104,15 @@ impl Serialize for Answer {
         response.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_does_not_say_what_is_wrong_with_the_signature() {
+        for refusal in [Refusal::Missing, Refusal::Malformed, Refusal::Wrong] {
+            assert_eq!(Answer::from(Rejection::Refused(refusal)), Answer::Unauthorized);
+        }
+    }
+}

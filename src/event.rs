@@ -244,6 +244,7 @@ mod tests {
             r#"{"ResponseType":"KYC"}}"#,
             r#"[{"ResponseType":"KYC"}]"#,
             r#"{"Login":{"ResponseType":"KYC"}}"#,
+            r#"{"Tag":"\",\"ResponseType\":\"KYC\",\"\":\""}"#,
             r#"{"ResponseType":["KYC"]}"#,
             r#"{"ResponseType":"kyc"}"#,
             r#"{"responsetype":"KYC"}"#,

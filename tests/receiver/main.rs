@@ -4,7 +4,9 @@
 #![recursion_limit = "256"]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod access;
 mod bootstrap;
+mod documents;
 mod events;
 mod faults;
 mod keys;

@@ -104,6 +104,19 @@ proptest! {
     }
 
     #[test]
+    fn who_holds_an_ascii_pair_can_change_letters_outside_ascii_and_nothing_else(
+        before in "[ -~]{0,50}", after in "[ -~]{0,50}", other in any::<char>(),
+    ) {
+        let signature = sign::ascii(&format!("{before}é{after}"), SECRET);
+        let form = |body: &str| prove(signature.as_bytes(), body.as_bytes(), true).map(|proven| proven.form());
+        // One UTF-16 unit, as é is.
+        let same = other == '?' || !other.is_ascii() && other.len_utf16() == 1;
+        prop_assert_eq!(form(&format!("{before}{other}{after}")).is_some(), same);
+        prop_assert_eq!(form(&format!("{before}é{after}{other}")), None);
+        prop_assert_eq!(form(&format!("{other}{before}é{after}")), None);
+    }
+
+    #[test]
     fn routing_takes_any_body_and_keeps_its_bytes(body in bodies()) {
         let message = message(&body);
         prop_assert_eq!(&message.body()[..], &body[..]);

@@ -7,7 +7,7 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
 /// `template.yaml` with CloudFormation's short forms written as the long ones: `!Ref X` as `{"Ref": "X"}`.
-fn template() -> Value {
+pub fn template() -> Value {
     fn long(yaml: &Yaml) -> Value {
         match yaml {
             Yaml::Tagged(tag, inner) => json!({ tag.suffix.as_str(): long(inner) }),
@@ -27,7 +27,7 @@ fn template() -> Value {
     long(&Yaml::load_from_str(text).unwrap()[0])
 }
 
-fn resource(template: &Value, name: &str) -> Value {
+pub fn resource(template: &Value, name: &str) -> Value {
     let resource = &template["Resources"][name];
     assert!(resource.is_object(), "{name} is not in the template");
     resource.clone()

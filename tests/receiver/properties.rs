@@ -30,7 +30,8 @@ fn message(body: &[u8]) -> Message {
 /// Bodies of all sorts: bytes, text, and JSON with the routing fields in odd forms.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let scalar = prop_oneof![
-        any::<String>().prop_map(|text| json!(text)),
+        // Any characters, also those that no string of proptest's own has: control characters, noncharacters.
+        proptest::collection::vec(any::<char>(), 0..20).prop_map(|text| json!(text.iter().collect::<String>())),
         "\\PC{0,300}".prop_map(|text| json!(text)),
         any::<f64>().prop_map(|number| json!(number)),
         any::<i64>().prop_map(|number| json!(number)),

@@ -10,6 +10,7 @@ use http::Uri;
 use crate::{
     event::ResponseTypes,
     kind::{Kind, PerKind},
+    source::AllowedSources,
 };
 
 /// Everything that can be set of the receiver.
@@ -22,6 +23,8 @@ pub struct Config {
     pub pay_signing_secret_id: String,
     /// `RESPONSE_TYPE_QUEUES`: further `ResponseType` values and their queues.
     pub response_types: ResponseTypes,
+    /// `ALLOWED_SOURCE_CIDRS`: the networks that may send.
+    pub allowed_sources: AllowedSources,
     /// `ASCII_READING`: whether a signature over the ASCII reading is accepted.
     pub ascii_reading: bool,
     /// `PREVIOUS_KEY_DAYS`: how long the previous key is accepted after a rotation.
@@ -87,6 +90,7 @@ impl Config {
             signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
             pay_signing_secret_id: reader.required("PAY_SIGNING_SECRET_ID", "name or ARN of the Flinks Pay secret"),
             response_types: reader.response_types("RESPONSE_TYPE_QUEUES"),
+            allowed_sources: reader.allowed_sources("ALLOWED_SOURCE_CIDRS"),
             ascii_reading: reader.switch("ASCII_READING", true),
             previous_key_for: reader.days("PREVIOUS_KEY_DAYS", 7),
             secrets_manager_endpoint: reader.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
@@ -229,6 +233,16 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         })
     }
 
+    fn allowed_sources(&mut self, variable: &'static str) -> AllowedSources {
+        let Some(list) = self.optional(variable) else { return AllowedSources::default() };
+        AllowedSources::parse(&list).unwrap_or_else(|| {
+            let expected = "networks such as 198.51.100.0/24 or 2001:db8::/32 with commas between, each with a prefix \
+                            length and no bits set behind it";
+            self.problems.push(Problem { variable, expected });
+            AllowedSources::default()
+        })
+    }
+
     fn aws(&mut self) -> AwsConfig {
         AwsConfig {
             region: self.required("AWS_REGION", "the region, as Lambda sets it"),
@@ -291,12 +305,15 @@ mod tests {
         assert!(config.ascii_reading);
         assert_eq!(config.previous_key_for, Duration::from_secs(7 * 24 * 60 * 60));
         assert!(config.response_types.is_empty());
+        assert_eq!(config.allowed_sources, AllowedSources::default());
         assert_eq!(config.storage.sqs_endpoint, None);
     }
 
     #[test]
     fn an_empty_value_counts_as_unset() {
-        let config = read(&[("AWS_ENDPOINT_URL", ""), ("ASCII_READING", ""), ("PREVIOUS_KEY_DAYS", "")]).unwrap();
+        let empty =
+            ["AWS_ENDPOINT_URL", "ASCII_READING", "PREVIOUS_KEY_DAYS", "ALLOWED_SOURCE_CIDRS"].map(|name| (name, ""));
+        let config = read(&empty).unwrap();
         assert!(config.ascii_reading && config.storage.s3_endpoint.is_none());
         assert_eq!(read(&[("PAYLOAD_BUCKET", "")]).unwrap_err(), ["PAYLOAD_BUCKET"]);
     }
@@ -324,6 +341,8 @@ mod tests {
             ("RESPONSE_TYPE_QUEUES", "New=Nowhere"),
             ("RESPONSE_TYPE_QUEUES", "KYC=PayQueue"),
             ("RESPONSE_TYPE_QUEUES", "=PayQueue"),
+            ("ALLOWED_SOURCE_CIDRS", "198.51.100.7"),
+            ("ALLOWED_SOURCE_CIDRS", "198.51.100.0/24,10.1.2.3/8"),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err(), [variable], "{value}");
         }

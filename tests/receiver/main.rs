@@ -12,5 +12,6 @@ mod pipeline;
 mod properties;
 mod redelivery;
 mod signatures;
+mod sources;
 mod support;
 mod template;

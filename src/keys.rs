@@ -25,10 +25,10 @@ use zeroize::Zeroizing;
 use crate::{
     answer::Rejection,
     aws_error::AwsError,
-    callback::Callback,
     deadline::Deadline,
     record::Record,
     signature::{AuthenticCallback, Refusal, Scheme, SigningKey},
+    source::Admitted,
 };
 
 /// How long a fetched key is used without asking again: a rotation is noticed within it even if nothing mismatches.
@@ -108,10 +108,11 @@ impl<S: SecretSource> SigningKeys<S> {
     /// key to check it with.
     pub async fn authenticate(
         &self,
-        mut callback: Callback,
+        admitted: Admitted,
         deadline: Deadline,
         record: &mut Record,
     ) -> Result<AuthenticCallback, Rejection> {
+        let mut callback = admitted.into_callback();
         let mut outcome = Rejection::Refused(Refusal::Wrong);
         for claim in callback.headers.claims().map_err(Rejection::Refused)? {
             let ring = match claim.scheme() {
@@ -318,7 +319,11 @@ mod tests {
     use tokio::time::{advance, sleep};
 
     use super::*;
-    use crate::signature::{Header, SignatureHeaders};
+    use crate::{
+        callback::Callback,
+        signature::{Header, SignatureHeaders},
+        source::AllowedSources,
+    };
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
@@ -399,8 +404,9 @@ mod tests {
             mac.update(b"{}");
             let mut headers = SignatureHeaders::default();
             headers.push(Header::AuthenticityKey, BASE64_STANDARD.encode(mac.finalize().into_bytes()).into_bytes());
-            let callback = Callback { headers, body: "{}".into(), gateway_request_id: None };
-            self.keys.authenticate(callback, Deadline::start(), &mut Record::default()).await.map(|_| ())
+            let callback = Callback { headers, body: "{}".into(), ..Callback::default() };
+            let admitted = AllowedSources::default().admit(callback)?;
+            self.keys.authenticate(admitted, Deadline::start(), &mut Record::default()).await.map(|_| ())
         }
     }
 

@@ -18,6 +18,9 @@ use tokio::process::{Child, Command};
 /// Far more than anything here takes: a process that hangs fails its test instead of holding it up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The longer of the two functions' time-outs; the receiver has one of its own.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
 struct Function {
     stack: Stack,
     runtime: RuntimeInterface,
@@ -30,8 +33,12 @@ impl Function {
     }
 
     async fn on(stack: Stack) -> Self {
-        let runtime = RuntimeInterface::start().await.unwrap();
-        let process = command().envs(runtime.environment()).envs(stack.environment()).spawn().unwrap();
+        Self::of(command(), stack).await
+    }
+
+    async fn of(mut command: Command, stack: Stack) -> Self {
+        let runtime = RuntimeInterface::with_timeout(TIMEOUT).await.unwrap();
+        let process = command.envs(runtime.environment()).envs(stack.environment()).spawn().unwrap();
         tokio::time::timeout(PATIENCE, runtime.first_poll()).await.unwrap();
         Self { stack, runtime, process }
     }
@@ -58,7 +65,11 @@ impl Function {
 }
 
 fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-webhooks"));
+    program(env!("CARGO_BIN_EXE_flinks-webhooks"))
+}
+
+fn program(path: &str) -> Command {
+    let mut command = Command::new(path);
     command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -257,4 +268,35 @@ async fn without_a_runtime_interface_it_ends_and_says_so_in_its_log() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     let log = lines(&output.stdout);
     assert_eq!(log.last().unwrap()["message"], "the runtime interface is out of reach");
+}
+
+#[tokio::test]
+async fn the_redelivery_sends_on_what_the_receiver_spilled_and_says_so() {
+    let receiver = Function::start().await;
+    receiver.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
+    let kyc = samples::all().remove(0);
+    assert_eq!(receiver.answer(kyc.event.to_string()).await.0, 200);
+    receiver.stack.aws.clear_faults();
+
+    let redelivery = Function::of(program(env!("CARGO_BIN_EXE_redelivery")), receiver.stack).await;
+    let Outcome::Response(summary) = redelivery.runtime.invoke(b"{\"source\":\"aws.events\"}".to_vec()).await else {
+        panic!("the redelivery failed");
+    };
+    let summary: Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!((&summary["found"], &summary["sent"], &summary["left"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!(redelivery.stack.aws.messages("KycQueue")[0].body.as_bytes(), kyc.body);
+    assert!(redelivery.stack.aws.objects(PAYLOAD_BUCKET).is_empty());
+
+    // Nothing is known of what waits: the invocation fails, so that Lambda counts an error.
+    redelivery.stack.aws.fault(Operation::ListObjectsV2, Calls::All, Fault::Refuse("AccessDenied", "quoting Zoé"));
+    let failed = redelivery.runtime.invoke(b"{}".to_vec()).await;
+    assert!(matches!(failed, Outcome::Error { .. }), "{failed:?}");
+
+    let log = redelivery.log().await;
+    let measured = ["Redelivered", "RedeliveredBytes", "RedeliveryFailures", "Undelivered", "UndeliveredAge"];
+    assert_eq!(metrics(&log[0]), measured);
+    assert_eq!((&log[0]["level"], &log[1]["level"]), (&"INFO".into(), &"ERROR".into()));
+    let text = format!("{log:?}");
+    assert!(!confidential().iter().any(|secret| text.contains(secret.as_str())), "{text}");
+    assert!(!text.contains("quoting"), "{text}");
 }

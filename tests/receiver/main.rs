@@ -10,6 +10,8 @@ mod faults;
 mod keys;
 mod pipeline;
 mod properties;
+mod redelivery;
 mod signatures;
+mod sources;
 mod support;
 mod template;

@@ -8,6 +8,7 @@ mod bootstrap;
 mod events;
 mod faults;
 mod keys;
+mod operations;
 mod pipeline;
 mod properties;
 mod redelivery;

@@ -67,8 +67,8 @@ pub struct Object {
 /// What a run may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
-    /// When it is to be at its end.
-    pub until: Instant,
+    /// When it begins nothing more.
+    pub stop: Instant,
     /// Most bytes that are fetched for one queue.
     pub bytes_per_queue: u64,
 }
@@ -78,15 +78,16 @@ impl Budget {
     pub fn until(deadline: SystemTime) -> Self {
         /// Enough for thousands of callbacks of usual sizes; a fortieth of it is held in memory at a time.
         const BYTES_PER_QUEUE: u64 = 250_000_000;
+        /// However slow each call is: fetching takes 9 seconds at most, sending 11.5, removing 9.
+        const LONGEST: Duration = Duration::from_secs(30);
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        Self { until: Instant::now() + left, bytes_per_queue: BYTES_PER_QUEUE }
+        // With less time than the template gives, half of it. To be cut off is no loss: only an error too many.
+        let time = left.saturating_sub(LONGEST).max(left / 2);
+        Self { stop: Instant::now() + time, bytes_per_queue: BYTES_PER_QUEUE }
     }
 
-    /// Whether there is time to send one more, however slow each call is.
     fn has_time(&self) -> bool {
-        /// Fetching takes 9 seconds at most, sending 11.5, removing 9.
-        const LONGEST: Duration = Duration::from_secs(30);
-        Instant::now() + LONGEST <= self.until
+        Instant::now() < self.stop
     }
 }
 
@@ -355,12 +356,12 @@ mod tests {
         }
 
         async fn run(&self) -> Summary {
-            self.run_within(Duration::from_secs(300), 1_000_000).await.unwrap()
+            self.run_within(Duration::from_secs(270), 1_000_000).await.unwrap()
         }
 
         async fn run_within(&self, time: Duration, bytes_per_queue: u64) -> Result<Summary, AwsError> {
             let redelivery = Redelivery::new(Storage { queues: self, payloads: self });
-            redelivery.run(Budget { until: Instant::now() + time, bytes_per_queue }).await
+            redelivery.run(Budget { stop: Instant::now() + time, bytes_per_queue }).await
         }
 
         fn sent(&self) -> Vec<String> {
@@ -495,9 +496,18 @@ mod tests {
     async fn the_budget_ends_a_run_and_the_next_one_goes_on() {
         let fakes = Fakes::default();
         fakes.spill_all(&KYC);
-        assert_eq!(fakes.run_within(Duration::from_secs(29), 1_000).await.unwrap().sent, 0, "no time");
-        assert_eq!(fakes.run_within(Duration::from_secs(300), 60).await.unwrap().sent, 2, "no room for a third");
+        assert_eq!(fakes.run_within(Duration::ZERO, 1_000).await.unwrap().sent, 0, "no time");
+        assert_eq!(fakes.run_within(Duration::from_secs(270), 60).await.unwrap().sent, 2, "no room for a third");
         assert_eq!(fakes.run().await.sent, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_leaves_time_for_its_last_payload() {
+        let stops_after = |seconds| {
+            let budget = Budget::until(SystemTime::now() + Duration::from_secs(seconds));
+            (budget.stop - Instant::now()).as_secs_f64().round()
+        };
+        assert_eq!((stops_after(300), stops_after(40), stops_after(0)), (270.0, 20.0, 0.0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -507,6 +517,6 @@ mod tests {
         let summary = fakes.run().await;
         assert_eq!((summary.sent, summary.aws_failures.len()), (3, 1));
         fakes.failing = vec![("first page", None)];
-        assert!(fakes.run_within(Duration::from_secs(300), 1_000).await.is_err());
+        assert!(fakes.run_within(Duration::from_secs(270), 1_000).await.is_err());
     }
 }

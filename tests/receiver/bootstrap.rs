@@ -18,9 +18,6 @@ use tokio::process::{Child, Command};
 /// Far more than anything here takes: a process that hangs fails its test instead of holding it up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The longer of the two functions' time-outs; the receiver has one of its own.
-const TIMEOUT: Duration = Duration::from_secs(300);
-
 struct Function {
     stack: Stack,
     runtime: RuntimeInterface,
@@ -37,7 +34,7 @@ impl Function {
     }
 
     async fn of(mut command: Command, stack: Stack) -> Self {
-        let runtime = RuntimeInterface::with_timeout(TIMEOUT).await.unwrap();
+        let runtime = RuntimeInterface::start().await.unwrap();
         let process = command.envs(runtime.environment()).envs(stack.environment()).spawn().unwrap();
         tokio::time::timeout(PATIENCE, runtime.first_poll()).await.unwrap();
         Self { stack, runtime, process }

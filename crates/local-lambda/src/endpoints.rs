@@ -89,8 +89,7 @@ async fn next(invocations: &Invocations, poller: &Poller) -> Answer {
         return Err("the poller closed its connection".into());
     };
     let now_ms = clock::now_ms();
-    let timeout_ms = u64::try_from(invocations.timeout.as_millis()).unwrap_or(u64::MAX);
-    let deadline_ms = now_ms.saturating_add(timeout_ms);
+    let deadline_ms = now_ms.saturating_add(function::TIMEOUT_MS);
     let (root, parent) = (request_id.simple().to_string(), request_id.as_u64_pair().1);
     // X-Ray's form: the start in seconds and 96 bits, both in hexadecimal; not sampled.
     let trace_id = format!("Root=1-{:08x}-{:.24};Parent={parent:016x};Sampled=0", now_ms / 1000, root);

@@ -1,7 +1,5 @@
 //! What the function is told about itself: the same made-up function in variables and headers.
 
-use std::time::Duration;
-
 pub(crate) const NAME: &str = "local";
 pub(crate) const VERSION: &str = "$LATEST";
 pub(crate) const MEMORY_MB: &str = "128";
@@ -10,5 +8,6 @@ pub(crate) const LOG_STREAM: &str = "local/[$LATEST]";
 /// The account number that AWS's own documentation uses.
 pub(crate) const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:local";
 
-/// Leaves a function behind API Gateway half of its 30 s.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(15);
+/// How far ahead an invocation's deadline lies. It is announced, not enforced: it leaves the
+/// function half of API Gateway's 30 s.
+pub(crate) const TIMEOUT_MS: u64 = 15_000;

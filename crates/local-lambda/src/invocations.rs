@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot, watch};
@@ -11,10 +10,8 @@ use uuid::Uuid;
 use crate::Outcome;
 
 /// Everything that was invoked and not answered yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Invocations {
-    /// How far ahead an invocation's deadline lies. It is announced, not enforced.
-    pub(crate) timeout: Duration,
     state: Mutex<State>,
     /// Wakes every poller when an event is queued. Waking one is not enough: it may be gone.
     queued: Notify,
@@ -37,10 +34,6 @@ struct Queued {
 }
 
 impl Invocations {
-    pub(crate) fn new(timeout: Duration) -> Invocations {
-        Invocations { timeout, state: Mutex::default(), queued: Notify::default(), polled: watch::Sender::default() }
-    }
-
     /// Queues an event and waits for its outcome.
     pub(crate) async fn invoke(&self, request_id: Uuid, event: Bytes) -> Outcome {
         let (reply, outcome) = oneshot::channel();

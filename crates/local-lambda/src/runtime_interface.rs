@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
@@ -41,22 +40,9 @@ impl RuntimeInterface {
     ///
     /// Outside a tokio runtime with I/O enabled, as tokio itself does.
     pub async fn start() -> io::Result<RuntimeInterface> {
-        RuntimeInterface::with_timeout(function::TIMEOUT).await
-    }
-
-    /// The same for a function that has so long for an invocation. It is told so, and not ended.
-    ///
-    /// # Errors
-    ///
-    /// As [`RuntimeInterface::start`].
-    ///
-    /// # Panics
-    ///
-    /// As [`RuntimeInterface::start`].
-    pub async fn with_timeout(timeout: Duration) -> io::Result<RuntimeInterface> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let invocations = Arc::new(Invocations::new(timeout));
+        let invocations = Arc::new(Invocations::default());
         let task = tokio::spawn(endpoints::serve(listener, Arc::clone(&invocations))).abort_handle();
         let server = Arc::new(Server { address, invocations, task });
         Ok(RuntimeInterface { server })

@@ -154,9 +154,11 @@ def main(ministack: str, architecture: str) -> None:
 
 def deploy(architecture: str) -> dict[str, str]:
     """README's `sam deploy` without its question, and the stack's outputs."""
-    arguments = ["--template-file", str(local_template()), "--parameter-overrides", f"Architecture={architecture}"]
+    # Else sam looks for it beside the template.
+    defaults = str(pathlib.Path("samconfig.toml").resolve())
+    arguments = ["--config-file", defaults, "--template-file", str(local_template())]
     log = subprocess.run(
-        ["sam", "deploy", "--no-confirm-changeset", *arguments],
+        ["sam", "deploy", "--no-confirm-changeset", *arguments, "--parameter-overrides", f"Architecture={architecture}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -173,6 +173,16 @@ fn alarms_and_widgets_name_only_metrics_that_are_published() {
 }
 
 #[test]
+fn what_is_filtered_from_the_access_log_is_in_it() {
+    let template = template();
+    let log = resource(&template, "WebhookApi")["Properties"]["AccessLogSettings"]["Format"].clone();
+    let log: BTreeMap<String, String> = serde_json::from_str(log.as_str().unwrap()).unwrap();
+    let filter = resource(&template, "TurnedAwayFilter")["Properties"]["FilterPattern"].clone();
+    let mut fields = filter.as_str().unwrap().split("$.").skip(1).map(|field| field.split(' ').next().unwrap());
+    assert!(fields.all(|field| log.contains_key(field)), "{filter}");
+}
+
+#[test]
 fn every_metric_is_on_the_dashboard_by_each_kind_and_reason() {
     let shown = all_shown(&template());
     // Shown by what it is made of instead.

@@ -192,6 +192,8 @@ fn a_function_may_do_what_its_code_does_and_nothing_else() {
             (json!("s3:PutObject"), objects(kinds)),
         ]
     );
+    let list = &resource(&template, "RedeliveryFunction")["Properties"]["Policies"][0]["Statement"][0];
+    assert_eq!(list["Condition"], json!({ "StringLikeIfExists": { "s3:prefix": "undelivered/*" } }));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod documents;
 mod events;
 mod faults;
 mod keys;
+mod operations;
 mod pipeline;
 mod properties;
 mod redelivery;

@@ -226,7 +226,7 @@ fn check_log(outcome: &Outcome, request: Option<&Request>) {
     assert!(!line.contains('\n'));
     let read: serde_json::Value = serde_json::from_str(&line).expect("a line that is JSON");
     let id = read.get("gatewayRequestId").and_then(serde_json::Value::as_str);
-    assert_eq!(read.get("level").and_then(serde_json::Value::as_str).is_some(), true);
+    assert!(read.get("level").is_some_and(serde_json::Value::is_string));
     if let Some(request) = request {
         assert!(id.is_none() || id == request.id.as_deref(), "{id:?} is no id of API Gateway's");
         // The sender does not choose that id; a fuzzer does.

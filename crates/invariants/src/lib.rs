@@ -16,8 +16,11 @@ pub mod signature_headers;
 mod stored;
 mod world;
 
+/// Panics when an invariant does not hold for an input.
+pub type Check = fn(&[u8]);
+
 /// Each target's name and invariants.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Check); 5] = [
     ("event", event::check),
     ("routing", routing::check),
     ("signature_headers", signature_headers::check),

@@ -18,7 +18,7 @@ pub fn callback(scheme: Scheme, mac: &[u8; MAC_BYTES], body: &[u8]) -> Callback 
     };
     let event = json!({ "headers": { name: value }, "body": BASE64_STANDARD.encode(body), "isBase64Encoded": true });
     let read = GatewayEvent::deserialize(event).expect("an event is read without failing");
-    read.0.ok().expect("an event that holds a callback")
+    read.0.expect("an event that holds a callback")
 }
 
 /// As Flinks Pay writes a signature.
@@ -41,7 +41,7 @@ pub fn prove(
     ascii_reading: bool,
 ) -> Option<AuthenticCallback> {
     let callback = callback(scheme, mac, body);
-    let claims = callback.headers.claims().ok().expect("a well-formed signature is a claim");
+    let claims = callback.headers.claims().expect("a well-formed signature is a claim");
     let [claim] = claims.as_slice() else { panic!("one signature made {} claims", claims.len()) };
     claim.prove(callback, keys.iter(), ascii_reading).ok()
 }

@@ -20,11 +20,9 @@ impl Authentic<'_> {
     /// Fails unless `done` is what has to be done of this callback with services that behave so. Says how it is stored;
     /// none where no service took it.
     pub fn check(&self, done: &Done, queues: Service, store: Service) -> Option<&'static str> {
-        let (queue_takes, store_takes) =
-            (matches!(queues, Service::Works | Service::Refuses), store == Service::Works || store == Service::Refuses);
+        let queue_takes = matches!(queues, Service::Works | Service::Refuses);
         let goes_inline = self.fits_a_message() && queues != Service::Refuses;
-        let needs_object = !goes_inline;
-        let how = match (queue_takes, store_takes) {
+        let how = match (queue_takes, store == Service::Works) {
             (true, _) if goes_inline => Some("inline"),
             (true, true) => Some("claim-check"),
             (false, true) => Some("spilled"),
@@ -43,9 +41,9 @@ impl Authentic<'_> {
                 self.check_pointer(message, object);
                 self.check_message(message, true);
             }
-            (Some("spilled"), [], [object]) if !needs_object => self.check_spilled(object),
+            (Some("spilled"), [], [object]) if goes_inline => self.check_spilled(object),
             // The first one was to have a message that points to it.
-            (Some("spilled"), [], [_, object]) if needs_object => self.check_spilled(object),
+            (Some("spilled"), [], [_, object]) if !goes_inline => self.check_spilled(object),
             (None, [], []) => {}
             (how, messages, objects) => {
                 panic!("{how:?} has left {} messages and {} objects", messages.len(), objects.len());

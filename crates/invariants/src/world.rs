@@ -124,7 +124,7 @@ impl World {
             runtime.expect("a runtime that does no input or output")
         };
         let event = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event));
-        let event = event.ok().expect("an event is read without failing");
+        let event = event.expect("an event is read without failing");
         let previous_for =
             if self.previous_is_expired { Duration::ZERO } else { Duration::from_secs(7 * 24 * 60 * 60) };
         let receiver = Receiver::new(

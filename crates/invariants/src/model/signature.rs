@@ -23,7 +23,7 @@ impl Header {
     /// By its name, in any case of ASCII.
     pub fn named(name: &[u8]) -> Option<Self> {
         let lower: Vec<u8> =
-            name.iter().map(|byte| if (b'A'..=b'Z').contains(byte) { byte + (b'a' - b'A') } else { *byte }).collect();
+            name.iter().map(|byte: &u8| if byte.is_ascii_uppercase() { byte + (b'a' - b'A') } else { *byte }).collect();
         match lower.as_slice() {
             b"flinks-authenticity-key" => Some(Self::Aggregation),
             b"x-flinks-signature" => Some(Self::AggregationAlias),
@@ -100,7 +100,7 @@ pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
         digits.iter().map(|digit| ALPHABET.iter().position(|known| known == digit)).collect();
     let bits: Vec<bool> = values?.iter().flat_map(|value| (0..6).rev().map(move |bit| value >> bit & 1 == 1)).collect();
     let (bytes, padding) = bits.split_at(bits.len() / 8 * 8);
-    let legal = text.len() % 4 == 0 && padding.len() < 6 && !padding.contains(&true);
+    let legal = text.len().is_multiple_of(4) && padding.len() < 6 && !padding.contains(&true);
     legal.then(|| bytes.chunks(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | u8::from(*bit))).collect())
 }
 

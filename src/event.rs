@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -164,7 +164,11 @@ impl<'de, const N: usize> Visitor<'de> for MembersVisitor<N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        while let Some(place) = map.next_key_seed(PlaceOf(&self.0))? {
+        // Raw first: as bytes alone a key could have control characters, with which the whole is no JSON.
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            // As bytes then: a key need not be text (half of a surrogate pair).
+            let mut key = serde_json::Deserializer::from_str(key.get());
+            let place = key.deserialize_bytes(PlaceOf(&self.0)).map_err(A::Error::custom)?;
             match place.and_then(|place| found.get_mut(place)) {
                 Some(member) => *member = map.next_value()?,
                 None => {
@@ -178,15 +182,6 @@ impl<'de, const N: usize> Visitor<'de> for MembersVisitor<N> {
 
 /// Reads a key as its place among those that are looked for.
 struct PlaceOf<'k>(&'k [&'static str]);
-
-impl<'de> DeserializeSeed<'de> for PlaceOf<'_> {
-    type Value = Option<usize>;
-
-    // As bytes: a key need not be text (half of a surrogate pair).
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_bytes(self)
-    }
-}
 
 impl Visitor<'_> for PlaceOf<'_> {
     type Value = Option<usize>;
@@ -252,6 +247,8 @@ mod tests {
             r#"{"sessionId":"a"}"#,
             r#"{"ResponseType":"KYC",}"#,
             r#"{"ResponseType":"KYC","a":01}"#,
+            "{\"ResponseType\":\"KYC\",\"a\n\":1}",
+            "{\"ResponseType\":\"KYC\",\"a\":\"\n\"}",
         ] {
             assert_eq!(kind(body), Kind::Unclassified, "{body}");
         }

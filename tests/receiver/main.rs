@@ -6,6 +6,7 @@
 
 mod access;
 mod bootstrap;
+mod corpus;
 mod documents;
 mod events;
 mod faults;

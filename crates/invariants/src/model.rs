@@ -1,0 +1,7 @@
+//! The receiver's rules a second time.
+
+pub mod gateway;
+pub mod json;
+pub mod payload;
+pub mod signature;
+pub mod sqs;

@@ -1,0 +1,47 @@
+//! The signature check by itself: an authentic callback for the steps behind it.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flinks_webhooks::{
+    callback::{Callback, GatewayEvent},
+    signature::{AuthenticCallback, SigningKey},
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::model::signature::{MAC_BYTES, Scheme};
+
+/// The callback of a body, with one signature.
+pub fn callback(scheme: Scheme, mac: &[u8; MAC_BYTES], body: &[u8]) -> Callback {
+    let (name, value) = match scheme {
+        Scheme::Aggregation => ("flinks-authenticity-key", BASE64_STANDARD.encode(mac)),
+        Scheme::Pay => ("X-Webhook-Signature", in_hex(mac)),
+    };
+    let event = json!({ "headers": { name: value }, "body": BASE64_STANDARD.encode(body), "isBase64Encoded": true });
+    let read = GatewayEvent::deserialize(event).expect("an event is read without failing");
+    read.0.expect("an event that holds a callback")
+}
+
+/// As Flinks Pay writes a signature.
+pub fn in_hex(mac: &[u8]) -> String {
+    let digits: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digits}")
+}
+
+/// A key that is valid.
+pub fn key(secret: &str) -> SigningKey {
+    SigningKey::from_secret(secret.as_bytes()).expect("a secret that is not empty")
+}
+
+/// What the signature check makes of a body with one signature.
+pub fn prove(
+    scheme: Scheme,
+    mac: &[u8; MAC_BYTES],
+    body: &[u8],
+    keys: &[SigningKey],
+    ascii_reading: bool,
+) -> Option<AuthenticCallback> {
+    let callback = callback(scheme, mac, body);
+    let claims = callback.headers.claims().expect("a well-formed signature is a claim");
+    let [claim] = claims.as_slice() else { panic!("one signature made {} claims", claims.len()) };
+    claim.prove(callback, keys.iter(), ascii_reading).ok()
+}

@@ -1,0 +1,211 @@
+//! The receiver with all around it played: secrets, queues and bucket in memory, and services that fail on demand.
+
+use std::{
+    cell::OnceCell,
+    future::pending,
+    sync::Mutex,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use flinks_webhooks::{
+    Receiver,
+    answer::Answer,
+    aws_error::{AwsError, Reason},
+    callback::GatewayEvent,
+    event::ResponseTypes,
+    keys::{SecretSource, SecretVersion, SigningKeys, Stage},
+    kind::Kind,
+    message::Attribute,
+    record::Record,
+    signature::Scheme,
+    storage::{PayloadStore, Queues, Storage},
+};
+use serde::Deserialize;
+use tokio::runtime::{Builder, Runtime};
+use zeroize::Zeroizing;
+
+use crate::model::{payload::MAPPED, signature, sqs};
+
+/// The bucket's name.
+pub const BUCKET: &str = "payloads";
+
+/// A scheme's secrets: the current one and the one before.
+pub fn secrets(scheme: signature::Scheme) -> [&'static str; 2] {
+    match scheme {
+        signature::Scheme::Aggregation => ["aggregation-secret", "aggregation-secret-before"],
+        signature::Scheme::Pay => ["pay-secret", "pay-secret-before"],
+    }
+}
+
+/// The operator's `ResponseType` values.
+pub fn mapped() -> ResponseTypes {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.label() == MAPPED.1).expect("a kind of that label");
+    ResponseTypes::from([(MAPPED.0.to_owned(), kind)])
+}
+
+/// How a service behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Service {
+    #[default]
+    Works,
+    Fails,
+    Hangs,
+    /// A queue that does not take the content, but does take a pointer. Anything else is none of it: it works.
+    Refuses,
+}
+
+impl Service {
+    async fn call(self, operation: &'static str) -> Result<(), AwsError> {
+        match self {
+            Self::Works | Self::Refuses => Ok(()),
+            Self::Fails => Err(AwsError::new(operation, Reason::Service)),
+            Self::Hangs => pending().await,
+        }
+    }
+}
+
+/// What is around the receiver, and what it did there.
+#[derive(Default)]
+pub struct World {
+    pub queues: Service,
+    pub store: Service,
+    pub secrets: Service,
+    pub no_pay_secret: bool,
+    /// The current keys become that only after they were first asked for.
+    pub rotates: bool,
+    /// The time in which the previous keys are accepted is over.
+    pub previous_is_expired: bool,
+    pub no_ascii_reading: bool,
+    done: Mutex<Done>,
+}
+
+/// What the receiver did.
+#[derive(Default)]
+pub struct Done {
+    pub messages: Vec<Sent>,
+    pub objects: Vec<Put>,
+    /// Calls to fetch a secret, of both schemes.
+    pub fetches: usize,
+    /// Calls to fetch the current secret: of aggregation, of Pay.
+    current_fetches: [usize; 2],
+}
+
+/// A message that a queue took.
+pub struct Sent {
+    pub kind: Kind,
+    pub body: String,
+    pub attributes: Vec<sqs::Attribute>,
+    pub group_id: Option<String>,
+}
+
+/// An object that the bucket took.
+pub struct Put {
+    pub key: String,
+    pub payload: Bytes,
+    pub metadata: Vec<(&'static str, String)>,
+}
+
+/// What came of one event.
+pub struct Outcome {
+    pub answer: Answer,
+    pub record: Record,
+    pub done: Done,
+}
+
+impl World {
+    /// Hands an event's bytes to a receiver that has just started, as Lambda's runtime does.
+    pub fn receive(self, event: &[u8]) -> Outcome {
+        thread_local! {
+            static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
+        }
+        let paused = || {
+            let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+            runtime.expect("a runtime that does no input or output")
+        };
+        let event = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event));
+        let event = event.expect("an event is read without failing");
+        let previous_for =
+            if self.previous_is_expired { Duration::ZERO } else { Duration::from_secs(7 * 24 * 60 * 60) };
+        let receiver = Receiver::new(
+            SigningKeys::new(&self, previous_for, !self.no_ascii_reading),
+            mapped(),
+            Storage { queues: &self, payloads: &self },
+        );
+        let mut record = Record::default();
+        let answer =
+            RUNTIME.with(|runtime| runtime.get_or_init(paused).block_on(receiver.receive(event.0, &mut record)));
+        drop(receiver);
+        Outcome { answer, record, done: self.done.into_inner().expect("nothing has panicked") }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Done)) {
+        what(&mut self.done.lock().expect("nothing has panicked"));
+    }
+}
+
+impl SecretSource for &World {
+    async fn fetch(&self, scheme: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
+        let mut first = false;
+        self.note(|done| {
+            done.fetches += 1;
+            let [aggregation, pay] = &mut done.current_fetches;
+            let fetches = if scheme == Scheme::Pay { pay } else { aggregation };
+            *fetches += usize::from(stage == Stage::Current);
+            first = *fetches < 2;
+        });
+        self.secrets.call("GetSecretValue").await?;
+        let is_pay = scheme == Scheme::Pay;
+        if is_pay && self.no_pay_secret {
+            return Ok(None);
+        }
+        let [current, before] = secrets(if is_pay { signature::Scheme::Pay } else { signature::Scheme::Aggregation });
+        let (id, secret) = match (stage, self.rotates && first) {
+            (Stage::Current, false) => ("current", current),
+            (Stage::Current, true) | (Stage::Previous, false) => ("before", before),
+            (Stage::Previous, true) => return Ok(None),
+        };
+        // A line break at the end is not part of it.
+        let secret = Zeroizing::new(format!("{secret}\n"));
+        Ok(Some(SecretVersion { id: id.to_owned(), created: Some(SystemTime::now()), secret }))
+    }
+}
+
+impl Queues for &World {
+    async fn send(
+        &self,
+        kind: Kind,
+        body: String,
+        attributes: &[Attribute],
+        group_id: Option<&str>,
+    ) -> Result<(), AwsError> {
+        self.queues.call("SendMessage").await?;
+        if self.queues == Service::Refuses
+            && !attributes.iter().any(|attribute| attribute.name == "ExtendedPayloadSize")
+        {
+            let code = Some("InvalidMessageContents".to_owned());
+            return Err(AwsError { code, ..AwsError::new("SendMessage", Reason::Service) });
+        }
+        let attributes = attributes
+            .iter()
+            .map(|attribute| {
+                (attribute.name.to_owned(), attribute.data_type.as_str().to_owned(), attribute.value.clone())
+            })
+            .collect();
+        self.note(|done| done.messages.push(Sent { kind, body, attributes, group_id: group_id.map(str::to_owned) }));
+        Ok(())
+    }
+}
+
+impl PayloadStore for &World {
+    fn bucket(&self) -> &str {
+        BUCKET
+    }
+
+    async fn put(&self, key: &str, payload: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
+        self.store.call("PutObject").await?;
+        let metadata = metadata.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.note(|done| done.objects.push(Put { key: key.to_owned(), payload, metadata }));
+        Ok(())
+    }
+}

@@ -11,5 +11,6 @@ mod keys;
 mod pipeline;
 mod properties;
 mod signatures;
+mod simulation;
 mod support;
 mod template;

@@ -40,6 +40,16 @@ impl Network for Duration {
     }
 }
 
+impl<N: Network> Network for Arc<N> {
+    fn latency(&self) -> Duration {
+        N::latency(self)
+    }
+
+    fn fault(&self, operation: Operation) -> Option<Fault> {
+        N::fault(self, operation)
+    }
+}
+
 pub(crate) struct Client<N> {
     pub(crate) services: Arc<Services>,
     pub(crate) network: Arc<N>,

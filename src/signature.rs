@@ -11,7 +11,7 @@
 //! where that turns each UTF-16 unit outside ASCII into `?`. Other pages say the raw bytes. Both readings are taken
 //! ([`Form`]); they differ only for bodies with text outside ASCII.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -62,6 +62,15 @@ impl Form {
             Self::Ascii => "ascii",
             Self::Pay => "pay",
         }
+    }
+}
+
+impl FromStr for Form {
+    type Err = ();
+
+    /// The form of this name; there is no other.
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Raw, Self::Ascii, Self::Pay].into_iter().find(|form| form.as_str() == name).ok_or(())
     }
 }
 

@@ -18,7 +18,7 @@ fn prove(signature: &[u8], body: &[u8], ascii_reading: bool) -> Option<Authentic
     headers.push(Header::AuthenticityKey, signature.to_vec());
     let claims = headers.claims().ok()?;
     let key = SigningKey::from_secret(SECRET.as_bytes());
-    let callback = Callback { headers, body: body.to_vec().into(), gateway_request_id: None };
+    let callback = Callback { headers, body: body.to_vec().into(), ..Callback::default() };
     claims[0].prove(callback, key.iter(), ascii_reading).ok()
 }
 

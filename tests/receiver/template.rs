@@ -78,7 +78,7 @@ fn every_variable_that_is_read_is_declared_and_no_other() {
 #[test]
 fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
     let template = template();
-    let changed = ["RESPONSE_TYPE_QUEUES", "ASCII_READING", "PREVIOUS_KEY_DAYS"];
+    let changed = ["RESPONSE_TYPE_QUEUES", "ASCII_READING", "PREVIOUS_KEY_DAYS", "ALLOWED_SOURCE_CIDRS"];
     let read = Config::read(|name| {
         let value = if changed.contains(&name) {
             let parameter = variables(&template)[name]["Ref"].as_str().unwrap().to_owned();

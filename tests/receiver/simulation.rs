@@ -1,7 +1,7 @@
 //! Nothing lost, nobody in: days of Flinks' callbacks, faults, crashes, a rotation and forgeries, drawn from a seed.
 //!
 //! Everything is in this process and in virtual time: the receiver with the SDK's real clients, retries and time-outs,
-//! the local AWS without sockets, Lambda's instances, Flinks with its own rules for retries, and who forges. A seed makes
+//! the local AWS without sockets, Lambda's instances, the redelivery, Flinks with its own rules for retries, and who forges. A seed makes
 //! one run, always the same. At the end the queues and the bucket have to hold what was answered with 200, and nothing
 //! else ([`verdict`]). On the way each failed attempt has to have a cause that was in force ([`flinks`]).
 //!
@@ -12,6 +12,8 @@ mod fleet;
 mod flinks;
 mod forger;
 mod keys;
+mod line;
+mod redelivery;
 mod verdict;
 mod weather;
 mod world;
@@ -47,7 +49,7 @@ const AFTERWARDS: Duration = Duration::from_secs(6 * 60 * 60);
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// What happens by itself in 10,000 callbacks: if one of them does not, the simulation has lost its teeth.
-const CERTAIN: [&str; 29] = [
+const CERTAIN: [&str; 35] = [
     "attempt 200",
     "attempt 401: rotation not readable",
     "attempt 503: no keys",
@@ -72,6 +74,12 @@ const CERTAIN: [&str; 29] = [
     "forgery: wrong key",
     "instance: cold start",
     "instance: recycled",
+    "redelivery: crash",
+    "redelivery: failed",
+    "redelivery: gone",
+    "redelivery: no listing",
+    "redelivery: sent",
+    "redelivery: two at once",
     "signed with the old key after the rotation: stored",
     "stored as claim-check",
     "stored as inline",
@@ -82,7 +90,7 @@ const CERTAIN: [&str; 29] = [
 #[test]
 fn whatever_was_answered_with_200_is_on_its_queue_and_nothing_else_is() {
     let seeds = seeds();
-    let callbacks = setting("SIMULATION_CALLBACKS").map_or(2_500, |callbacks| callbacks.parse().unwrap());
+    let callbacks = setting("SIMULATION_CALLBACKS").map_or(5_000, |callbacks| callbacks.parse().unwrap());
     let next = AtomicU64::new(seeds.start);
     let (counts, failures) = (Mutex::<BTreeMap<String, usize>>::default(), Mutex::<Vec<String>>::default());
     thread::scope(|scope| {
@@ -142,6 +150,7 @@ fn run(seed: u64, callbacks: u64) -> Finished {
             tasks.push(tokio::spawn(forger::send(Arc::clone(&world), index, at)));
         }
         tasks.push(tokio::spawn(keys::rotate(Arc::clone(&world))));
+        tasks.push(tokio::spawn(redelivery::run_on_schedule(Arc::clone(&world))));
         world.sleep_until(SENDING + AFTERWARDS).await;
         for task in tasks {
             task.await.unwrap();
@@ -152,7 +161,7 @@ fn run(seed: u64, callbacks: u64) -> Finished {
 }
 
 fn seeds() -> Range<u64> {
-    let Some(seeds) = setting("SIMULATION_SEEDS") else { return 0..4 };
+    let Some(seeds) = setting("SIMULATION_SEEDS") else { return 0..2 };
     let (start, end) = seeds.split_once("..").unwrap();
     start.parse().unwrap()..end.parse().unwrap()
 }

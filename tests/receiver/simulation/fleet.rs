@@ -1,20 +1,15 @@
 //! Lambda and API Gateway: instances of the receiver that serve one callback at a time, start cold, are reused, crash
-//! and go; each with its own connection to AWS.
+//! and go.
 
-use std::{
-    sync::{Arc, Mutex, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use flinks_webhooks::{AwsReceiver, answer::Answer, aws::Aws, callback::GatewayEvent, record::Record};
-use local_aws::{Fault, Network, Operation};
 use rand::RngExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
-    MINUTE,
-    weather::{Service, label},
+    line::Line,
     world::{World, lock},
 };
 use crate::support::crashing;
@@ -45,31 +40,6 @@ struct Instance {
     used: Duration,
 }
 
-/// An instance's connection to AWS.
-struct Line {
-    world: Weak<World>,
-    instance: u32,
-    faults: Mutex<Vec<(Duration, Service)>>,
-}
-
-impl Network for Line {
-    fn latency(&self) -> Duration {
-        let Some(world) = self.world.upgrade() else { return Duration::ZERO };
-        Duration::from_millis(world.draw(|rng| if rng.random_bool(0.01) { 250 } else { rng.random_range(1..12) }))
-    }
-
-    fn fault(&self, operation: Operation) -> Option<Fault> {
-        let world = self.world.upgrade()?;
-        let (service, now) = (Service::of(operation), world.now());
-        let fault = world.draw(|rng| world.weather.fault(service, now, rng))?;
-        lock(&self.faults).push((now, service));
-        world.count(format!("fault {}", label(fault)));
-        world.count(format!("fault of {service:?}"));
-        world.note(&format!("instance {} {operation:?} {fault:?}", self.instance));
-        Some(fault)
-    }
-}
-
 /// What the gateway saw of an invocation.
 pub enum Outcome {
     Answered(Answer, Box<Record>),
@@ -80,14 +50,8 @@ pub enum Outcome {
 pub struct Invocation {
     pub outcome: Outcome,
     pub started: Duration,
-    line: Arc<Line>,
-}
-
-impl Invocation {
-    /// Whether a call of the instance to this service went wrong since `since`.
-    pub fn had_fault_of(&self, service: Service, since: Duration) -> bool {
-        lock(&self.line.faults).iter().any(|(at, of)| *of == service && *at >= since)
-    }
+    /// The instance's.
+    pub line: Arc<Line>,
 }
 
 impl Fleet {
@@ -132,12 +96,11 @@ fn instance(world: &Arc<World>) -> (Instance, bool) {
     }
     world.count("instance: cold start");
     fleet.started += 1;
-    let line = Arc::new(Line { world: Arc::downgrade(world), instance: fleet.started, faults: Mutex::default() });
+    let line = Line::new(world, format!("instance {}", fleet.started));
+    let (http, region) = line.client(world);
     let mut config = world.config.clone();
-    // The SDK's budget for retries is one for each region in a process; an instance is a process of its own.
-    config.aws.region = region();
-    let aws = Aws::over(world.stack.aws.http_client(Arc::clone(&line)), &config);
-    let receiver = AwsReceiver::on(aws, &config);
+    config.aws.region = region;
+    let receiver = AwsReceiver::on(Aws::over(http, &config), &config);
     (Instance { receiver, line, version: fleet.version, used: now }, true)
 }
 
@@ -148,14 +111,5 @@ fn put_back(world: &World, mut instance: Instance) {
         return world.count("instance: recycled");
     }
     instance.used = world.now();
-    // What is further back than this explains nothing any more.
-    lock(&instance.line.faults).retain(|(at, _)| instance.used - *at < 2 * MINUTE);
     fleet.idle.push(instance);
-}
-
-/// Never given out twice.
-fn region() -> String {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("simulated-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

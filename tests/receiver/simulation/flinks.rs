@@ -239,8 +239,8 @@ fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Result<
         // The receiver answers in time, whatever AWS does.
         Outcome::TimedOut => return Err(None),
     };
-    let failed = |service| invocation.had_fault_of(service, invocation.started);
-    let keys_failed = invocation.had_fault_of(Service::Secrets, invocation.started.saturating_sub(KEYS_RECALL));
+    let failed = |service| invocation.line.had_fault_of(service, invocation.started);
+    let keys_failed = invocation.line.had_fault_of(Service::Secrets, invocation.started.saturating_sub(KEYS_RECALL));
     match (answer, record.rejection) {
         (Answer::Stored, None) => {
             world.count("attempt 200");

@@ -72,7 +72,7 @@ pub async fn send(world: Arc<World>, index: u64, at: Duration) {
         Outcome::Answered(Answer::Unauthorized, _) => "401",
         Outcome::Answered(Answer::Unavailable, _) => "503",
         Outcome::Crashed => "crash",
-        Outcome::Answered(Answer::BadRequest, _) | Outcome::TimedOut => {
+        Outcome::Answered(Answer::BadRequest | Answer::Forbidden, _) | Outcome::TimedOut => {
             world.violation(&format!("forgery {index}, {sort}, is neither refused nor told to come again"));
             "neither"
         }

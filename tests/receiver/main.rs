@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod bootstrap;
+mod crashes;
 mod events;
 mod faults;
 mod keys;

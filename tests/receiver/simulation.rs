@@ -100,6 +100,8 @@ fn whatever_was_answered_with_200_is_on_its_queue_and_nothing_else_is() {
                 if !seeds.contains(&seed) {
                     return;
                 }
+                // A run that panics is told by what it printed.
+                println!("{}", reproduce(seed, callbacks));
                 let run = run(seed, callbacks);
                 for (what, count) in run.counts {
                     *counts.lock().unwrap().entry(what).or_default() += count;
@@ -135,8 +137,6 @@ fn a_seed_makes_the_same_run_again() {
 
 /// Sends so many callbacks, as the seed has it, and looks at what became of them.
 fn run(seed: u64, callbacks: u64) -> Finished {
-    // A run that panics is told by what it printed.
-    println!("{}", reproduce(seed, callbacks));
     fastrand::seed(seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {

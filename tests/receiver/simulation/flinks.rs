@@ -97,18 +97,15 @@ impl Callback {
             Scheme::Aggregation => Retries::Ten,
             Scheme::Pay => *[Retries::None, Retries::Three].choose(rng).unwrap(),
         };
-        let mut options = Options::default();
-        options.size = match rng.random_range(0..1000) {
+        let size = match rng.random_range(0..1000) {
             0..40 => Some(rng.random_range(5_000..40_000)),
             40..44 => Some(rng.random_range(100_000..400_000)),
             44 => Some(rng.random_range(1_050_000..1_200_000)),
             _ => None,
         };
         let oddity = rng.random_range(0..100);
-        if oddity == 0 {
-            options.tag = Some("not a character: \u{FFFF}".to_owned());
-        }
-        let mut body = generate(kind, &options, rng).into_bytes();
+        let tag = (oddity == 0).then(|| "not a character: \u{FFFF}".to_owned());
+        let mut body = generate(kind, &Options { size, tag, login_id: None }, rng).into_bytes();
         let mut received_as = kind.received_as();
         if oddity == 1 {
             body.insert(0, 0xFF);

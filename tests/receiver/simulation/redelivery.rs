@@ -8,14 +8,14 @@ use flinks_webhooks::{
 };
 use futures_util::future::join;
 use rand::RngExt;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{AFTERWARDS, MINUTE, SENDING, line::Line, world::World};
 use crate::support::crashing;
 
 /// Of all runs.
 const CRASHES: f64 = 0.08;
-const TWO_AT_ONCE: f64 = 0.05;
+const TWO_AT_ONCE: f64 = 0.2;
 /// Polls of a run that sends a few payloads.
 const POLLS: u32 = 60;
 /// `Timeout` of the function, and what of it a run leaves for its last calls.
@@ -31,7 +31,12 @@ pub async fn run_on_schedule(world: Arc<World>) {
         let [first, second] = &mut instances;
         if world.now() < SENDING && world.draw(|rng| rng.random_bool(TWO_AT_ONCE)) {
             world.count("redelivery: two at once");
-            join(run(&world, first), run(&world, second)).await;
+            let later = world.draw(|rng| rng.random_range(0..400));
+            let second = async {
+                sleep(Duration::from_millis(later)).await;
+                run(&world, second).await;
+            };
+            join(run(&world, first), second).await;
         } else {
             run(&world, first).await;
         }

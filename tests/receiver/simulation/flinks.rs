@@ -195,10 +195,10 @@ pub async fn send(world: Arc<World>, index: u64) {
         let secret = if is_new { keys::new(callback.scheme) } else { keys::old(callback.scheme) };
         let crash = if attempt < SPARED { crash(&world) } else { None };
         let invocation = invoke(&world, &callback.event(secret), crash).await;
-        let cause = judge(&world, &callback, &invocation);
-        world.note(&format!("callback {index} {delivery_id} attempt {attempt}: {cause:?}"));
-        match cause {
-            Ok(()) => {
+        let judged = judge(&world, &callback, &invocation);
+        world.note(&format!("callback {index} {delivery_id} attempt {attempt}: {judged:?}"));
+        match judged {
+            Judged::Stored => {
                 is_stored = true;
                 let first = if attempt == 1 { "at the first attempt" } else { "at a later attempt" };
                 world.count(format!("callback stored: {first}"));
@@ -207,8 +207,8 @@ pub async fn send(world: Arc<World>, index: u64) {
                 }
                 break;
             }
-            Err(Some(cause)) => world.count(format!("attempt {cause}")),
-            Err(None) => {
+            Judged::Failed(cause) => world.count(format!("attempt {cause}")),
+            Judged::Inexplicable => {
                 world.violation(&format!(
                     "callback {index} ({}): attempt {attempt} failed without a cause",
                     callback.kind.label()
@@ -228,13 +228,23 @@ pub async fn send(world: Arc<World>, index: u64) {
     lock(&world.deliveries).push(delivery);
 }
 
-/// Whether an attempt did what it should: 200, or a failure whose cause was in force.
-fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Result<(), Option<&'static str>> {
+/// What to think of an attempt.
+#[derive(Debug)]
+enum Judged {
+    /// 200.
+    Stored,
+    /// It failed, for a cause that was in force.
+    Failed(&'static str),
+    /// It failed, and should not have.
+    Inexplicable,
+}
+
+fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Judged {
     let (answer, record) = match &invocation.outcome {
         Outcome::Answered(answer, record) => (*answer, record),
-        Outcome::Crashed => return Err(Some("lost: crash")),
+        Outcome::Crashed => return Judged::Failed("lost: crash"),
         // The receiver answers in time, whatever AWS does.
-        Outcome::TimedOut => return Err(None),
+        Outcome::TimedOut => return Judged::Inexplicable,
     };
     let failed = |service| invocation.line.had_fault_of(service, invocation.started);
     let keys_failed = invocation.line.had_fault_of(Service::Secrets, invocation.started.saturating_sub(KEYS_RECALL));
@@ -242,19 +252,19 @@ fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Result<
         (Answer::Stored, None) => {
             world.count("attempt 200");
             world.count(format!("stored as {}", record.stored_as.unwrap().label()));
-            Ok(())
+            Judged::Stored
         }
         (Answer::Unavailable, Some(Rejection::NotStored))
             if failed(Service::S3) && (failed(Service::Sqs) || callback.is_odd) =>
         {
-            Err(Some("503: not stored"))
+            Judged::Failed("503: not stored")
         }
-        (Answer::Unavailable, Some(Rejection::NoKeys)) if keys_failed => Err(Some("503: no keys")),
+        (Answer::Unavailable, Some(Rejection::NoKeys)) if keys_failed => Judged::Failed("503: no keys"),
         (Answer::Unauthorized, Some(Rejection::Refused(Refusal::Wrong)))
             if keys_failed && world.now() > world.rotations.of(callback.scheme).stored =>
         {
-            Err(Some("401: rotation not readable"))
+            Judged::Failed("401: rotation not readable")
         }
-        _ => Err(None),
+        _ => Judged::Inexplicable,
     }
 }

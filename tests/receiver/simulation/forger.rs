@@ -10,6 +10,7 @@ use flinks_webhooks::{answer::Answer, signature::Scheme};
 use rand::{RngExt, seq::IndexedRandom};
 
 use super::{
+    MINUTE, SENDING,
     fleet::{Outcome, invoke},
     flinks::{crash, posted},
     keys,
@@ -19,14 +20,22 @@ use super::{
 /// The streams of the forgeries' payloads, apart from those of the callbacks.
 const STREAMS: u64 = 1 << 40;
 
-/// Sends one forgery at a time since the start of the run.
-pub async fn send(world: Arc<World>, index: u64, at: Duration) {
-    world.sleep_until(at).await;
+/// Of all forgeries. They use up the fetches of newer keys when those are needed.
+const DURING_A_ROTATION: f64 = 0.1;
+
+/// Sends one forgery, some time.
+pub async fn send(world: Arc<World>, index: u64) {
     let rng = &mut generator(world.seed, STREAMS + index);
     let (kind, header) = *[(PayloadKind::Kyc, "flinks-authenticity-key"), (PayloadKind::Pay, "X-Webhook-Signature")]
         .choose(rng)
         .unwrap();
     let scheme = kind.scheme();
+    let at = if rng.random_bool(DURING_A_ROTATION) {
+        world.rotations.of(scheme).stored + rng.random_range(Duration::ZERO..3 * MINUTE)
+    } else {
+        rng.random_range(Duration::ZERO..SENDING)
+    };
+    world.sleep_until(at).await;
     let body = generate(kind, &Options::default(), rng).into_bytes();
     let sign = |body: &[u8], secret: &str| match scheme {
         Scheme::Aggregation => sign::aggregation(body, secret),

@@ -15,7 +15,7 @@ use crate::support::crashing;
 
 /// Of all runs.
 const CRASHES: f64 = 0.08;
-const TWO_AT_ONCE: f64 = 0.2;
+const TWO_AT_ONCE: f64 = 0.3;
 /// Polls of a run that sends a few payloads.
 const POLLS: u32 = 60;
 /// `Timeout` of the function, and what of it a run leaves for its last calls.

@@ -12,7 +12,10 @@ use aws_sdk_s3::{
     operation::{RequestId, get_object::GetObjectError},
     primitives::ByteStream,
 };
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::{
+    operation::send_message::{SendMessageError, SendMessageOutput, builders::SendMessageFluentBuilder},
+    types::MessageAttributeValue,
+};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::{
@@ -198,6 +201,30 @@ impl Queues for Sqs {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
+        taken(self.request(kind, body, attributes, group_id)?.send().await)
+    }
+
+    async fn send_once(
+        &self,
+        kind: Kind,
+        body: String,
+        attributes: &[Attribute],
+        group_id: Option<&str>,
+    ) -> Result<(), AwsError> {
+        let once = aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let request = self.request(kind, body, attributes, group_id)?;
+        taken(request.customize().config_override(once).send().await)
+    }
+}
+
+impl Sqs {
+    fn request(
+        &self,
+        kind: Kind,
+        body: String,
+        attributes: &[Attribute],
+        group_id: Option<&str>,
+    ) -> Result<SendMessageFluentBuilder, AwsError> {
         let attributes: HashMap<_, _> = attributes
             .iter()
             .map(|attribute| {
@@ -209,22 +236,19 @@ impl Queues for Sqs {
                 Ok((attribute.name.to_owned(), value))
             })
             .collect::<Result<_, AwsError>>()?;
-        let sent = self
-            .client
-            .send_message()
-            .queue_url(self.urls.get(kind))
-            .message_body(body)
-            .set_message_attributes(Some(attributes))
-            .set_message_group_id(group_id.map(str::to_owned))
-            .send()
-            .await
-            .map_err(|error| told("SendMessage", &error))?;
-        // Something else than SQS can answer 200 too.
-        if sent.message_id().is_none() {
-            return Err(AwsError::unusable("SendMessage", "an answer that SQS does not give"));
-        }
-        Ok(())
+        let request = self.client.send_message().queue_url(self.urls.get(kind)).message_body(body);
+        Ok(request.set_message_attributes(Some(attributes)).set_message_group_id(group_id.map(str::to_owned)))
     }
+}
+
+/// Whether SQS has the message.
+fn taken(sent: Result<SendMessageOutput, SdkError<SendMessageError, HttpResponse>>) -> Result<(), AwsError> {
+    let sent = sent.map_err(|error| told("SendMessage", &error))?;
+    // Something else than SQS can answer 200 too.
+    if sent.message_id().is_none() {
+        return Err(AwsError::unusable("SendMessage", "an answer that SQS does not give"));
+    }
+    Ok(())
 }
 
 /// The payload bucket, in S3.

@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
 
 /// What the queues leave of the time to answer, so that a payload that they did not take can still be spilled.
 const RESERVED_FOR_SPILLING: Duration = Duration::from_millis(2_500);
+/// Attempts to put a claim check on its queue, and the pause between them.
+const CLAIM_CHECKS: u32 = 3;
+const CLAIM_CHECK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The queues, one for each kind.
 pub trait Queues {
@@ -28,6 +31,18 @@ pub trait Queues {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// The same without a second try: what failed has made one message at most. It is what [`send`](Self::send) does
+    /// unless a queue tries again by itself.
+    fn send_once(
+        &self,
+        kind: Kind,
+        body: String,
+        attributes: &[Attribute],
+        group_id: Option<&str>,
+    ) -> impl Future<Output = Result<(), AwsError>> + Send {
+        self.send(kind, body, attributes, group_id)
+    }
 }
 
 /// The store for payloads that no queue can carry, or that no queue took.
@@ -118,12 +133,22 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         failures: &mut Vec<AwsError>,
     ) -> Result<Receipt, AwsError> {
         if let Some(body) = message.inline_body() {
-            match self.send(message, body.to_owned(), message.attributes(), deadline).await {
+            let sent = self.queues.send(message.kind(), body.to_owned(), message.attributes(), message.group_id());
+            match within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await {
                 Ok(()) => return Ok(Receipt { how: StoredAs::Inline }),
                 // The queue has other limits than it should: too small a maximum, other characters.
                 Err(refused) if refused.has_code(&REFUSED_CONTENT) => failures.push(refused),
                 Err(failed) => return Err(failed),
             }
+        }
+        // A pointer is never sent twice: an attempt that failed may have made a message all the same, and who reads that
+        // one deletes its object. So each has an object of its own.
+        for _ in 1..CLAIM_CHECKS {
+            match self.claim_check(message, deadline).await {
+                Err(failed) if failed.operation == SEND && failed.may_pass() => failures.push(failed),
+                ended => return ended,
+            }
+            sleep(CLAIM_CHECK_PAUSE).await;
         }
         self.claim_check(message, deadline).await
     }
@@ -133,19 +158,9 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         let put = self.payloads.put(&key, message.body().clone(), &[]);
         within(deadline.remaining_but(RESERVED_FOR_SPILLING), PUT, put).await?;
         let (pointer, attributes) = message.claim_check(self.payloads.bucket(), &key);
-        self.send(message, pointer, &attributes, deadline).await?;
+        let sent = self.queues.send_once(message.kind(), pointer, &attributes, message.group_id());
+        within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await?;
         Ok(Receipt { how: StoredAs::ClaimCheck })
-    }
-
-    async fn send(
-        &self,
-        message: &Message,
-        body: String,
-        attributes: &[Attribute],
-        deadline: Deadline,
-    ) -> Result<(), AwsError> {
-        let sent = self.queues.send(message.kind(), body, attributes, message.group_id());
-        within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await
     }
 
     /// Keeps a payload that its queue did not take, for [`redelivery`](crate::redelivery).

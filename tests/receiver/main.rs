@@ -7,6 +7,7 @@
 mod access;
 mod bootstrap;
 mod corpus;
+mod crashes;
 mod documents;
 mod events;
 mod faults;
@@ -16,6 +17,7 @@ mod pipeline;
 mod properties;
 mod redelivery;
 mod signatures;
+mod simulation;
 mod sources;
 mod support;
 mod template;

@@ -47,7 +47,8 @@ impl Stack {
         LocalAws::bind(address).await.map(Self::on)
     }
 
-    fn on(aws: LocalAws) -> Self {
+    /// Puts the resources on an AWS that is there already.
+    pub fn on(aws: LocalAws) -> Self {
         for kind in Kind::ALL {
             let dead_letter_queue = dead_letter_queue(kind);
             aws.create_queue(&dead_letter_queue, QueueSettings::default());

@@ -90,6 +90,16 @@ fn the_api_has_one_route_and_takes_only_so_much() {
 }
 
 #[test]
+fn the_apis_own_address_can_be_shut() {
+    let template = template();
+    let disabled = &template["Conditions"]["DefaultEndpointDisabled"];
+    assert_eq!(*disabled, json!({ "Equals": [{ "Ref": "DefaultEndpoint" }, "disabled"] }));
+    let api = resource(&template, "WebhookApi");
+    let shut = json!({ "If": ["DefaultEndpointDisabled", true, false] });
+    assert_eq!(api["Properties"]["DisableExecuteApiEndpoint"], shut);
+}
+
+#[test]
 fn the_apis_log_has_nothing_that_the_sender_wrote() {
     let format = resource(&template(), "WebhookApi")["Properties"]["AccessLogSettings"]["Format"].clone();
     let variables: Vec<_> = format.as_str().unwrap().split('$').skip(1).collect();

@@ -116,8 +116,8 @@ impl World {
     }
 }
 
-/// The event, and the words on its last line.
-fn split(input: &[u8]) -> (&[u8], &[u8]) {
+/// An input's event, and the words on its last line with the line feed before them.
+pub fn split(input: &[u8]) -> (&[u8], &[u8]) {
     let line = input.windows(2).rposition(|pair| pair == b"\n#");
     line.and_then(|line| input.split_at_checked(line)).unwrap_or((input, &[]))
 }

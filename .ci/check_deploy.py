@@ -1,4 +1,5 @@
-"""Deploys the template to a local AWS, posts callbacks and forgeries to its API, and reads the deployed queues.
+"""Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has a
+spilled payload delivered.
 
 Usage: check_deploy.py MINISTACK ARCHITECTURE, with `sam build` done for that architecture.
 """
@@ -13,6 +14,7 @@ import sys
 import time
 
 import boto3
+from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from local_aws import (
     PAY_SIGNING_SECRET,
@@ -144,14 +146,19 @@ def main(ministack: str, architecture: str) -> None:
             assert status == 401, f"{name} was answered {status} {answer!r}"
 
         check_messages(outputs, [first, *others])
+        check_redelivery(outputs)
         check_redrive(outputs)
+        check_dashboard()
     print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries refused")
 
 
 def deploy(architecture: str) -> dict[str, str]:
     """README's `sam deploy` without its question, and the stack's outputs."""
+    # Else sam looks for it beside the template.
+    defaults = str(pathlib.Path("samconfig.toml").resolve())
+    arguments = ["--config-file", defaults, "--template-file", str(local_template())]
     log = subprocess.run(
-        ["sam", "deploy", "--no-confirm-changeset", "--parameter-overrides", f"Architecture={architecture}"],
+        ["sam", "deploy", "--no-confirm-changeset", *arguments, "--parameter-overrides", f"Architecture={architecture}"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -162,10 +169,25 @@ def deploy(architecture: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
+def local_template() -> pathlib.Path:
+    """The built template without what this local AWS does not know: CodeDeploy (it takes a parameter's default for its
+    value when it transforms the template), and alarms on an expression, which watch a metric of theirs instead."""
+    built = pathlib.Path(".aws-sam/build/template.yaml")
+    template = yaml_parse(built.read_text())
+    template["Parameters"]["Deployment"]["Default"] = "AllAtOnce"
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]:
+            watched = resource["Properties"].pop("Metrics")[-1]["MetricStat"]
+            resource["Properties"] |= watched["Metric"] | {"Statistic": watched["Stat"], "Period": watched["Period"]}
+    local = built.with_name("local.yaml")
+    local.write_text(yaml_dump(template))
+    return local
+
+
 def route(outputs: dict[str, str], port: int) -> str:
     """Adds the one route, which this local AWS does not read from the API's definition. Returns the API's host name."""
     api, functions = boto3.client("apigatewayv2"), boto3.client("lambda")
-    function = functions.get_function(FunctionName=outputs["ReceiverFunctionName"])["Configuration"]["FunctionArn"]
+    function = functions.get_alias(FunctionName=outputs["ReceiverFunctionName"], Name="live")["AliasArn"]
     integration = api.create_integration(
         ApiId=outputs["WebhookApiId"],
         IntegrationType="AWS_PROXY",
@@ -245,6 +267,30 @@ def check_extended_client(sqs, url: str, message: dict, body: bytes) -> None:
     extended = boto3.client("sqs")
     received = extended.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
     assert [payload["Body"].encode() for payload in received] == [body], "the Extended Client read something else"
+
+
+def check_redelivery(outputs: dict[str, str]) -> None:
+    """A payload that a queue did not take is on that queue after a run, and nowhere else."""
+    sqs, s3 = boto3.client("sqs"), boto3.client("s3")
+    body = json_body(ResponseType="KYC", Tag="spilled")
+    spilled = {"Bucket": outputs["PayloadBucketName"], "Key": f"undelivered/KycQueue/{hashlib.sha256(body).hexdigest()}"}
+    s3.put_object(Body=body, Metadata={"signature-form": "raw", "received-at": "2026-01-31T12:00:00Z"}, **spilled)
+    run = boto3.client("lambda").invoke(FunctionName=outputs["RedeliveryFunctionName"])
+    did = json.load(run["Payload"])
+    assert (did.get("sent"), did.get("left")) == (1, 0), f"the redelivery answered {did}"
+    received = [message["Body"].encode() for message in receive_all(sqs, outputs["KycQueueUrl"])]
+    assert body in received, f"KycQueue holds {received}"
+    left = s3.list_objects_v2(Bucket=outputs["PayloadBucketName"], Prefix="undelivered/").get("Contents")
+    assert not left, f"still there: {left}"
+
+
+def check_dashboard() -> None:
+    """What the dashboard says is JSON once its references are resolved, and the alarms on it are there."""
+    cloudwatch = boto3.client("cloudwatch")
+    dashboard = json.loads(cloudwatch.get_dashboard(DashboardName=STACK)["DashboardBody"])
+    shown = {alarm for widget in dashboard["widgets"] for alarm in widget["properties"].get("alarms", [])}
+    there = {alarm["AlarmArn"] for alarm in cloudwatch.describe_alarms(MaxRecords=100)["MetricAlarms"]}
+    assert shown == there, f"on the dashboard or in the stack, not in both: {shown ^ there}"
 
 
 def check_redrive(outputs: dict[str, str]) -> None:

@@ -9,6 +9,8 @@ use crate::{callback::BadEvent, signature::Refusal};
 pub enum Rejection {
     /// The event holds no callback.
     BadEvent(BadEvent),
+    /// It came from an address that may not send.
+    SourceNotAllowed,
     /// Nothing proves that it is authentic.
     Refused(Refusal),
     /// No key to check it with.
@@ -25,6 +27,7 @@ impl Rejection {
         match self {
             Self::BadEvent(BadEvent::NotHttp) => "not-http",
             Self::BadEvent(BadEvent::NotBase64) => "not-base64",
+            Self::SourceNotAllowed => "source-not-allowed",
             Self::Refused(Refusal::Missing) => "signature-missing",
             Self::Refused(Refusal::Malformed) => "signature-malformed",
             Self::Refused(Refusal::Wrong) => "signature-wrong",
@@ -44,6 +47,8 @@ pub enum Answer {
     BadRequest,
     /// 401: signature missing, malformed or wrong.
     Unauthorized,
+    /// 403: the sender's address may not send.
+    Forbidden,
     /// 503: come again.
     Unavailable,
 }
@@ -55,6 +60,7 @@ impl Answer {
             Self::Stored => 200,
             Self::BadRequest => 400,
             Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::Unavailable => 503,
         }
     }
@@ -65,6 +71,7 @@ impl Answer {
             Self::Stored => r#"{"status":"stored"}"#,
             Self::BadRequest => r#"{"error":"bad request"}"#,
             Self::Unauthorized => r#"{"error":"unauthorized"}"#,
+            Self::Forbidden => r#"{"error":"forbidden"}"#,
             Self::Unavailable => r#"{"error":"unavailable"}"#,
         }
     }
@@ -74,6 +81,7 @@ impl From<Rejection> for Answer {
     fn from(rejection: Rejection) -> Self {
         match rejection {
             Rejection::BadEvent(_) => Self::BadRequest,
+            Rejection::SourceNotAllowed => Self::Forbidden,
             Rejection::Refused(_) => Self::Unauthorized,
             Rejection::NoKeys | Rejection::NotStored | Rejection::Fault => Self::Unavailable,
         }
@@ -94,5 +102,17 @@ impl Serialize for Answer {
         response.serialize_field("body", self.body())?;
         response.serialize_field("isBase64Encoded", &false)?;
         response.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_does_not_say_what_is_wrong_with_the_signature() {
+        for refusal in [Refusal::Missing, Refusal::Malformed, Refusal::Wrong] {
+            assert_eq!(Answer::from(Rejection::Refused(refusal)), Answer::Unauthorized);
+        }
     }
 }

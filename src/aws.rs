@@ -1,15 +1,21 @@
 //! AWS behind the seams: the SDK's clients, on one HTTP client, within the time budget.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_s3::{
     config::BehaviorVersion,
     error::{ProvideErrorMetadata, SdkError},
-    operation::RequestId,
+    operation::{RequestId, get_object::GetObjectError},
     primitives::ByteStream,
 };
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::{
+    operation::send_message::{SendMessageError, SendMessageOutput, builders::SendMessageFluentBuilder},
+    types::MessageAttributeValue,
+};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::{
@@ -23,12 +29,14 @@ use zeroize::Zeroizing;
 
 use crate::{
     aws_error::{AwsError, Reason},
-    config::{AwsConfig, Config},
+    config::{AwsConfig, Config, RedeliveryConfig, StorageConfig},
     keys::{SecretSource, SecretVersion, Stage},
     kind::{Kind, PerKind},
     message::Attribute,
+    redelivery::{Listed, Object, Page, SpilledPayloads},
     signature::Scheme,
-    storage::{PayloadStore, Queues},
+    spilled::{self, SpilledKey},
+    storage::{PayloadStore, Queues, Receipt, Storage},
 };
 
 /// Time to connect. Within a region it takes a few milliseconds.
@@ -43,38 +51,52 @@ const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// A function may be frozen between callbacks for longer than AWS keeps an idle connection open.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
-/// The clients of the three services.
+/// The clients of the receiver's three services.
 pub struct Aws {
     pub secrets: SecretsManager,
-    pub queues: Sqs,
-    pub payloads: S3,
+    pub storage: Storage<Sqs, S3>,
 }
 
 impl Aws {
     /// Makes the clients; nothing is sent.
     pub fn new(config: &Config) -> Self {
-        Self::over(http_client(&config.aws), config)
+        let StorageConfig { sqs_endpoint, s3_endpoint, .. } = &config.storage;
+        Self::over(http_client([sqs_endpoint, s3_endpoint, &config.secrets_manager_endpoint]), config)
     }
 
     /// Makes the clients on a given HTTP client.
     pub fn over(http: SharedHttpClient, config: &Config) -> Self {
         let common = sdk_config(http, &config.aws);
-        let with_endpoint = |endpoint: &Option<String>| {
-            let mut builder = common.to_builder();
-            builder.set_endpoint_url(endpoint.clone());
-            builder.build()
-        };
-        let s3 = aws_sdk_s3::config::Builder::from(&with_endpoint(&config.aws.s3_endpoint))
-            // Another endpoint has no host name for each bucket.
-            .force_path_style(config.aws.s3_endpoint.is_some());
         Self {
             secrets: SecretsManager {
-                client: aws_sdk_secretsmanager::Client::new(&with_endpoint(&config.aws.secrets_manager_endpoint)),
+                client: aws_sdk_secretsmanager::Client::new(&at(&common, &config.secrets_manager_endpoint)),
                 aggregation_id: config.signing_secret_id.clone(),
                 pay_id: config.pay_signing_secret_id.clone(),
             },
+            storage: Storage::of(&common, &config.storage),
+        }
+    }
+}
+
+impl Storage<Sqs, S3> {
+    /// Makes the redelivery's clients; nothing is sent.
+    pub fn new(config: &RedeliveryConfig) -> Self {
+        let StorageConfig { sqs_endpoint, s3_endpoint, .. } = &config.storage;
+        Self::over(http_client([sqs_endpoint, s3_endpoint]), config)
+    }
+
+    /// Makes the redelivery's clients on a given HTTP client.
+    pub fn over(http: SharedHttpClient, config: &RedeliveryConfig) -> Self {
+        Self::of(&sdk_config(http, &config.aws), &config.storage)
+    }
+
+    fn of(common: &SdkConfig, config: &StorageConfig) -> Self {
+        let s3 = aws_sdk_s3::config::Builder::from(&at(common, &config.s3_endpoint))
+            // Another endpoint has no host name for each bucket.
+            .force_path_style(config.s3_endpoint.is_some());
+        Self {
             queues: Sqs {
-                client: aws_sdk_sqs::Client::new(&with_endpoint(&config.aws.sqs_endpoint)),
+                client: aws_sdk_sqs::Client::new(&at(common, &config.sqs_endpoint)),
                 urls: config.queue_urls.clone(),
             },
             payloads: S3 { client: aws_sdk_s3::Client::from_conf(s3.build()), bucket: config.payload_bucket.clone() },
@@ -82,10 +104,16 @@ impl Aws {
     }
 }
 
+/// What the clients have in common, for a service at this endpoint if it is not at AWS's own.
+fn at(common: &SdkConfig, endpoint: &Option<String>) -> SdkConfig {
+    let mut builder = common.to_builder();
+    builder.set_endpoint_url(endpoint.clone());
+    builder.build()
+}
+
 /// One client for all services: each would otherwise load the root certificates for itself.
-fn http_client(aws: &AwsConfig) -> SharedHttpClient {
+fn http_client<const N: usize>(endpoints: [&Option<String>; N]) -> SharedHttpClient {
     let http = Builder::new().pool_idle_timeout(IDLE_CONNECTION);
-    let endpoints = [&aws.sqs_endpoint, &aws.secrets_manager_endpoint, &aws.s3_endpoint];
     let all_plain = endpoints.iter().all(|url| url.as_ref().is_some_and(|url| url.starts_with("http://")));
     // Loading the root certificates is a good part of the start; a local AWS over plain HTTP needs none.
     if all_plain {
@@ -173,6 +201,30 @@ impl Queues for Sqs {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
+        taken(self.request(kind, body, attributes, group_id)?.send().await)
+    }
+
+    async fn send_once(
+        &self,
+        kind: Kind,
+        body: String,
+        attributes: &[Attribute],
+        group_id: Option<&str>,
+    ) -> Result<(), AwsError> {
+        let once = aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled());
+        let request = self.request(kind, body, attributes, group_id)?;
+        taken(request.customize().config_override(once).send().await)
+    }
+}
+
+impl Sqs {
+    fn request(
+        &self,
+        kind: Kind,
+        body: String,
+        attributes: &[Attribute],
+        group_id: Option<&str>,
+    ) -> Result<SendMessageFluentBuilder, AwsError> {
         let attributes: HashMap<_, _> = attributes
             .iter()
             .map(|attribute| {
@@ -184,22 +236,19 @@ impl Queues for Sqs {
                 Ok((attribute.name.to_owned(), value))
             })
             .collect::<Result<_, AwsError>>()?;
-        let sent = self
-            .client
-            .send_message()
-            .queue_url(self.urls.get(kind))
-            .message_body(body)
-            .set_message_attributes(Some(attributes))
-            .set_message_group_id(group_id.map(str::to_owned))
-            .send()
-            .await
-            .map_err(|error| told("SendMessage", &error))?;
-        // Something else than SQS can answer 200 too.
-        if sent.message_id().is_none() {
-            return Err(AwsError::unusable("SendMessage", "an answer that SQS does not give"));
-        }
-        Ok(())
+        let request = self.client.send_message().queue_url(self.urls.get(kind)).message_body(body);
+        Ok(request.set_message_attributes(Some(attributes)).set_message_group_id(group_id.map(str::to_owned)))
     }
+}
+
+/// Whether SQS has the message.
+fn taken(sent: Result<SendMessageOutput, SdkError<SendMessageError, HttpResponse>>) -> Result<(), AwsError> {
+    let sent = sent.map_err(|error| told("SendMessage", &error))?;
+    // Something else than SQS can answer 200 too.
+    if sent.message_id().is_none() {
+        return Err(AwsError::unusable("SendMessage", "an answer that SQS does not give"));
+    }
+    Ok(())
 }
 
 /// The payload bucket, in S3.
@@ -223,6 +272,43 @@ impl PayloadStore for S3 {
             return Err(AwsError::unusable("PutObject", "an answer that S3 does not give"));
         }
         Ok(())
+    }
+}
+
+impl SpilledPayloads for S3 {
+    async fn list(&self, after: Option<String>) -> Result<Page, AwsError> {
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(spilled::PREFIX)
+            .set_continuation_token(after)
+            .send()
+            .await
+            .map_err(|error| told("ListObjectsV2", &error))?;
+        let listed = page.contents.unwrap_or_default().into_iter().map(|object| Listed {
+            key: object.key.unwrap_or_default(),
+            modified: object.last_modified.and_then(|at| at.try_into().ok()).unwrap_or(SystemTime::UNIX_EPOCH),
+            bytes: object.size.and_then(|size| size.try_into().ok()).unwrap_or_default(),
+        });
+        Ok(Page { listed: listed.collect(), next: page.next_continuation_token })
+    }
+
+    async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
+        let object = match self.client.get_object().bucket(&self.bucket).key(key.to_string()).send().await {
+            Ok(object) => object,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
+            Err(error) => return Err(told("GetObject", &error)),
+        };
+        // Of the body's errors nothing may be told, and there is little to tell: the connection broke, or the checksum
+        // is wrong.
+        let body = object.body.collect().await.map_err(|_| AwsError::new("GetObject", Reason::Response))?;
+        Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
+    }
+
+    async fn remove(&self, key: &SpilledKey, _: Receipt) -> Result<(), AwsError> {
+        let removed = self.client.delete_object().bucket(&self.bucket).key(key.to_string()).send().await;
+        removed.map(drop).map_err(|error| told("DeleteObject", &error))
     }
 }
 

@@ -52,6 +52,13 @@ impl AwsError {
         Self { operation, reason, code: None, status: None, aws_request_id: None }
     }
 
+    /// Whether the same call may succeed a moment later: a service out of reach, failing or throttling.
+    pub fn may_pass(&self) -> bool {
+        const THROTTLED: [&str; 2] = ["RequestThrottled", "ThrottlingException"];
+        let out_of_reach = matches!(self.reason, Reason::Connection | Reason::Timeout | Reason::Response);
+        out_of_reach || self.status.is_some_and(|status| status >= 500) || self.has_code(&THROTTLED)
+    }
+
     pub fn has_code(&self, codes: &[&str]) -> bool {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }

@@ -4,7 +4,7 @@
 //! Nothing inside the body is looked at here. What the event says about the body's encoding (`isBase64Encoded`) is
 //! followed to the letter, because API Gateway decides it by the content type that it saw, not by what is inside.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -13,11 +13,15 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use crate::signature::{Header, SignatureHeaders};
 
 /// One request as it reached the API: unproven until the signature check has seen it.
+#[derive(Default)]
 pub struct Callback {
     /// Every value of every header that can carry a signature, as received.
     pub headers: SignatureHeaders,
     /// The body, byte for byte as Flinks sent it. Empty when the request had none.
     pub body: Bytes,
+    /// The address that sent it, as API Gateway reports it: of the connection, and never from a header. None where the
+    /// event has none that is one.
+    pub source: Option<IpAddr>,
     /// API Gateway's own id of the request, for finding it in the access log. Only where it looks like one.
     pub gateway_request_id: Option<String>,
 }
@@ -54,7 +58,7 @@ struct EventFields {
     is_base64: bool,
     single: SignatureHeaders,
     multi: SignatureHeaders,
-    gateway_request_id: Option<String>,
+    context: RequestContext,
 }
 
 impl EventFields {
@@ -71,7 +75,8 @@ impl EventFields {
             // A REST API repeats in `headers` the last value of what `multiValueHeaders` has in full.
             headers: if self.multi.is_empty() { self.single } else { self.multi },
             body: body.into(),
-            gateway_request_id: self.gateway_request_id,
+            source: self.context.source,
+            gateway_request_id: self.context.id,
         })
     }
 }
@@ -93,9 +98,7 @@ impl<'de> Visitor<'de> for EventVisitor {
                 b"isBase64Encoded" => fields.is_base64 = map.next_value::<Option<bool>>()?.unwrap_or_default(),
                 b"headers" => fields.single = map.next_value::<Option<Headers>>()?.unwrap_or_default().0,
                 b"multiValueHeaders" => fields.multi = map.next_value::<Option<Headers>>()?.unwrap_or_default().0,
-                b"requestContext" => {
-                    fields.gateway_request_id = map.next_value::<Option<RequestContext>>()?.unwrap_or_default().id;
-                }
+                b"requestContext" => fields.context = map.next_value::<Option<_>>()?.unwrap_or_default(),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
@@ -177,10 +180,11 @@ impl<'de> Deserialize<'de> for Values {
     }
 }
 
-/// The one field of `requestContext` that is of use here.
+/// The fields of `requestContext` that are of use here.
 #[derive(Default)]
 struct RequestContext {
     id: Option<String>,
+    source: Option<IpAddr>,
 }
 
 impl RequestContext {
@@ -211,10 +215,19 @@ impl<'de> Deserialize<'de> for RequestContext {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RequestContext, A::Error> {
                 let mut context = RequestContext::default();
                 while let Some(Octets(key)) = map.next_key()? {
-                    if key == b"requestId" {
-                        context.id = map.next_value::<Option<Octets>>()?.and_then(|id| RequestContext::plausible(id.0));
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
+                    match key.as_slice() {
+                        b"requestId" => {
+                            let id = map.next_value::<Option<Octets>>()?;
+                            context.id = id.and_then(|id| RequestContext::plausible(id.0));
+                        }
+                        // Payload format 2.0 has the address in the one, 1.0 in the other.
+                        b"http" | b"identity" => {
+                            let Sender(source) = map.next_value::<Option<_>>()?.unwrap_or_default();
+                            context.source = source.or(context.source);
+                        }
+                        _ => {
+                            map.next_value::<IgnoredAny>()?;
+                        }
                     }
                 }
                 Ok(context)
@@ -222,6 +235,39 @@ impl<'de> Deserialize<'de> for RequestContext {
         }
 
         deserializer.deserialize_map(ContextVisitor)
+    }
+}
+
+/// The address in the part of `requestContext` that tells of the sender.
+#[derive(Default)]
+struct Sender(Option<IpAddr>);
+
+impl<'de> Deserialize<'de> for Sender {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SenderVisitor;
+
+        impl<'de> Visitor<'de> for SenderVisitor {
+            type Value = Sender;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a part of a request context")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sender, A::Error> {
+                let mut source = None;
+                while let Some(Octets(key)) = map.next_key()? {
+                    if key == b"sourceIp" {
+                        let address = map.next_value::<Option<Octets>>()?;
+                        source = address.and_then(|address| str::from_utf8(&address.0).ok()?.parse().ok());
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Sender(source))
+            }
+        }
+
+        deserializer.deserialize_map(SenderVisitor)
     }
 }
 
@@ -347,6 +393,34 @@ mod tests {
         assert_eq!(event("null", "[]"), Err(Refusal::Missing));
         assert_eq!(event(&one, &format!("[{one},{one}]")), Err(Refusal::Malformed));
         assert_eq!(event(&one, "[\"other\"]"), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn the_senders_address_is_the_gateways_word_for_it_and_never_a_headers() {
+        let source = |context: &str| {
+            let headers = r#"{"x-forwarded-for":"203.0.113.7","forwarded":"for=203.0.113.7"}"#;
+            let event = format!(r#"{{"headers":{headers},"requestContext":{context}}}"#);
+            read(event).ok().unwrap().source.map(|address| address.to_string())
+        };
+        for context in [
+            r#"{"http":{"method":"POST","sourceIp":"198.51.100.7"},"requestId":"a"}"#,
+            r#"{"identity":{"accountId":null,"sourceIp":"198.51.100.7"}}"#,
+        ] {
+            assert_eq!(source(context).as_deref(), Some("198.51.100.7"), "{context}");
+        }
+        assert_eq!(source(r#"{"http":{"sourceIp":"2001:db8::7"}}"#).as_deref(), Some("2001:db8::7"));
+        for context in [
+            "{}",
+            "null",
+            r#"{"http":null}"#,
+            r#"{"sourceIp":"198.51.100.7"}"#,
+            r#"{"http":{"sourceIp":null}}"#,
+            r#"{"http":{"sourceIp":""}}"#,
+            r#"{"http":{"sourceIp":"198.51.100.7, 203.0.113.7"}}"#,
+            r#"{"identity":{"sourceIp":"\ud800"}}"#,
+        ] {
+            assert_eq!(source(context), None, "{context}");
+        }
     }
 
     #[test]

@@ -10,9 +10,10 @@ use http::Uri;
 use crate::{
     event::ResponseTypes,
     kind::{Kind, PerKind},
+    source::AllowedSources,
 };
 
-/// Everything that can be set.
+/// Everything that can be set of the receiver.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the dimension of every metric.
@@ -20,30 +21,48 @@ pub struct Config {
     /// `SIGNING_SECRET_ID`, `PAY_SIGNING_SECRET_ID`: name or ARN of each scheme's secret.
     pub signing_secret_id: String,
     pub pay_signing_secret_id: String,
-    /// `KYC_QUEUE_URL` and so on.
-    pub queue_urls: PerKind<String>,
-    /// `PAYLOAD_BUCKET`: name of the bucket.
-    pub payload_bucket: String,
     /// `RESPONSE_TYPE_QUEUES`: further `ResponseType` values and their queues.
     pub response_types: ResponseTypes,
+    /// `ALLOWED_SOURCE_CIDRS`: the networks that may send.
+    pub allowed_sources: AllowedSources,
     /// `ASCII_READING`: whether a signature over the ASCII reading is accepted.
     pub ascii_reading: bool,
     /// `PREVIOUS_KEY_DAYS`: how long the previous key is accepted after a rotation.
     pub previous_key_for: Duration,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, or else `AWS_ENDPOINT_URL`: in the place of AWS's own.
+    pub secrets_manager_endpoint: Option<String>,
+    pub storage: StorageConfig,
     pub aws: AwsConfig,
 }
 
-/// How to reach AWS. All but the endpoints is set by Lambda.
+/// Everything that can be set of the redelivery.
+#[derive(Clone, Debug)]
+pub struct RedeliveryConfig {
+    /// As the receiver's.
+    pub function_name: String,
+    pub storage: StorageConfig,
+    pub aws: AwsConfig,
+}
+
+/// The queues and the store behind them.
+#[derive(Clone, Debug)]
+pub struct StorageConfig {
+    /// `KYC_QUEUE_URL` and so on.
+    pub queue_urls: PerKind<String>,
+    /// `PAYLOAD_BUCKET`: name of the bucket.
+    pub payload_bucket: String,
+    /// `AWS_ENDPOINT_URL_SQS`, `AWS_ENDPOINT_URL_S3`, or else `AWS_ENDPOINT_URL`.
+    pub sqs_endpoint: Option<String>,
+    pub s3_endpoint: Option<String>,
+}
+
+/// What every call to AWS needs. Lambda sets it.
 #[derive(Clone)]
 pub struct AwsConfig {
     pub region: String,
     pub access_key_id: String,
     pub secret_access_key: String,
     pub session_token: Option<String>,
-    /// `AWS_ENDPOINT_URL_SQS` and so on, or else `AWS_ENDPOINT_URL`: in the place of AWS's own.
-    pub sqs_endpoint: Option<String>,
-    pub secrets_manager_endpoint: Option<String>,
-    pub s3_endpoint: Option<String>,
 }
 
 impl fmt::Debug for AwsConfig {
@@ -66,29 +85,31 @@ impl Config {
     /// All that is wrong, not only the first of it.
     pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { lookup, problems: Vec::new() };
-        // Not used here, but without them the runtime ends with a message that helps nobody.
-        for variable in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"] {
-            reader.required(variable, "set by Lambda: this program runs as a Lambda function");
-        }
         let config = Self {
-            function_name: reader.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name, as Lambda sets it"),
+            function_name: reader.function_name(),
             signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
             pay_signing_secret_id: reader.required("PAY_SIGNING_SECRET_ID", "name or ARN of the Flinks Pay secret"),
-            queue_urls: PerKind {
-                kyc: reader.queue_url("KYC_QUEUE_URL"),
-                accounts_detail: reader.queue_url("ACCOUNTS_DETAIL_QUEUE_URL"),
-                investments: reader.queue_url("INVESTMENTS_QUEUE_URL"),
-                pay: reader.queue_url("PAY_QUEUE_URL"),
-                upload_fraud: reader.queue_url("UPLOAD_FRAUD_QUEUE_URL"),
-                unclassified: reader.queue_url("UNCLASSIFIED_QUEUE_URL"),
-            },
-            payload_bucket: reader.checked("PAYLOAD_BUCKET", "name of the payload bucket", is_bucket_name),
             response_types: reader.response_types("RESPONSE_TYPE_QUEUES"),
+            allowed_sources: reader.allowed_sources("ALLOWED_SOURCE_CIDRS"),
             ascii_reading: reader.switch("ASCII_READING", true),
             previous_key_for: reader.days("PREVIOUS_KEY_DAYS", 7),
+            secrets_manager_endpoint: reader.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            storage: reader.storage(),
             aws: reader.aws(),
         };
-        if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+        reader.done(config)
+    }
+}
+
+impl RedeliveryConfig {
+    /// Reads the variables through `lookup`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { lookup, problems: Vec::new() };
+        let config = Self { function_name: reader.function_name(), storage: reader.storage(), aws: reader.aws() };
+        reader.done(config)
     }
 }
 
@@ -98,6 +119,35 @@ struct Reader<L> {
 }
 
 impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
+    /// The configuration that was read, if nothing is wrong with it.
+    fn done<C>(mut self, config: C) -> Result<C, Vec<Problem>> {
+        // Not used here, but without them the runtime ends with a message that helps nobody.
+        for variable in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"] {
+            self.required(variable, "set by Lambda: this program runs as a Lambda function");
+        }
+        if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
+    }
+
+    fn function_name(&mut self) -> String {
+        self.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name, as Lambda sets it")
+    }
+
+    fn storage(&mut self) -> StorageConfig {
+        StorageConfig {
+            queue_urls: PerKind {
+                kyc: self.queue_url("KYC_QUEUE_URL"),
+                accounts_detail: self.queue_url("ACCOUNTS_DETAIL_QUEUE_URL"),
+                investments: self.queue_url("INVESTMENTS_QUEUE_URL"),
+                pay: self.queue_url("PAY_QUEUE_URL"),
+                upload_fraud: self.queue_url("UPLOAD_FRAUD_QUEUE_URL"),
+                unclassified: self.queue_url("UNCLASSIFIED_QUEUE_URL"),
+            },
+            payload_bucket: self.checked("PAYLOAD_BUCKET", "name of the payload bucket", is_bucket_name),
+            sqs_endpoint: self.endpoint("AWS_ENDPOINT_URL_SQS"),
+            s3_endpoint: self.endpoint("AWS_ENDPOINT_URL_S3"),
+        }
+    }
+
     fn optional(&mut self, variable: &'static str) -> Option<String> {
         (self.lookup)(variable).filter(|value| !value.is_empty())
     }
@@ -123,10 +173,16 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         self.checked(variable, expected, is_url)
     }
 
-    fn endpoint(&mut self, variable: &'static str) -> Option<String> {
-        let url = self.optional(variable)?;
-        if !is_url(&url) {
-            self.problems.push(Problem { variable, expected: "empty, or a URL such as http://127.0.0.1:4566" });
+    /// The service's own endpoint, or else the one for all services.
+    fn endpoint(&mut self, of_service: &'static str) -> Option<String> {
+        let found = [of_service, "AWS_ENDPOINT_URL"].into_iter().find_map(|variable| {
+            let url = self.optional(variable)?;
+            Some((variable, url))
+        });
+        let (variable, url) = found?;
+        let problem = Problem { variable, expected: "empty, or a URL such as http://127.0.0.1:4566" };
+        if !is_url(&url) && !self.problems.contains(&problem) {
+            self.problems.push(problem);
         }
         Some(url)
     }
@@ -177,13 +233,18 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         })
     }
 
+    fn allowed_sources(&mut self, variable: &'static str) -> AllowedSources {
+        let Some(list) = self.optional(variable) else { return AllowedSources::default() };
+        AllowedSources::parse(&list).unwrap_or_else(|| {
+            let expected = "networks such as 198.51.100.0/24 or 2001:db8::/32 with commas between, each with a prefix \
+                            length and no bits set behind it";
+            self.problems.push(Problem { variable, expected });
+            AllowedSources::default()
+        })
+    }
+
     fn aws(&mut self) -> AwsConfig {
-        let everywhere = self.endpoint("AWS_ENDPOINT_URL");
-        let mut endpoint = |variable| self.endpoint(variable).or_else(|| everywhere.clone());
         AwsConfig {
-            sqs_endpoint: endpoint("AWS_ENDPOINT_URL_SQS"),
-            secrets_manager_endpoint: endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-            s3_endpoint: endpoint("AWS_ENDPOINT_URL_S3"),
             region: self.required("AWS_REGION", "the region, as Lambda sets it"),
             access_key_id: self.required("AWS_ACCESS_KEY_ID", "the role's access key, as Lambda sets it"),
             secret_access_key: self.required("AWS_SECRET_ACCESS_KEY", "the role's secret key, as Lambda sets it"),
@@ -244,13 +305,16 @@ mod tests {
         assert!(config.ascii_reading);
         assert_eq!(config.previous_key_for, Duration::from_secs(7 * 24 * 60 * 60));
         assert!(config.response_types.is_empty());
-        assert_eq!(config.aws.sqs_endpoint, None);
+        assert_eq!(config.allowed_sources, AllowedSources::default());
+        assert_eq!(config.storage.sqs_endpoint, None);
     }
 
     #[test]
     fn an_empty_value_counts_as_unset() {
-        let config = read(&[("AWS_ENDPOINT_URL", ""), ("ASCII_READING", ""), ("PREVIOUS_KEY_DAYS", "")]).unwrap();
-        assert!(config.ascii_reading && config.aws.s3_endpoint.is_none());
+        let empty =
+            ["AWS_ENDPOINT_URL", "ASCII_READING", "PREVIOUS_KEY_DAYS", "ALLOWED_SOURCE_CIDRS"].map(|name| (name, ""));
+        let config = read(&empty).unwrap();
+        assert!(config.ascii_reading && config.storage.s3_endpoint.is_none());
         assert_eq!(read(&[("PAYLOAD_BUCKET", "")]).unwrap_err(), ["PAYLOAD_BUCKET"]);
     }
 
@@ -277,6 +341,8 @@ mod tests {
             ("RESPONSE_TYPE_QUEUES", "New=Nowhere"),
             ("RESPONSE_TYPE_QUEUES", "KYC=PayQueue"),
             ("RESPONSE_TYPE_QUEUES", "=PayQueue"),
+            ("ALLOWED_SOURCE_CIDRS", "198.51.100.7"),
+            ("ALLOWED_SOURCE_CIDRS", "198.51.100.0/24,10.1.2.3/8"),
         ] {
             assert_eq!(read(&[(variable, value)]).unwrap_err(), [variable], "{value}");
         }
@@ -294,7 +360,7 @@ mod tests {
     #[test]
     fn an_endpoint_of_one_service_goes_before_the_common_one() {
         let config = read(&[("AWS_ENDPOINT_URL", "http://a:1"), ("AWS_ENDPOINT_URL_SQS", "http://b:2")]).unwrap();
-        assert_eq!(config.aws.sqs_endpoint.as_deref(), Some("http://b:2"));
-        assert_eq!(config.aws.s3_endpoint.as_deref(), Some("http://a:1"));
+        assert_eq!(config.storage.sqs_endpoint.as_deref(), Some("http://b:2"));
+        assert_eq!(config.storage.s3_endpoint.as_deref(), Some("http://a:1"));
     }
 }

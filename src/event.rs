@@ -31,7 +31,7 @@ pub struct Event {
 impl Event {
     /// Reads a callback; `mapped` adds to the `ResponseType` values that are known.
     pub fn read(callback: AuthenticCallback, mapped: &ResponseTypes) -> Self {
-        let fields = str::from_utf8(callback.body()).ok().and_then(Fields::of).unwrap_or_default();
+        let fields = Fields::read(callback.body());
         let kind = if callback.form() == Form::Pay { Kind::Pay } else { fields.kind(mapped) };
         Self { callback, kind, fields }
     }
@@ -56,6 +56,11 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// The fields of a body; none are there in one that is not a JSON object.
+    pub fn read(body: &[u8]) -> Self {
+        str::from_utf8(body).ok().and_then(Self::of).unwrap_or_default()
+    }
+
     /// The fields of a JSON object; none for any other text.
     fn of(body: &str) -> Option<Self> {
         // RFC 8259, section 8.1, lets a parser ignore a byte-order mark.
@@ -234,6 +239,7 @@ mod tests {
             r#"{"ResponseType":"KYC"}}"#,
             r#"[{"ResponseType":"KYC"}]"#,
             r#"{"Login":{"ResponseType":"KYC"}}"#,
+            r#"{"Tag":"\",\"ResponseType\":\"KYC\",\"\":\""}"#,
             r#"{"ResponseType":["KYC"]}"#,
             r#"{"ResponseType":"kyc"}"#,
             r#"{"responsetype":"KYC"}"#,

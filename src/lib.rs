@@ -4,14 +4,15 @@
 //! ```text
 //! API Gateway event
 //!   -> Callback            headers and the exact body bytes                  callback
+//!   -> Admitted            from an address that may send                     source
 //!   -> AuthenticCallback   only the signature check makes one                signature, keys
 //!   -> Event               kind and routing fields, read without failing     event, kind
 //!   -> Message             body and attributes, within SQS's rules           message
 //!   -> Receipt             only the storage makes one                        storage
-//!   -> Answer              200, 400, 401 or 503                              answer
+//!   -> Answer              200, 400, 401, 403 or 503                         answer
 //! ```
 //!
-//! Each arrow is a function that takes the type on its left and gives the one on its right. From the proof to the
+//! Each arrow is a function that takes the type on its left and gives the one on its right. From the gate to the
 //! receipt nothing else makes that type, so no step can be left out. The middle is pure; AWS stands behind the three traits
 //! [`SecretSource`](keys::SecretSource), [`Queues`](storage::Queues) and [`PayloadStore`](storage::PayloadStore).
 
@@ -22,12 +23,18 @@ pub mod callback;
 pub mod config;
 pub mod deadline;
 pub mod event;
+pub mod function;
 pub mod keys;
 pub mod kind;
+pub mod log;
 pub mod message;
+pub mod metric;
 pub mod record;
+pub mod redelivery;
 pub mod runtime_log;
 pub mod signature;
+pub mod source;
+pub mod spilled;
 pub mod storage;
 
 use std::time::{Instant, SystemTime};
@@ -42,12 +49,15 @@ use crate::{
     event::{Event, ResponseTypes},
     keys::{SecretSource, SigningKeys},
     message::Message,
+    metric::Metric,
     record::Record,
+    source::AllowedSources,
     storage::{PayloadStore, Queues, Receipt, Storage},
 };
 
 /// The pipeline with what it needs.
 pub struct Receiver<S, Q, P> {
+    allowed_sources: AllowedSources,
     keys: SigningKeys<S>,
     response_types: ResponseTypes,
     storage: Storage<Q, P>,
@@ -62,19 +72,25 @@ impl AwsReceiver {
     }
 
     /// The receiver on clients that are there already.
-    pub fn on(Aws { secrets, queues, payloads }: Aws, config: &Config) -> Self {
+    pub fn on(Aws { secrets, storage }: Aws, config: &Config) -> Self {
         Self::new(
             SigningKeys::new(secrets, config.previous_key_for, config.ascii_reading),
             config.response_types.clone(),
-            Storage { queues, payloads },
+            storage,
         )
+        .only_from(config.allowed_sources.clone())
     }
 }
 
 impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
-    /// The receiver on whatever stands behind the three traits.
+    /// The receiver on whatever stands behind the three traits, open to every address.
     pub fn new(keys: SigningKeys<S>, response_types: ResponseTypes, storage: Storage<Q, P>) -> Self {
-        Self { keys, response_types, storage }
+        Self { allowed_sources: AllowedSources::default(), keys, response_types, storage }
+    }
+
+    /// The same, closed to every address that is not on a list.
+    pub fn only_from(self, allowed_sources: AllowedSources) -> Self {
+        Self { allowed_sources, ..self }
     }
 
     /// Fetches the keys ahead of the first callback, for two seconds at most. What failed is for the log alone: that
@@ -87,7 +103,7 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
     pub async fn receive(&self, callback: Result<Callback, BadEvent>, record: &mut Record) -> Answer {
         let started = Instant::now();
         let stored = self.store(callback, record).await;
-        record.step("TotalTime", started);
+        record.step(Metric::TotalTime, started);
         match stored {
             Ok(receipt) => {
                 record.stored_as = Some(receipt.how());
@@ -105,23 +121,24 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         let callback = callback.map_err(Rejection::BadEvent)?;
         record.gateway_request_id.clone_from(&callback.gateway_request_id);
         record.body_bytes = Some(callback.body.len());
+        let admitted = self.allowed_sources.admit(callback)?;
 
         let step = Instant::now();
-        let authentic = self.keys.authenticate(callback, deadline, record).await;
-        record.step("AuthenticateTime", step);
+        let authentic = self.keys.authenticate(admitted, deadline, record).await;
+        record.step(Metric::AuthenticateTime, step);
         let authentic = authentic?;
         record.form = Some(authentic.form());
 
         let step = Instant::now();
         let event = Event::read(authentic, &self.response_types);
         let message = Message::of(&event, received_at);
-        record.step("RouteTime", step);
+        record.step(Metric::RouteTime, step);
         record.kind = Some(message.kind());
         record.delivery_id = Some(message.delivery_id().to_owned());
 
         let step = Instant::now();
-        let receipt = self.storage.store(&message, deadline, record).await;
-        record.step("StoreTime", step);
+        let receipt = self.storage.store(&message, deadline, &mut record.failures).await;
+        record.step(Metric::StoreTime, step);
         receipt
     }
 }

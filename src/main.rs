@@ -1,66 +1,45 @@
-//! The function: wires the receiver to the Lambda runtime.
+//! The receiver: wires it to the Lambda runtime.
 
-use std::{panic::AssertUnwindSafe, process::ExitCode, time::SystemTime};
+use std::{process::ExitCode, time::SystemTime};
 
 use flinks_webhooks::{
     AwsReceiver,
     answer::{Answer, Rejection},
     callback::GatewayEvent,
     config::Config,
-    record::{self, Level, Record},
-    runtime_log,
+    function::{contained, run},
+    log::{self, Level},
+    record::Record,
 };
-use futures_util::FutureExt;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 fn main() -> ExitCode {
-    record::silence_panics();
-    let config = match Config::read(|variable| std::env::var(variable).ok()) {
-        Ok(config) => config,
-        Err(problems) => {
-            for problem in problems {
-                let fields = [("variable", problem.variable.into()), ("expected", problem.expected.into())];
-                record::write(&record::notice(Level::Error, "the configuration is wrong", &fields));
-            }
-            return ExitCode::FAILURE;
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(serve(&config))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => {
-            record::write(&record::notice(Level::Error, "the runtime interface is out of reach", &[]));
-            ExitCode::FAILURE
-        }
-    }
+    run(Config::read(|variable| std::env::var(variable).ok()), serve)
 }
 
 /// Fetches the keys, then answers events until Lambda ends the process.
-async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
-    runtime_log::install()?;
-    let receiver = AwsReceiver::on_aws(config);
+async fn serve(config: Config) -> Result<(), Error> {
+    let receiver = AwsReceiver::on_aws(&config);
     let failures = receiver.prepare().await;
     if !failures.is_empty() {
         let failures = serde_json::to_value(&failures)?;
         let message = "not all is well with the keys; the next callback tries again";
-        record::write(&record::notice(Level::Error, message, &[("awsFailures", failures)]));
+        log::write(&log::notice(Level::Error, message, &[("awsFailures", failures)]));
     }
-    let receiver = &receiver;
+    let (receiver, function_name) = (&receiver, &config.function_name);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<GatewayEvent>| async move {
-        Ok::<_, lambda_runtime::Error>(answer(receiver, &config.function_name, event).await)
+        Ok::<_, Error>(answer(receiver, function_name, event).await)
     }))
     .await
 }
 
-/// Answers one event and writes its line. A fault of the program costs one callback its answer, not the process its
-/// life; the runtime would catch it too, but hand its message to the sender.
+/// Answers one event and writes its line.
 async fn answer(receiver: &AwsReceiver, function_name: &str, event: LambdaEvent<GatewayEvent>) -> Answer {
     let mut record = Record { request_id: event.context.request_id, ..Record::default() };
-    let received = AssertUnwindSafe(receiver.receive(event.payload.0, &mut record)).catch_unwind().await;
-    let answer = received.unwrap_or_else(|_| {
+    let answer = contained(receiver.receive(event.payload.0, &mut record)).await.unwrap_or_else(|| {
         record.rejection = Some(Rejection::Fault);
         Rejection::Fault.into()
     });
-    record::write(&record.line(function_name, SystemTime::now()));
+    log::write(&record.line(function_name, SystemTime::now()));
     answer
 }

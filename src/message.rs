@@ -11,9 +11,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    event::{Event, Scalar},
+    event::{Event, Fields, Scalar},
     kind::Kind,
     signature::Form,
+    spilled::Spilled,
 };
 
 /// Most bytes that a message can have: body and every attribute's name, type and value.
@@ -21,7 +22,7 @@ pub const MAX_MESSAGE_BYTES: usize = 1_048_576;
 /// Most bytes of a `MessageGroupId`.
 const MAX_GROUP_ID_BYTES: usize = 128;
 
-/// A callback as it goes to its queue. Only an [`Event`] becomes one.
+/// A callback as it goes to its queue. Only an [`Event`] becomes one, and a [`Spilled`] payload that was one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     kind: Kind,
@@ -123,10 +124,19 @@ impl Message {
 
     /// The message of an event that was received at `received_at`.
     pub fn of(event: &Event, received_at: SystemTime) -> Self {
-        let fields = &event.fields;
-        let (form, received_at) = (event.callback.form(), rfc3339(received_at));
-        let delivery_id = hex::encode(Sha256::digest(event.callback.body()));
-        let (group, [first, second]) = if event.kind == Kind::Pay {
+        let body = event.callback.body();
+        let delivery_id = hex::encode(Sha256::digest(body));
+        Self::new(event.kind, &event.fields, delivery_id, event.callback.form(), rfc3339(received_at), body.clone())
+    }
+
+    /// The message that a spilled payload was to be.
+    pub fn of_spilled(spilled: Spilled) -> Self {
+        let Spilled { kind, delivery_id, form, received_at, body } = spilled;
+        Self::new(kind, &Fields::read(&body), delivery_id, form, received_at, body)
+    }
+
+    fn new(kind: Kind, fields: &Fields, delivery_id: String, form: Form, received_at: String, body: Bytes) -> Self {
+        let (group, [first, second]) = if kind == Kind::Pay {
             (&fields.session_id, [("SessionId", &fields.session_id), ("Status", &fields.status)])
         } else {
             (&fields.login_id, [("LoginId", &fields.login_id), ("RequestId", &fields.request_id)])
@@ -143,13 +153,13 @@ impl Message {
             Some(Attribute::text("ReceivedAt", received_at.as_str())),
         ];
         Self {
-            kind: event.kind,
+            kind,
             delivery_id,
             form,
             received_at,
             attributes: attributes.into_iter().flatten().collect(),
             group_id: group.as_ref().map(Scalar::as_str).filter(|id| is_legal_group_id(id)).map(str::to_owned),
-            body: event.callback.body().clone(),
+            body,
         }
     }
 

@@ -15,7 +15,7 @@ use tracing::{
     subscriber::{SetGlobalDefaultError, set_global_default},
 };
 
-use crate::record;
+use crate::log;
 
 /// Takes the runtime's reports from now on.
 ///
@@ -42,7 +42,7 @@ impl Subscriber for RuntimeLog {
         let metadata = event.metadata();
         let place = format!("{}:{}", metadata.file().unwrap_or_default(), metadata.line().unwrap_or_default());
         let fields = [("place", Value::from(place)), ("status", Value::from(status.0))];
-        record::write(&record::notice(record::Level::Error, "the Lambda runtime reports a fault", &fields));
+        log::write(&log::notice(log::Level::Error, "the Lambda runtime reports a fault", &fields));
     }
 
     // Spans carry nothing that is wanted here.

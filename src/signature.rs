@@ -11,7 +11,7 @@
 //! where that turns each UTF-16 unit outside ASCII into `?`. Other pages say the raw bytes. Both readings are taken
 //! ([`Form`]); they differ only for bodies with text outside ASCII.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -62,6 +62,15 @@ impl Form {
             Self::Ascii => "ascii",
             Self::Pay => "pay",
         }
+    }
+}
+
+impl FromStr for Form {
+    type Err = ();
+
+    /// The form of this name; there is no other.
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Raw, Self::Ascii, Self::Pay].into_iter().find(|form| form.as_str() == name).ok_or(())
     }
 }
 
@@ -277,6 +286,8 @@ impl fmt::Debug for SigningKey {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn claims(headers: &[(&str, &str)]) -> Result<Vec<(Scheme, [u8; MAC_BYTES])>, Refusal> {
@@ -400,6 +411,25 @@ mod tests {
             mac.update(model.as_bytes());
             assert_eq!(ascii_reading(text), mac.finalize().into_bytes().to_vec(), "{text:.20}");
         }
+    }
+
+    #[test]
+    fn a_forgery_costs_one_hmac_for_each_key_and_reading() {
+        let keys = ["current", "previous"].map(|secret| SigningKey::from_secret(secret.as_bytes()).unwrap());
+        let hmacs = |scheme, body: &[u8], ascii_reading| {
+            let taken = Cell::new(0);
+            // A key is taken from the iterator for one HMAC.
+            let keys = keys.iter().inspect(|_| taken.set(taken.get() + 1));
+            let callback = Callback { body: body.to_vec().into(), ..Callback::default() };
+            assert!(Claim { scheme, mac: [0; MAC_BYTES] }.prove(callback, keys, ascii_reading).is_err());
+            taken.get()
+        };
+        assert_eq!(hmacs(Scheme::Aggregation, b"Zoe", true), 2);
+        assert_eq!(hmacs(Scheme::Aggregation, "Zoé".as_bytes(), true), 4);
+        assert_eq!(hmacs(Scheme::Aggregation, "Zoé".as_bytes(), false), 2);
+        // Not text, so there is no second reading.
+        assert_eq!(hmacs(Scheme::Aggregation, b"Zo\xe9", true), 2);
+        assert_eq!(hmacs(Scheme::Pay, "Zoé".as_bytes(), true), 2);
     }
 
     #[test]

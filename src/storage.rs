@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -12,11 +12,14 @@ use crate::{
     deadline::Deadline,
     kind::Kind,
     message::{Attribute, Message},
-    record::Record,
+    spilled::{self, SpilledKey},
 };
 
 /// What the queues leave of the time to answer, so that a payload that they did not take can still be spilled.
 const RESERVED_FOR_SPILLING: Duration = Duration::from_millis(2_500);
+/// Attempts to put a claim check on its queue, and the pause between them.
+const CLAIM_CHECKS: u32 = 3;
+const CLAIM_CHECK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The queues, one for each kind.
 pub trait Queues {
@@ -28,6 +31,18 @@ pub trait Queues {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
+
+    /// The same without a second try: what failed has made one message at most. It is what [`send`](Self::send) does
+    /// unless a queue tries again by itself.
+    fn send_once(
+        &self,
+        kind: Kind,
+        body: String,
+        attributes: &[Attribute],
+        group_id: Option<&str>,
+    ) -> impl Future<Output = Result<(), AwsError>> + Send {
+        self.send(kind, body, attributes, group_id)
+    }
 }
 
 /// The store for payloads that no queue can carry, or that no queue took.
@@ -44,7 +59,7 @@ pub trait PayloadStore {
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
-/// Proof that a callback is stored. Only [`Storage::store`] makes one.
+/// Proof that a callback is stored. Only [`Storage`] makes one.
 #[derive(Debug)]
 pub struct Receipt {
     how: StoredAs,
@@ -85,7 +100,7 @@ pub struct Storage<Q, P> {
 }
 
 impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
-    /// Stores a message: inline where SQS can carry it, else as a claim check, else spilled.
+    /// Stores a message: on its queue, else spilled.
     ///
     /// # Errors
     /// [`Rejection::NotStored`] when nothing has confirmed in time that it holds the payload.
@@ -93,60 +108,66 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         &self,
         message: &Message,
         deadline: Deadline,
-        record: &mut Record,
+        failures: &mut Vec<AwsError>,
     ) -> Result<Receipt, Rejection> {
-        let queued = match message.inline_body() {
-            Some(body) => match self.send(message, body.to_owned(), message.attributes(), deadline).await {
-                Ok(()) => Ok(StoredAs::Inline),
-                // The queue has other limits than it should: too small a maximum, other characters.
-                Err(refused) if refused.has_code(&REFUSED_CONTENT) => {
-                    record.failures.push(refused);
-                    self.claim_check(message, deadline).await
-                }
-                Err(failed) => Err(failed),
-            },
-            None => self.claim_check(message, deadline).await,
-        };
-        let how = match queued {
-            Ok(how) => how,
+        match self.enqueue(message, deadline, failures).await {
+            Ok(receipt) => Ok(receipt),
             Err(failed) => {
-                record.failures.push(failed);
+                failures.push(failed);
                 self.spill(message, deadline).await.map_err(|failed| {
-                    record.failures.push(failed);
+                    failures.push(failed);
                     Rejection::NotStored
-                })?
+                })
             }
-        };
-        Ok(Receipt { how })
+        }
     }
 
-    async fn claim_check(&self, message: &Message, deadline: Deadline) -> Result<StoredAs, AwsError> {
+    /// Puts a message on its queue: inline where SQS can carry it, else as a claim check.
+    ///
+    /// # Errors
+    /// When the queue, or the store for a claim check, has not confirmed in time that it has it.
+    pub async fn enqueue(
+        &self,
+        message: &Message,
+        deadline: Deadline,
+        failures: &mut Vec<AwsError>,
+    ) -> Result<Receipt, AwsError> {
+        if let Some(body) = message.inline_body() {
+            let sent = self.queues.send(message.kind(), body.to_owned(), message.attributes(), message.group_id());
+            match within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await {
+                Ok(()) => return Ok(Receipt { how: StoredAs::Inline }),
+                // The queue has other limits than it should: too small a maximum, other characters.
+                Err(refused) if refused.has_code(&REFUSED_CONTENT) => failures.push(refused),
+                Err(failed) => return Err(failed),
+            }
+        }
+        // A pointer is never sent twice: an attempt that failed may have made a message all the same, and who reads that
+        // one deletes its object. So each has an object of its own.
+        for _ in 1..CLAIM_CHECKS {
+            match self.claim_check(message, deadline).await {
+                Err(failed) if failed.operation == SEND && failed.may_pass() => failures.push(failed),
+                ended => return ended,
+            }
+            sleep(CLAIM_CHECK_PAUSE).await;
+        }
+        self.claim_check(message, deadline).await
+    }
+
+    async fn claim_check(&self, message: &Message, deadline: Deadline) -> Result<Receipt, AwsError> {
         let key = message.payload_key(&Uuid::new_v4().to_string());
         let put = self.payloads.put(&key, message.body().clone(), &[]);
         within(deadline.remaining_but(RESERVED_FOR_SPILLING), PUT, put).await?;
         let (pointer, attributes) = message.claim_check(self.payloads.bucket(), &key);
-        self.send(message, pointer, &attributes, deadline).await?;
-        Ok(StoredAs::ClaimCheck)
+        let sent = self.queues.send_once(message.kind(), pointer, &attributes, message.group_id());
+        within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await?;
+        Ok(Receipt { how: StoredAs::ClaimCheck })
     }
 
-    async fn send(
-        &self,
-        message: &Message,
-        body: String,
-        attributes: &[Attribute],
-        deadline: Deadline,
-    ) -> Result<(), AwsError> {
-        let sent = self.queues.send(message.kind(), body, attributes, message.group_id());
-        within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await
-    }
-
-    /// Keeps a payload that its queue did not take, under a key that its retries share. The metadata is all that cannot
-    /// be read from the payload again.
-    async fn spill(&self, message: &Message, deadline: Deadline) -> Result<StoredAs, AwsError> {
-        let key = format!("undelivered/{}/{}", message.kind().queue(), message.delivery_id());
-        let metadata = [("signature-form", message.form().as_str()), ("received-at", message.received_at())];
+    /// Keeps a payload that its queue did not take, for [`redelivery`](crate::redelivery).
+    async fn spill(&self, message: &Message, deadline: Deadline) -> Result<Receipt, AwsError> {
+        let (key, metadata) = (SpilledKey::of(message).to_string(), spilled::metadata(message));
         within(deadline.remaining(), PUT, self.payloads.put(&key, message.body().clone(), &metadata)).await?;
-        Ok(StoredAs::Spilled)
+        Ok(Receipt { how: StoredAs::Spilled })
     }
 }
 
@@ -154,7 +175,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
 const REFUSED_CONTENT: [&str; 2] = ["InvalidMessageContents", "InvalidParameterValue"];
 
 /// The operations, as failures name them.
-const SEND: &str = "SendMessage";
+pub const SEND: &str = "SendMessage";
 const PUT: &str = "PutObject";
 
 async fn within(
@@ -248,7 +269,7 @@ mod tests {
         let event = Event::read(AuthenticCallback::unproven(body, Form::Raw), &ResponseTypes::new());
         let message = Message::of(&event, SystemTime::UNIX_EPOCH);
         let started = Instant::now();
-        let receipt = storage.store(&message, Deadline::start(), &mut Record::default()).await;
+        let receipt = storage.store(&message, Deadline::start(), &mut Vec::new()).await;
         let objects = fakes.objects.lock().unwrap().clone();
         (receipt.ok().map(|receipt| receipt.how()), started.elapsed(), objects)
     }

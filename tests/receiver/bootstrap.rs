@@ -6,10 +6,13 @@ use flinks_dev::{
     samples,
     stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
 };
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::{
+    kind::Kind,
+    metric::{Metric, NAMESPACE},
+};
 use local_aws::{Calls, Fault, Operation};
 use local_lambda::{Outcome, RuntimeInterface, gateway};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 /// Far more than anything here takes: a process that hangs fails its test instead of holding it up.
@@ -27,8 +30,12 @@ impl Function {
     }
 
     async fn on(stack: Stack) -> Self {
+        Self::of(command(), stack).await
+    }
+
+    async fn of(mut command: Command, stack: Stack) -> Self {
         let runtime = RuntimeInterface::start().await.unwrap();
-        let process = command().envs(runtime.environment()).envs(stack.environment()).spawn().unwrap();
+        let process = command.envs(runtime.environment()).envs(stack.environment()).spawn().unwrap();
         tokio::time::timeout(PATIENCE, runtime.first_poll()).await.unwrap();
         Self { stack, runtime, process }
     }
@@ -55,7 +62,11 @@ impl Function {
 }
 
 fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-webhooks"));
+    program(env!("CARGO_BIN_EXE_flinks-webhooks"))
+}
+
+fn program(path: &str) -> Command {
+    let mut command = Command::new(path);
     command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -132,20 +143,20 @@ async fn every_sample_gets_its_answer_its_queue_and_its_line() {
     }
 }
 
-/// Checks a line against the embedded metric format: every metric that is declared has a number, every dimension a
-/// text. Gives the names of the metrics.
+/// Checks a line against the embedded metric format and the list of metrics: every metric that is declared has a number
+/// in its unit, every dimension a text. Gives the names of the metrics.
 fn metrics(line: &Value) -> Vec<String> {
     let mut names = Vec::new();
     assert!(line["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{line}");
     for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
-        assert_eq!(directive["Namespace"], "FlinksWebhooks");
-        for dimension in directive["Dimensions"][0].as_array().unwrap() {
-            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}: {line}");
-        }
-        for metric in directive["Metrics"].as_array().unwrap() {
-            let name = metric["Name"].as_str().unwrap();
+        assert_eq!(directive["Namespace"], NAMESPACE);
+        for declared in directive["Metrics"].as_array().unwrap() {
+            let name = declared["Name"].as_str().unwrap();
+            let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name).unwrap();
+            assert_eq!(declared["Unit"], metric.unit().as_str(), "{line}");
+            assert_eq!(directive["Dimensions"], json!(metric.dimensions()), "{line}");
+            assert!(metric.dimensions().concat().iter().all(|dimension| line[dimension].is_string()), "{name}: {line}");
             assert!(line[name].is_number(), "{name}: {line}");
-            assert!(["Count", "Bytes", "Milliseconds"].contains(&metric["Unit"].as_str().unwrap()), "{line}");
             names.push(name.to_owned());
         }
     }
@@ -171,7 +182,12 @@ async fn a_line_counts_what_happened() {
     let has = |line: usize, name: &str| metrics(&log[line]).iter().any(|metric| metric == name);
 
     assert!(
-        has(0, "Received") && has(0, "StoredInline") && has(0, "SignedRaw") && has(0, "Stored") && has(0, "TotalTime")
+        has(0, "Received")
+            && has(0, "StoredInline")
+            && has(0, "SignedRaw")
+            && has(0, "Stored")
+            && has(0, "TotalTime")
+            && has(0, "KeyAge")
     );
     assert_eq!(
         (&log[0]["level"], &log[0]["Kind"], &log[0]["BodyBytes"]),
@@ -249,4 +265,35 @@ async fn without_a_runtime_interface_it_ends_and_says_so_in_its_log() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     let log = lines(&output.stdout);
     assert_eq!(log.last().unwrap()["message"], "the runtime interface is out of reach");
+}
+
+#[tokio::test]
+async fn the_redelivery_sends_on_what_the_receiver_spilled_and_says_so() {
+    let receiver = Function::start().await;
+    receiver.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
+    let kyc = samples::all().remove(0);
+    assert_eq!(receiver.answer(kyc.event.to_string()).await.0, 200);
+    receiver.stack.aws.clear_faults();
+
+    let redelivery = Function::of(program(env!("CARGO_BIN_EXE_redelivery")), receiver.stack).await;
+    let Outcome::Response(summary) = redelivery.runtime.invoke(b"{\"source\":\"aws.events\"}".to_vec()).await else {
+        panic!("the redelivery failed");
+    };
+    let summary: Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!((&summary["found"], &summary["sent"], &summary["left"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!(redelivery.stack.aws.messages("KycQueue")[0].body.as_bytes(), kyc.body);
+    assert!(redelivery.stack.aws.objects(PAYLOAD_BUCKET).is_empty());
+
+    // Nothing is known of what waits: the invocation fails, so that Lambda counts an error.
+    redelivery.stack.aws.fault(Operation::ListObjectsV2, Calls::All, Fault::Refuse("AccessDenied", "quoting Zoé"));
+    let failed = redelivery.runtime.invoke(b"{}".to_vec()).await;
+    assert!(matches!(failed, Outcome::Error { .. }), "{failed:?}");
+
+    let log = redelivery.log().await;
+    let measured = ["Redelivered", "RedeliveredBytes", "RedeliveryFailures", "Undelivered", "UndeliveredAge"];
+    assert_eq!(metrics(&log[0]), measured);
+    assert_eq!((&log[0]["level"], &log[1]["level"]), (&"INFO".into(), &"ERROR".into()));
+    let text = format!("{log:?}");
+    assert!(!confidential().iter().any(|secret| text.contains(secret.as_str())), "{text}");
+    assert!(!text.contains("quoting"), "{text}");
 }

@@ -30,18 +30,21 @@ fn the_files_are_the_samples() {
     assert_eq!(files, names);
 }
 
-/// `sam local` runs the function with these variables, against a local AWS on port 4566 of the host.
+/// `sam local` runs the functions with these variables, against a local AWS on port 4566 of the host.
 #[tokio::test]
 async fn the_environment_for_sam_local_is_that_of_the_local_stack() {
     let stack = Stack::start().await.unwrap();
     let file: serde_json::Value = serde_json::from_slice(&fs::read(folder().join(ENVIRONMENT)).unwrap()).unwrap();
-    let variables = file["ReceiverFunction"].as_object().unwrap();
     let here = stack.aws.endpoint();
     for (name, value) in stack.environment() {
         // The container has these from SAM itself.
         if ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].contains(&name) {
             continue;
         }
-        assert_eq!(variables[name], value.replace(&here, "http://host.docker.internal:4566"), "{name}");
+        let value = value.replace(&here, "http://host.docker.internal:4566");
+        assert_eq!(file["ReceiverFunction"][name], value, "{name}");
+        // The redelivery checks no signature.
+        let of_redelivery = (!name.ends_with("_SECRET_ID")).then_some(value.as_str());
+        assert_eq!(file["RedeliveryFunction"][name].as_str(), of_redelivery, "{name}");
     }
 }

@@ -1,10 +1,12 @@
 //! What AWS can do to a callback, one service and one fault at a time.
 
+use std::collections::BTreeSet;
+
 use flinks_dev::stack::PAYLOAD_BUCKET;
 use flinks_webhooks::{answer::Answer, storage::StoredAs};
 use local_aws::{Calls, Fault, Operation};
 
-use crate::support::Bench;
+use crate::support::{Bench, pointer};
 
 const INLINE: &[u8] = br#"{"ResponseType":"KYC"}"#;
 /// An illegal character: goes through the bucket.
@@ -37,6 +39,30 @@ async fn a_fault_of_one_call_to_the_bucket_is_made_up_for() {
         assert_eq!(bench.payload(&bench.message().1), OFFLOADED, "{fault:?}");
         assert_eq!(bench.aws().objects(PAYLOAD_BUCKET).len(), 1, "{fault:?}");
     }
+}
+
+#[tokio::test]
+async fn a_claim_check_that_is_sent_again_has_an_object_of_its_own() {
+    for fault in PASSING {
+        let bench = Bench::start().await;
+        bench.aws().fault(Operation::SendMessage, Calls::Nth(1), fault);
+        let posted = bench.post_signed(OFFLOADED).await;
+        assert_eq!(posted.record.stored_as, Some(StoredAs::ClaimCheck), "{fault:?}");
+        let messages = bench.messages();
+        assert_eq!(messages.len(), if fault == Fault::ResetAfter { 2 } else { 1 }, "{fault:?}");
+        let objects: BTreeSet<_> = messages.iter().map(|(_, message)| pointer(message)).collect();
+        assert_eq!(objects.len(), messages.len(), "{fault:?}");
+        assert!(messages.iter().all(|(_, message)| bench.payload(message) == OFFLOADED), "{fault:?}");
+        assert_eq!(bench.aws().calls(Operation::SendMessage), 2, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_claim_check_that_its_queue_refuses_is_not_sent_again() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Spilled));
+    assert_eq!(bench.aws().calls(Operation::SendMessage), 1);
 }
 
 #[tokio::test]

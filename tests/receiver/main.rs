@@ -4,13 +4,20 @@
 #![recursion_limit = "256"]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod access;
 mod bootstrap;
 mod corpus;
+mod crashes;
+mod documents;
 mod events;
 mod faults;
 mod keys;
+mod operations;
 mod pipeline;
 mod properties;
+mod redelivery;
 mod signatures;
+mod simulation;
+mod sources;
 mod support;
 mod template;

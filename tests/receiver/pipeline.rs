@@ -5,7 +5,7 @@ use flinks_dev::{
     sign,
     stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET, SIGNING_SECRET},
 };
-use flinks_webhooks::{answer::Answer, kind::Kind, message::MAX_MESSAGE_BYTES, storage::StoredAs};
+use flinks_webhooks::{answer::Answer, kind::Kind, message::MAX_MESSAGE_BYTES, metric::Metric, storage::StoredAs};
 use local_aws::{Operation, QueueSettings};
 
 use crate::support::Bench;
@@ -202,9 +202,19 @@ async fn a_queue_with_a_smaller_limit_than_it_should_have_gets_a_claim_check() {
 #[tokio::test]
 async fn a_forgery_costs_no_call_beyond_the_keys() {
     let bench = Bench::start().await;
+    // Without a key there is nothing that an HMAC could be made with.
     bench.post(&[("flinks-authenticity-key", "malformed")], b"{}").await;
     bench.post(&[], b"{}").await;
     assert_eq!(bench.aws().calls(Operation::GetSecretValue), 0);
     bench.post_signed_with("forged", b"{}").await;
     assert_eq!(bench.aws().calls(Operation::SendMessage) + bench.aws().calls(Operation::PutObject), 0);
+}
+
+#[tokio::test]
+async fn a_forgery_is_not_looked_into() {
+    let bench = Bench::start().await;
+    let record = bench.post_signed_with("forged", br#"{"ResponseType":"KYC"}"#).await.record;
+    assert_eq!((record.kind, record.delivery_id), (None, None));
+    let steps: Vec<_> = record.steps.iter().map(|(metric, _)| *metric).collect();
+    assert_eq!(steps, [Metric::AuthenticateTime, Metric::TotalTime]);
 }

@@ -14,7 +14,7 @@ fn check(key: &[u8], header: Header, signature: &str, body: &[u8]) -> Result<For
     headers.push(header, signature.as_bytes().to_vec());
     let claims = headers.claims()?;
     let keys = SigningKey::from_secret(key);
-    let callback = Callback { headers, body: body.to_vec().into(), gateway_request_id: None };
+    let callback = Callback { headers, body: body.to_vec().into(), ..Callback::default() };
     claims[0].prove(callback, keys.iter(), true).map(|proven| proven.form()).map_err(|_| Refusal::Wrong)
 }
 

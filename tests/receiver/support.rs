@@ -1,5 +1,7 @@
 //! A receiver in this process, with the SDK's real clients, on a local AWS.
 
+use std::{future::poll_fn, pin::pin, task::Poll};
+
 use flinks_dev::{
     sign,
     stack::{PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
@@ -74,19 +76,40 @@ impl Bench {
 
     /// What a consumer gets for a message: its body, or the object that it points at.
     pub fn payload(&self, message: &StoredMessage) -> Vec<u8> {
-        if !message.attributes.contains_key("ExtendedPayloadSize") {
-            return message.body.clone().into_bytes();
+        match pointer(message) {
+            None => message.body.clone().into_bytes(),
+            Some(key) => self.aws().objects(PAYLOAD_BUCKET).remove(&key).unwrap().body.to_vec(),
         }
-        let pointer: (String, Pointer) = serde_json::from_str(&message.body).unwrap();
-        assert_eq!(pointer.0, "software.amazon.payloadoffloading.PayloadS3Pointer");
-        assert_eq!(pointer.1.bucket, PAYLOAD_BUCKET);
-        self.aws().objects(PAYLOAD_BUCKET).remove(&pointer.1.key).unwrap().body.to_vec()
     }
 
     /// Nothing is on any queue and nothing in the bucket.
     pub fn is_empty(&self) -> bool {
         self.messages().is_empty() && self.aws().objects(PAYLOAD_BUCKET).is_empty()
     }
+}
+
+/// The key of the object that holds a claim check's payload.
+pub fn pointer(message: &StoredMessage) -> Option<String> {
+    message.attributes.get("ExtendedPayloadSize")?;
+    let pointer: (String, Pointer) = serde_json::from_str(&message.body).unwrap();
+    assert_eq!(pointer.0, "software.amazon.payloadoffloading.PayloadS3Pointer");
+    assert_eq!(pointer.1.bucket, PAYLOAD_BUCKET);
+    Some(pointer.1.key)
+}
+
+/// Runs `work` as on a machine that fails: with `polls`, it is gone after so many of them if it has not ended by then.
+pub async fn crashing<T>(polls: Option<u32>, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == Some(0) {
+            return Poll::Ready(None);
+        }
+        let polled = work.as_mut().poll(context).map(Some);
+        left = left.map(|left| left - 1);
+        if polled.is_pending() && left == Some(0) { Poll::Ready(None) } else { polled }
+    })
+    .await
 }
 
 #[derive(Deserialize)]

@@ -1,13 +1,16 @@
 //! The template held against the code.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use flinks_webhooks::{config::Config, kind::Kind};
+use flinks_webhooks::{
+    config::{Config, RedeliveryConfig},
+    kind::Kind,
+};
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
 /// `template.yaml` with CloudFormation's short forms written as the long ones: `!Ref X` as `{"Ref": "X"}`.
-fn template() -> Value {
+pub fn template() -> Value {
     fn long(yaml: &Yaml) -> Value {
         match yaml {
             Yaml::Tagged(tag, inner) => json!({ tag.suffix.as_str(): long(inner) }),
@@ -27,15 +30,16 @@ fn template() -> Value {
     long(&Yaml::load_from_str(text).unwrap()[0])
 }
 
-fn resource(template: &Value, name: &str) -> Value {
+pub fn resource(template: &Value, name: &str) -> Value {
     let resource = &template["Resources"][name];
     assert!(resource.is_object(), "{name} is not in the template");
     resource.clone()
 }
 
-fn variables(template: &Value) -> Map<String, Value> {
-    let function = resource(template, "ReceiverFunction");
-    function["Properties"]["Environment"]["Variables"].as_object().unwrap().clone()
+const FUNCTIONS: [&str; 2] = ["ReceiverFunction", "RedeliveryFunction"];
+
+fn variables(template: &Value, function: &str) -> Map<String, Value> {
+    resource(template, function)["Properties"]["Environment"]["Variables"].as_object().unwrap().clone()
 }
 
 /// The variable that has the queue's URL.
@@ -52,9 +56,13 @@ fn variable_of(kind: Kind) -> &'static str {
 
 #[test]
 fn every_variable_that_is_read_is_declared_and_no_other() {
-    let mut read = BTreeSet::new();
+    let (mut of_receiver, mut of_redelivery) = (BTreeSet::new(), BTreeSet::new());
     let _ = Config::read(|name| {
-        read.insert(name);
+        of_receiver.insert(name);
+        None
+    });
+    let _ = RedeliveryConfig::read(|name| {
+        of_redelivery.insert(name);
         None
     });
     let from_lambda = [
@@ -67,22 +75,26 @@ fn every_variable_that_is_read_is_declared_and_no_other() {
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
     ];
-    for variable in from_lambda {
-        assert!(read.remove(variable), "{variable} is not read");
-    }
     let template = template();
-    let declared = variables(&template);
-    assert_eq!(declared.keys().map(String::as_str).collect::<BTreeSet<_>>(), read);
+    for (function, mut read) in FUNCTIONS.into_iter().zip([of_receiver, of_redelivery]) {
+        for variable in from_lambda {
+            assert!(read.remove(variable), "{function} does not read {variable}");
+        }
+        let declared = variables(&template, function);
+        assert_eq!(declared.keys().map(String::as_str).collect::<BTreeSet<_>>(), read, "{function}");
+    }
 }
 
 #[test]
 fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
     let template = template();
-    let changed = ["RESPONSE_TYPE_QUEUES", "ASCII_READING", "PREVIOUS_KEY_DAYS"];
+    let changed = ["RESPONSE_TYPE_QUEUES", "ASCII_READING", "PREVIOUS_KEY_DAYS", "ALLOWED_SOURCE_CIDRS"];
     let read = Config::read(|name| {
         let value = if changed.contains(&name) {
-            let parameter = variables(&template)[name]["Ref"].as_str().unwrap().to_owned();
-            match &template["Parameters"][&parameter]["Default"] {
+            let value = &variables(&template, "ReceiverFunction")[name];
+            let list = &value["Join"][1];
+            let parameter = value.get("Ref").unwrap_or_else(|| &list["Ref"]).as_str().unwrap();
+            match &template["Parameters"][parameter]["Default"] {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             }
@@ -120,7 +132,9 @@ fn each_kind_has_its_queue_its_dead_letters_and_nothing_of_another_kind() {
         }
         let redrive = &resource(&template, queue)["Properties"]["RedrivePolicy"];
         assert_eq!(redrive["deadLetterTargetArn"]["GetAtt"], format!("{dead_letters}.Arn"), "{queue}");
-        assert_eq!(variables(&template)[variable_of(kind)], json!({ "Ref": queue }));
+        for function in FUNCTIONS {
+            assert_eq!(variables(&template, function)[variable_of(kind)], json!({ "Ref": queue }), "{function}");
+        }
         assert_eq!(template["Outputs"][format!("{queue}Url")]["Value"], json!({ "Ref": queue }));
         assert_eq!(template["Outputs"][format!("{queue}Arn")]["Value"]["GetAtt"], format!("{queue}.Arn"));
         for (suffix, value) in [("Url", json!({ "Ref": queue })), ("Arn", json!({ "GetAtt": format!("{queue}.Arn") }))]
@@ -134,21 +148,52 @@ fn each_kind_has_its_queue_its_dead_letters_and_nothing_of_another_kind() {
     }
 }
 
-#[test]
-fn the_function_may_do_what_the_code_does_and_nothing_else() {
-    let template = template();
-    let policies = resource(&template, "ReceiverFunction")["Properties"]["Policies"].clone();
+/// What a function may do in any case, as pairs of actions and resources; what it may do with a key of its own comes last.
+fn permissions(template: &Value, function: &str) -> Vec<(Value, Value)> {
+    let policies = resource(template, function)["Properties"]["Policies"].clone();
+    assert_eq!(policies.as_array().unwrap().len(), 1, "{function}");
     let statements = policies[0]["Statement"].as_array().unwrap().clone();
-    let always: Vec<_> = statements.iter().filter(|statement| statement.get("If").is_none()).collect();
-    let actions: Vec<_> = always.iter().map(|statement| statement["Action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["secretsmanager:GetSecretValue", "sqs:SendMessage", "s3:PutObject"]);
-    let queues = Kind::ALL.map(|kind| json!({ "GetAtt": format!("{}.Arn", kind.queue()) }));
-    assert_eq!(always[1]["Resource"], json!(queues));
-    for statement in statements.iter().filter_map(|statement| statement.get("If")) {
-        let actions = statement[1]["Action"].to_string();
-        assert!(actions.contains("kms:") && !actions.contains('*'), "{actions}");
+    let (with_key, always): (Vec<_>, Vec<_>) =
+        statements.into_iter().partition(|statement| statement.get("If").is_some());
+    for statement in with_key {
+        let actions = statement["If"][1]["Action"].to_string();
+        assert!(actions.contains("kms:") && !actions.contains('*'), "{function}: {actions}");
     }
-    assert_eq!(policies.as_array().unwrap().len(), 1);
+    always.iter().map(|statement| (statement["Action"].clone(), statement["Resource"].clone())).collect()
+}
+
+/// The objects of the bucket under each prefix.
+fn objects<'p>(prefixes: impl IntoIterator<Item = &'p str>) -> Value {
+    let under = |prefix| json!({ "Sub": format!("${{PayloadBucket.Arn}}/{prefix}/*") });
+    prefixes.into_iter().map(under).collect()
+}
+
+#[test]
+fn a_function_may_do_what_its_code_does_and_nothing_else() {
+    let template = template();
+    let queues = json!(Kind::ALL.map(|kind| json!({ "GetAtt": format!("{}.Arn", kind.queue()) })));
+    let kinds = Kind::ALL.map(Kind::label);
+    let of_receiver = permissions(&template, "ReceiverFunction");
+    let (secrets, of_receiver) = of_receiver.split_first().unwrap();
+    assert_eq!(secrets.0, "secretsmanager:GetSecretValue");
+    assert_eq!(
+        of_receiver,
+        [
+            (json!("sqs:SendMessage"), queues.clone()),
+            (json!("s3:PutObject"), objects(kinds.into_iter().chain(["undelivered"]))),
+        ]
+    );
+    assert_eq!(
+        permissions(&template, "RedeliveryFunction"),
+        [
+            (json!("s3:ListBucket"), json!({ "GetAtt": "PayloadBucket.Arn" })),
+            (json!(["s3:GetObject", "s3:DeleteObject"]), json!({ "Sub": "${PayloadBucket.Arn}/undelivered/*" })),
+            (json!("sqs:SendMessage"), queues),
+            (json!("s3:PutObject"), objects(kinds)),
+        ]
+    );
+    let list = &resource(&template, "RedeliveryFunction")["Properties"]["Policies"][0]["Statement"][0];
+    assert_eq!(list["Condition"], json!({ "StringLikeIfExists": { "s3:prefix": "undelivered/*" } }));
 }
 
 #[test]
@@ -168,12 +213,17 @@ fn objects_outlive_a_queue_and_its_dead_letters() {
 }
 
 #[test]
-fn the_function_is_the_binary_of_this_package() {
+fn each_function_is_a_program_of_this_package() {
     let template = template();
-    let function = resource(&template, "ReceiverFunction");
-    assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], env!("CARGO_PKG_NAME"));
-    assert_eq!(function["Properties"]["Runtime"], "provided.al2023");
-    assert_eq!(function["Properties"]["Events"]["Webhook"]["Properties"]["Path"], "/webhooks/flinks");
+    let programs = [env!("CARGO_BIN_EXE_flinks-webhooks"), env!("CARGO_BIN_EXE_redelivery")];
+    for (function, program) in FUNCTIONS.into_iter().zip(programs) {
+        let resource = resource(&template, function);
+        let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+        assert_eq!(binary, Path::new(program).file_stem().unwrap().to_str());
+        assert_eq!(resource["Properties"]["Runtime"], "provided.al2023");
+    }
+    let receiver = resource(&template, "ReceiverFunction");
+    assert_eq!(receiver["Properties"]["Events"]["Webhook"]["Properties"]["Path"], "/webhooks/flinks");
 }
 
 #[test]

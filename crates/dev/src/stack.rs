@@ -2,7 +2,10 @@
 
 use std::{io, net::SocketAddr};
 
-use flinks_webhooks::{config::Config, kind::Kind};
+use flinks_webhooks::{
+    config::{Config, Problem, RedeliveryConfig},
+    kind::Kind,
+};
 use local_aws::{LocalAws, QueueSettings, Redrive};
 
 /// The secrets of the samples. Plainly fake: nothing outside this machine knows them.
@@ -44,7 +47,8 @@ impl Stack {
         LocalAws::bind(address).await.map(Self::on)
     }
 
-    fn on(aws: LocalAws) -> Self {
+    /// Puts the resources on an AWS that is there already.
+    pub fn on(aws: LocalAws) -> Self {
         for kind in Kind::ALL {
             let dead_letter_queue = dead_letter_queue(kind);
             aws.create_queue(&dead_letter_queue, QueueSettings::default());
@@ -80,7 +84,19 @@ impl Stack {
     ///
     /// # Errors
     /// What is wrong with the changed ones.
-    pub fn config(&self, changed: &[(&'static str, &str)]) -> Result<Config, Vec<flinks_webhooks::config::Problem>> {
+    pub fn config(&self, changed: &[(&'static str, &str)]) -> Result<Config, Vec<Problem>> {
+        Config::read(self.variables(changed))
+    }
+
+    /// The configuration of a redelivery in this process.
+    ///
+    /// # Errors
+    /// As [`Stack::config`].
+    pub fn redelivery_config(&self) -> Result<RedeliveryConfig, Vec<Problem>> {
+        RedeliveryConfig::read(self.variables(&[]))
+    }
+
+    fn variables<'c>(&self, changed: &'c [(&'static str, &str)]) -> impl FnMut(&'static str) -> Option<String> + 'c {
         let mut environment = self.environment();
         // In this process there is no Lambda to set them.
         environment.extend(
@@ -92,10 +108,10 @@ impl Stack {
             ]
             .map(|name| (name, "none".to_owned())),
         );
-        Config::read(|name| {
+        move |name| {
             let changed = changed.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
             changed
                 .or_else(|| environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.clone()))
-        })
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! One request, from its head to its answer: which operation, which fault, then the service.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::Body;
 use hyper::header::HeaderValue;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 
+use crate::clock::Clock;
 use crate::error::ServiceError;
 use crate::fault::{Fault, FaultPlan};
 use crate::operation::{Operation, Service};
@@ -30,17 +32,25 @@ pub(crate) struct Services {
     pub(crate) faults: Mutex<FaultPlan>,
 }
 
-/// The connection must be reset: the request gets no answer.
+/// The request gets no answer.
 #[derive(Debug)]
-pub(crate) struct Reset;
+pub(crate) enum Unanswered {
+    /// The connection is to be reset.
+    Reset,
+    /// The sender is to wait as long as it will.
+    Hang,
+}
 
-impl fmt::Display for Reset {
+impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection is to be reset")
+        f.write_str(match self {
+            Unanswered::Reset => "the connection is reset",
+            Unanswered::Hang => "there is no answer",
+        })
     }
 }
 
-impl std::error::Error for Reset {}
+impl std::error::Error for Unanswered {}
 
 /// A request, whole.
 pub(crate) struct Call {
@@ -51,10 +61,26 @@ pub(crate) struct Call {
 }
 
 impl Services {
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Reset> {
+    /// With all queues' URLs on `address`.
+    pub(crate) fn new(address: SocketAddr, clock: Clock) -> Services {
+        Services {
+            sqs: Sqs::new(address, clock),
+            secrets: SecretsManager::new(clock),
+            s3: S3::new(clock),
+            parameters: Parameters::new(clock),
+            faults: Mutex::default(),
+        }
+    }
+
+    /// Answers a request. `network` tells what happens to a call for which no fault is set.
+    pub(crate) async fn answer<B: Body>(
+        &self,
+        request: Request<B>,
+        network: impl FnOnce(Operation) -> Option<Fault>,
+    ) -> Result<Answer, Unanswered> {
         let (head, body) = request.into_parts();
         // A body that ends early is a client gone: there is nobody to answer.
-        let body = body.collect().await.map_err(|_| Reset)?.to_bytes();
+        let body = body.collect().await.map_err(|_| Unanswered::Reset)?.to_bytes();
         let call = Call { method: head.method, uri: head.uri, headers: head.headers, body };
         if call.is_of_a_browser() {
             return Ok(identified(of_a_browser(&call)));
@@ -63,11 +89,11 @@ impl Services {
         let Some(operation) = operation else {
             return Ok(identified(unknown_operation(service, &call)));
         };
-        self.perform(operation, &call).await.map(identified)
+        let fault = lock(&self.faults).arrive(operation).or_else(|| network(operation));
+        self.perform(operation, &call, fault).await.map(identified)
     }
 
-    async fn perform(&self, operation: Operation, call: &Call) -> Result<Answer, Reset> {
-        let fault = lock(&self.faults).arrive(operation);
+    async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Answer, Unanswered> {
         let service = operation.service();
         match fault {
             None => Ok(self.serve(operation, call).await),
@@ -75,11 +101,11 @@ impl Services {
                 tokio::time::sleep(delay).await;
                 Ok(self.serve(operation, call).await)
             }
-            Some(Fault::Hang) => std::future::pending().await,
-            Some(Fault::Reset) => Err(Reset),
+            Some(Fault::Hang) => Err(Unanswered::Hang),
+            Some(Fault::Reset) => Err(Unanswered::Reset),
             Some(Fault::ResetAfter) => {
                 self.serve(operation, call).await;
-                Err(Reset)
+                Err(Unanswered::Reset)
             }
             Some(Fault::Throttle) => Ok(refuse(service, &throttled(service), call)),
             Some(Fault::Error) => Ok(refuse(service, &failed(service), call)),

@@ -24,6 +24,9 @@
 //! # }
 //! ```
 //!
+//! A test that runs in virtual time does without the sockets, on which tokio's clock cannot wait:
+//! [`LocalAws::detached`], and [`LocalAws::http_client`] for the SDK.
+//!
 //! # What is served
 //!
 //! | service | protocol | operations |
@@ -51,7 +54,7 @@
 //! - MD5 digests of body and attributes are the ones that clients check.
 //! - A MessageGroupId has 1 to 128 ASCII letters, digits and punctuation marks.
 //! - Visibility timeouts, delays, retention, long polling, receive counts and receipt handles that
-//!   go stale work as documented. Time is tokio's, so a test with tokio's clock paused can move it.
+//!   go stale work as documented.
 //! - A message received more often than the redrive policy allows moves, at the next receive, to the
 //!   dead-letter queue, with its body, attributes and id. StartMessageMoveTask moves all back at
 //!   once, as new messages.
@@ -74,7 +77,8 @@
 //! `AWS/SQS`: the seconds since the oldest message in it came into it, in a dead-letter queue since it was moved there.
 //! AWS's is minutes behind; this is of the moment, as its only data point. Any other metric has no data.
 //!
-//! Errors have the codes and the wire form of each service.
+//! Errors have the codes and the wire form of each service. Time is tokio's, time stamps included, so a test with
+//! tokio's clock paused can move it.
 //!
 //! # What it is not
 //!
@@ -88,6 +92,8 @@
 //!   encryption and ACL headers are taken and ignored.
 //! - **Not a measure of AWS.** Its latency and throughput are its own.
 
+mod client;
+mod clock;
 mod cloudwatch;
 mod dispatch;
 mod error;
@@ -103,6 +109,7 @@ mod server;
 mod sqs;
 mod sync;
 
+pub use client::Network;
 pub use fault::{Calls, Fault};
 pub use local::LocalAws;
 pub use operation::Operation;

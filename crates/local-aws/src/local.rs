@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::client::{Client, Network};
+use crate::clock::Clock;
 use crate::dispatch::Services;
-use crate::fault::{Calls, Fault, FaultPlan};
+use crate::fault::{Calls, Fault};
 use crate::operation::Operation;
-use crate::parameters::Parameters;
-use crate::s3::{S3, StoredObject};
-use crate::secrets::SecretsManager;
+use crate::s3::StoredObject;
 use crate::server;
-use crate::sqs::{QueueSettings, Sqs, StoredMessage};
+use crate::sqs::{QueueSettings, StoredMessage};
 use crate::sync::lock;
 
 /// A running server with its queues, secrets and buckets. Clones share one server, which stops
@@ -56,17 +57,27 @@ impl LocalAws {
     pub async fn bind(address: SocketAddr) -> io::Result<LocalAws> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let services = Arc::new(Services {
-            sqs: Sqs::new(address),
-            secrets: SecretsManager::default(),
-            s3: S3::default(),
-            parameters: Parameters::default(),
-            faults: Mutex::new(FaultPlan::default()),
-        });
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(server::run(listener, Arc::clone(&services), stopped));
-        let inner = Arc::new(Inner { address, services, stop });
-        Ok(LocalAws { inner })
+        let aws = LocalAws::at(address, SystemTime::now());
+        tokio::spawn(server::run(listener, Arc::clone(&aws.inner.services), aws.inner.stop.subscribe()));
+        Ok(aws)
+    }
+
+    /// Listens nowhere: [`LocalAws::http_client`] is the way in. `now` is the time of day to begin with; from there it
+    /// goes with tokio's clock, as it does after [`LocalAws::start`]. URLs have port 0.
+    pub fn detached(now: SystemTime) -> LocalAws {
+        LocalAws::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), now)
+    }
+
+    fn at(address: SocketAddr, now: SystemTime) -> LocalAws {
+        let services = Arc::new(Services::new(address, Clock::set(now)));
+        let (stop, _) = watch::channel(false);
+        LocalAws { inner: Arc::new(Inner { address, services, stop }) }
+    }
+
+    /// An HTTP client for an SDK in this process: its requests reach the services without a socket, whatever their
+    /// host, with the same faults and counts. A request that was sent is carried out even if the sender is dropped.
+    pub fn http_client(&self, network: impl Network) -> SharedHttpClient {
+        SharedHttpClient::new(Client { services: Arc::clone(&self.inner.services), network: Arc::new(network) })
     }
 
     /// Stops listening and ends every connection. What is stored can still be looked at.

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::clock::Clock;
 use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::json::parameters;
@@ -18,8 +19,8 @@ use crate::sync::lock;
 const NAMES: usize = 10;
 
 /// Every parameter there is, by name.
-#[derive(Default)]
 pub(crate) struct Parameters {
+    clock: Clock,
     parameters: Mutex<BTreeMap<String, Parameter>>,
 }
 
@@ -53,6 +54,10 @@ struct GetParameters {
 }
 
 impl Parameters {
+    pub(crate) fn new(clock: Clock) -> Parameters {
+        Parameters { clock, parameters: Mutex::default() }
+    }
+
     pub(crate) fn serve(&self, operation: Operation, call: &Call) -> Result<Value, ServiceError> {
         match operation {
             Operation::PutParameter => self.put_parameter(parameters(call)?),
@@ -71,7 +76,7 @@ impl Parameters {
     fn store(&self, name: String, data_type: String, value: String) -> u64 {
         let mut parameters = lock(&self.parameters);
         let version = parameters.get(&name).map_or(1, |parameter| parameter.version.saturating_add(1));
-        parameters.insert(name, Parameter { data_type, value, version, changed: SystemTime::now() });
+        parameters.insert(name, Parameter { data_type, value, version, changed: self.clock.now() });
         version
     }
 

@@ -1,6 +1,7 @@
 //! Listening, connections, and cutting one off.
 
 use std::error::Error;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::dispatch::{Reset, Services};
+use crate::dispatch::{Services, Unanswered};
 
 /// How long to leave the listener alone after a failed accept, such as one without a free file
 /// descriptor, which would fail again at once.
@@ -44,11 +45,17 @@ async fn connection(stream: TcpStream, services: Arc<Services>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let services = Arc::clone(&services);
-        async move { services.answer(request).await }
+        async move {
+            match services.answer(request, |_| None).await {
+                // Until the connection is closed.
+                Err(Unanswered::Hang) => pending().await,
+                answered => answered,
+            }
+        }
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = (&mut connection).await;
-    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<Reset>())) {
+    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<Unanswered>())) {
         reset(connection.into_parts().io.into_inner());
     }
 }

@@ -111,6 +111,9 @@ impl Reason {
             Self::Rejected(Rejection::BadEvent(BadEvent::NotBase64)) => {
                 "The event says that its body is base64, and it is not."
             }
+            Self::Rejected(Rejection::SourceNotAllowed) => {
+                "It came from an address that is in none of the networks of ALLOWED_SOURCE_CIDRS."
+            }
             Self::Rejected(Rejection::NoKeys) => {
                 "No key to check the signature with: Secrets Manager did not give one."
             }

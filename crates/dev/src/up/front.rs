@@ -13,6 +13,7 @@ use flinks_webhooks::{
     keys::SigningKeys,
     message::{Attribute, Message},
     record::Record,
+    source::AllowedSources,
     storage::StoredAs,
 };
 use local_lambda::gateway::{HttpResponse, response};
@@ -53,7 +54,7 @@ impl Front {
             answered,
             keys: SigningKeys::new(Aws::new(config).secrets, config.previous_key_for, config.ascii_reading),
             response_types: config.response_types.clone(),
-            payload_bucket: config.payload_bucket.clone(),
+            payload_bucket: config.storage.payload_bucket.clone(),
         }
     }
 
@@ -126,7 +127,9 @@ impl Front {
     pub(super) async fn message(&self, callback: &Callback) -> Option<(Message, Vec<Attribute>)> {
         let stored_as = callback.stored_as?;
         let event: GatewayEvent = serde_json::from_slice(&callback.request.event()).ok()?;
-        let authentic = self.keys.authenticate(event.0.ok()?, Deadline::start(), &mut Record::default()).await.ok()?;
+        // The gate let it in already.
+        let admitted = AllowedSources::default().admit(event.0.ok()?).ok()?;
+        let authentic = self.keys.authenticate(admitted, Deadline::start(), &mut Record::default()).await.ok()?;
         let message = Message::of(&Event::read(authentic, &self.response_types), callback.received_at);
         let attributes = match stored_as {
             StoredAs::ClaimCheck => message.claim_check(&self.payload_bucket, "").1,

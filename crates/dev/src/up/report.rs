@@ -40,7 +40,7 @@ impl Addresses {
 
     fn queue_url(&self, kind: Kind, config: &Config) -> Option<String> {
         // The queues go by the address that was listened on, which may stand for all interfaces.
-        let path = config.queue_urls.get(kind).splitn(4, '/').nth(3)?.to_owned();
+        let path = config.storage.queue_urls.get(kind).splitn(4, '/').nth(3)?.to_owned();
         Some(format!("{}/{path}", self.aws_endpoint()))
     }
 
@@ -66,7 +66,7 @@ pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
         "inspector": format!("http://{front}/"),
         "environment": object(&environment),
         "queues": object(&queues),
-        "payloadBucket": config.payload_bucket,
+        "payloadBucket": config.storage.payload_bucket,
         "signingSecret": SIGNING_SECRET,
         "paySigningSecret": PAY_SIGNING_SECRET,
         "reachableFromContainers": addresses.is_reachable_from_containers(),
@@ -88,7 +88,7 @@ pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
     for (_, url) in &queues {
         output.line(format_args!("  {url}"));
     }
-    output.line(format_args!("  s3://{}   large and odd payloads", config.payload_bucket));
+    output.line(format_args!("  s3://{}   large and odd payloads", config.storage.payload_bucket));
     output.line("");
     output.line(heading("Run the built function in a container against it:"));
     output.line("  sam local invoke ReceiverFunction -e events/kyc.json");

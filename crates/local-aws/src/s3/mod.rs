@@ -13,6 +13,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use crate::clock::Clock;
 use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
 use crate::operation::Operation;
@@ -25,12 +26,16 @@ use self::path::Path;
 pub(crate) use self::path::operation;
 
 /// Every bucket there is, by name.
-#[derive(Default)]
 pub(crate) struct S3 {
+    clock: Clock,
     buckets: Mutex<BTreeMap<String, Bucket>>,
 }
 
 impl S3 {
+    pub(crate) fn new(clock: Clock) -> S3 {
+        S3 { clock, buckets: Mutex::default() }
+    }
+
     pub(crate) fn serve(&self, operation: Operation, call: &Call) -> Result<Answer, ServiceError> {
         let path = Path::read(call)?;
         match operation {

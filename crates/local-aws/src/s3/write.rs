@@ -1,7 +1,6 @@
 //! PutObject and DeleteObject.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderName, HeaderValue};
@@ -40,7 +39,7 @@ impl S3 {
             metadata: metadata(call)?,
             content_type: call.header("content-type").map(str::to_owned),
             etag: format!("\"{}\"", hex::encode(Md5::digest(&body.bytes))),
-            modified: SystemTime::now(),
+            modified: self.clock.now(),
             checksums: verify(call, &body)?,
             body: body.bytes,
         };

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use self::identity::Identity;
 use self::secret::{Payload, Secret, Stage};
+use crate::clock::Clock;
 use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::json::parameters;
@@ -18,12 +19,16 @@ use crate::operation::Operation;
 use crate::sync::lock;
 
 /// Every secret there is.
-#[derive(Default)]
 pub(crate) struct SecretsManager {
+    clock: Clock,
     secrets: Mutex<Vec<Secret>>,
 }
 
 impl SecretsManager {
+    pub(crate) fn new(clock: Clock) -> SecretsManager {
+        SecretsManager { clock, secrets: Mutex::default() }
+    }
+
     pub(crate) fn serve(&self, operation: Operation, call: &Call) -> Result<Value, ServiceError> {
         match operation {
             Operation::GetSecretValue => self.get_secret_value(&parameters(call)?),
@@ -37,20 +42,20 @@ impl SecretsManager {
 
     pub(crate) fn create(&self, name: &str, value: &str) {
         let mut secret = Secret::new(Identity::named(name));
-        secret.rotate(Payload::Text(value.to_owned()));
+        secret.rotate(Payload::Text(value.to_owned()), self.clock.now());
         let mut secrets = lock(&self.secrets);
         secrets.retain(|other| other.identity.name != secret.identity.name);
         secrets.push(secret);
     }
 
     pub(crate) fn put(&self, name: &str, value: &str) {
-        let payload = Payload::Text(value.to_owned());
+        let (payload, now) = (Payload::Text(value.to_owned()), self.clock.now());
         let mut secrets = lock(&self.secrets);
         match find(&mut secrets, name) {
-            Some(secret) => secret.rotate(payload),
+            Some(secret) => secret.rotate(payload, now),
             None => {
                 let mut secret = Secret::new(Identity::named(name));
-                secret.rotate(payload);
+                secret.rotate(payload, now);
                 secrets.push(secret);
             }
         }

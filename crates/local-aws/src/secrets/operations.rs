@@ -76,7 +76,7 @@ impl SecretsManager {
             if stages.is_empty() || (first && !stages.contains(&Stage::current())) {
                 stages.push(Stage::current());
             }
-            secret.add(token.clone(), payload.clone(), stages);
+            secret.add(token.clone(), payload.clone(), stages, self.clock.now());
         }
         let mut versions = secret.versions.iter();
         match versions.find(|version| version.id == token) {
@@ -102,7 +102,7 @@ impl SecretsManager {
         }
         let mut secret = Secret::new(Identity::named(&name));
         if let Some(payload) = payload {
-            secret.add(token, payload, vec![Stage::current()]);
+            secret.add(token, payload, vec![Stage::current()], self.clock.now());
         }
         let answer = match secret.version_at(&Stage::current()) {
             Some(version) => described(&secret, version),

@@ -54,14 +54,14 @@ impl Secret {
         Secret { identity, deleted: false, versions: Vec::new() }
     }
 
-    /// Adds a version as the new AWSCURRENT.
-    pub(super) fn rotate(&mut self, payload: Payload) {
-        self.add(Uuid::new_v4().to_string(), payload, vec![Stage::current()]);
+    /// Adds a version, made `now`, as the new AWSCURRENT.
+    pub(super) fn rotate(&mut self, payload: Payload, now: SystemTime) {
+        self.add(Uuid::new_v4().to_string(), payload, vec![Stage::current()], now);
     }
 
     /// Adds a version and takes its stages from those that had them. The one that was AWSCURRENT
     /// becomes AWSPREVIOUS (Secrets Manager API reference, PutSecretValue).
-    pub(super) fn add(&mut self, id: String, payload: Payload, stages: Vec<Stage>) {
+    pub(super) fn add(&mut self, id: String, payload: Payload, stages: Vec<Stage>, now: SystemTime) {
         if stages.contains(&Stage::current()) && self.version_at(&Stage::current()).is_some() {
             self.strip(&Stage::previous());
             if let Some(version) = self.version_at_mut(&Stage::current()) {
@@ -71,7 +71,7 @@ impl Secret {
         for stage in &stages {
             self.strip(stage);
         }
-        self.versions.push(Version { id, payload, created: SystemTime::now(), stages });
+        self.versions.push(Version { id, payload, created: now, stages });
     }
 
     pub(super) fn version_at(&self, stage: &Stage) -> Option<&Version> {

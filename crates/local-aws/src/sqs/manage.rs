@@ -60,7 +60,7 @@ impl Sqs {
                  not exist.",
             ));
         }
-        let queue = queues.entry(name.clone()).or_insert_with(|| Queue::new(settings.clone()));
+        let queue = queues.entry(name.clone()).or_insert_with(|| Queue::new(settings.clone(), self.clock));
         if queue.settings != settings {
             return Err(ServiceError::bad_request(
                 "QueueAlreadyExists",

@@ -66,7 +66,7 @@ pub(super) struct Message {
     pub(super) content: Content,
     /// For people: the SentTimestamp.
     pub(super) sent: SystemTime,
-    /// For retention, on the clock that tests can move.
+    /// For retention.
     pub(super) sent_at: Instant,
     /// When it came into the queue that it is in.
     pub(super) arrived_at: Instant,
@@ -78,11 +78,11 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub(super) fn new(content: Content, visible_from: Instant) -> Message {
+    pub(super) fn new(content: Content, sent: SystemTime, visible_from: Instant) -> Message {
         Message {
             id: Uuid::new_v4().to_string(),
             content,
-            sent: SystemTime::now(),
+            sent,
             sent_at: Instant::now(),
             arrived_at: Instant::now(),
             visible_from,

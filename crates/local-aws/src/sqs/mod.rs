@@ -24,6 +24,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::clock::Clock;
 use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::json;
@@ -39,6 +40,7 @@ pub use self::settings::{QueueSettings, Redrive};
 /// Every queue there is.
 pub(crate) struct Sqs {
     address: SocketAddr,
+    clock: Clock,
     queues: Mutex<Queues>,
     /// Told when a message may have become visible, for those who wait for one.
     arrivals: Notify,
@@ -48,8 +50,8 @@ pub(crate) struct Sqs {
 type Queues = BTreeMap<String, Queue>;
 
 impl Sqs {
-    pub(crate) fn new(address: SocketAddr) -> Sqs {
-        Sqs { address, queues: Mutex::default(), arrivals: Notify::new() }
+    pub(crate) fn new(address: SocketAddr, clock: Clock) -> Sqs {
+        Sqs { address, clock, queues: Mutex::default(), arrivals: Notify::new() }
     }
 
     pub(crate) async fn serve(&self, operation: Operation, call: &Call) -> Result<Value, ServiceError> {
@@ -73,7 +75,7 @@ impl Sqs {
         lock(&self.queues)
             .entry(name.to_owned())
             .and_modify(|queue| queue.settings = settings.clone())
-            .or_insert_with(|| Queue::new(settings.clone()));
+            .or_insert_with(|| Queue::new(settings.clone(), self.clock));
     }
 
     pub(crate) fn url(&self, name: &str) -> String {

@@ -50,7 +50,7 @@ impl Sqs {
         for message in moved {
             let queue = target(&queues, &message).and_then(|name| queues.get_mut(&name));
             if let Some(queue) = queue {
-                queue.push(Message::new(message.content, Instant::now()));
+                queue.push(Message::new(message.content, self.clock.now(), Instant::now()));
             }
         }
         drop(queues);

@@ -8,11 +8,13 @@ use tokio::time::Instant;
 use super::message::{Content, Message, StoredMessage};
 use super::receipt::Receipt;
 use super::settings::QueueSettings;
+use crate::clock::Clock;
 
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) settings: QueueSettings,
     pub(super) created: SystemTime,
+    clock: Clock,
     /// By place: the order of arrival.
     messages: BTreeMap<u64, Message>,
     next_place: u64,
@@ -36,14 +38,14 @@ pub(super) struct Counts {
 }
 
 impl Queue {
-    pub(super) fn new(settings: QueueSettings) -> Queue {
-        Queue { settings, created: SystemTime::now(), messages: BTreeMap::new(), next_place: 0 }
+    pub(super) fn new(settings: QueueSettings, clock: Clock) -> Queue {
+        Queue { settings, created: clock.now(), clock, messages: BTreeMap::new(), next_place: 0 }
     }
 
     /// Stores a message and returns its id. `delay` in seconds; without one, the queue's.
     pub(super) fn send(&mut self, content: Content, delay: Option<u32>) -> String {
         let delay = delay.unwrap_or(self.settings.delay_seconds);
-        let message = Message::new(content, Instant::now() + seconds(delay));
+        let message = Message::new(content, self.clock.now(), Instant::now() + seconds(delay));
         let id = message.id.clone();
         self.push(message);
         id
@@ -72,7 +74,7 @@ impl Queue {
                 break;
             }
             message.receive_count = message.receive_count.saturating_add(1);
-            message.first_received.get_or_insert_with(SystemTime::now);
+            message.first_received.get_or_insert_with(|| self.clock.now());
             message.visible_from = now + seconds(hidden);
             taken.received.push(*place);
         }

@@ -1,6 +1,6 @@
 //! The rules of the services, each a test named after it, over the wire and through the SDK.
 //!
-//! Every rule runs against the local server. `moto` runs them against moto's server too, where
+//! Every rule runs against the local server and, without sockets, in process. `moto` runs them against moto's server too, where
 //! there is one, to show that they are not our own invention; it names those that moto lacks.
 
 #[cfg(test)]
@@ -11,6 +11,8 @@ mod support;
 mod batches;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod in_process;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]

@@ -2,17 +2,18 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::config::{BehaviorVersion, Region, retry::RetryConfig};
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_http_client::Builder;
-use local_aws::LocalAws;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use local_aws::{LocalAws, Network};
 use uuid::Uuid;
 
-/// Runs each rule against the local server, and lists them for the run against moto.
+/// Runs each rule against the local server and against the services in process, and lists them for the run against moto.
 macro_rules! rules {
     ($($name:ident: $moto:ident,)*) => {
         mod local {
@@ -20,6 +21,15 @@ macro_rules! rules {
                 #[tokio::test]
                 async fn $name() {
                     super::$name(&crate::support::Target::local().await).await;
+                }
+            )*
+        }
+
+        mod in_process {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(&crate::support::Target::in_process()).await;
                 }
             )*
         }
@@ -66,9 +76,23 @@ impl Target {
         Target { local: Some(local.clone()), ..Target::at(&local.endpoint()) }
     }
 
-    /// Clients that do not retry, for whatever listens there.
+    /// Without sockets: two milliseconds each way.
+    pub(crate) fn in_process() -> Target {
+        Target::on(LocalAws::detached(SystemTime::now()), Duration::from_millis(2))
+    }
+
+    pub(crate) fn on(local: LocalAws, network: impl Network) -> Target {
+        let (http, endpoint) = (local.http_client(network), local.endpoint());
+        Target { local: Some(local), ..Target::over(http, &endpoint) }
+    }
+
+    /// Clients for whatever listens there.
     pub(crate) fn at(endpoint: &str) -> Target {
-        let http = Builder::new().build_http();
+        Target::over(Builder::new().build_http(), endpoint)
+    }
+
+    /// Clients that do not retry.
+    fn over(http: SharedHttpClient, endpoint: &str) -> Target {
         let credentials = Credentials::new("key", "secret", None, None, "test");
         macro_rules! client {
             ($sdk:ident, $builder:expr) => {

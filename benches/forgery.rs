@@ -1,0 +1,184 @@
+//! What a forged callback costs, beside an authentic one of the same size: `cargo bench --bench forgery`.
+//!
+//! The whole receiver runs, on keys and queues in memory, so what is measured is the processor's work alone. The unit
+//! is one SHA-256 over the body: nobody can prove or refuse a signature for less.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints its table and fails by panicking")]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use flinks_dev::sign;
+use flinks_webhooks::{
+    Receiver,
+    answer::{Answer, Rejection},
+    aws_error::AwsError,
+    callback::{Callback, GatewayEvent},
+    event::ResponseTypes,
+    keys::{SecretSource, SecretVersion, SigningKeys, Stage},
+    kind::Kind,
+    message::Attribute,
+    record::Record,
+    signature::{Header, Refusal, Scheme, SignatureHeaders},
+    storage::{PayloadStore, Queues, Storage},
+};
+use local_lambda::gateway::{HttpRequest, event};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
+use zeroize::Zeroizing;
+
+const SIZES: [(&str, usize); 5] =
+    [("1 kB", 1_000), ("10 kB", 10_000), ("100 kB", 100_000), ("1 MB", 1_000_000), ("5 MB", 5_000_000)];
+const SECRET: &str = "the current secret";
+const FORGED: &str = "no secret of anybody's";
+
+/// Samples of which the median counts, and how long each takes at least.
+const SAMPLES: usize = 15;
+const SAMPLE: Duration = Duration::from_millis(10);
+
+/// Secrets Manager, with a previous version beside the current one or without.
+struct Secrets {
+    rotated: bool,
+}
+
+impl SecretSource for Secrets {
+    async fn fetch(&self, _: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
+        let secret = match stage {
+            Stage::Current => SECRET,
+            Stage::Previous if self.rotated => "the previous secret",
+            Stage::Previous => return Ok(None),
+        };
+        Ok(Some(SecretVersion {
+            id: secret.to_owned(),
+            created: Some(SystemTime::now()),
+            secret: Zeroizing::new(secret.to_owned()),
+        }))
+    }
+}
+
+/// Queues and a bucket that take everything and keep nothing.
+struct Nowhere;
+
+impl Queues for Nowhere {
+    async fn send(&self, _: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
+        black_box(body);
+        Ok(())
+    }
+}
+
+impl PayloadStore for Nowhere {
+    fn bucket(&self) -> &str {
+        "nowhere"
+    }
+
+    async fn put(&self, _: &str, payload: Bytes, _: &[(&'static str, &str)]) -> Result<(), AwsError> {
+        black_box(payload);
+        Ok(())
+    }
+}
+
+/// The median time of one call.
+fn measure(mut call: impl FnMut()) -> Duration {
+    let started = Instant::now();
+    call();
+    let calls = (SAMPLE.as_nanos() / started.elapsed().as_nanos().max(1) + 1).min(100_000) as u32;
+    let mut samples = [(); SAMPLES].map(|()| {
+        let started = Instant::now();
+        (0..calls).for_each(|_| call());
+        started.elapsed() / calls
+    });
+    samples.sort();
+    samples.into_iter().nth(SAMPLES / 2).unwrap()
+}
+
+/// An account with as many transactions as fit, their description with or without an accent.
+fn body(bytes: usize, description: &str) -> Bytes {
+    let transaction = format!(
+        r#"{{"Date":"2026-10-01","Description":"{description}","Debit":42.1,"Credit":null,"Balance":37200.25}}"#
+    );
+    let (start, end) = (r#"{"ResponseType":"GetAccountsDetail","Accounts":[{"Transactions":["#, "]}]}");
+    let count = (bytes - start.len() - end.len()) / (transaction.len() + 1);
+    format!("{start}{}{end}", vec![transaction; count].join(",")).into()
+}
+
+struct Bench {
+    runtime: Runtime,
+    one_key: Receiver<Secrets, Nowhere, Nowhere>,
+    two_keys: Receiver<Secrets, Nowhere, Nowhere>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let receiver = |rotated| {
+            let keys = SigningKeys::new(Secrets { rotated }, Duration::from_secs(7 * 24 * 60 * 60), true);
+            Receiver::new(keys, ResponseTypes::new(), Storage { queues: Nowhere, payloads: Nowhere })
+        };
+        Self {
+            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
+            one_key: receiver(false),
+            two_keys: receiver(true),
+        }
+    }
+
+    /// How long a receiver takes to its answer.
+    fn receive(
+        &self,
+        receiver: &Receiver<Secrets, Nowhere, Nowhere>,
+        body: &Bytes,
+        signature: &str,
+        expected: Result<(), Refusal>,
+    ) -> Duration {
+        measure(|| {
+            let mut headers = SignatureHeaders::default();
+            headers.push(Header::AuthenticityKey, signature.as_bytes().to_vec());
+            let callback = Callback { headers, body: body.clone(), ..Callback::default() };
+            let mut record = Record::default();
+            let answer = self.runtime.block_on(receiver.receive(Ok(callback), &mut record));
+            assert_eq!(answer, expected.map_or(Answer::Unauthorized, |()| Answer::Stored));
+            assert_eq!(record.rejection, expected.err().map(Rejection::Refused));
+        })
+    }
+}
+
+/// How long the runtime takes from an event's bytes to the callback.
+fn read(body: &Bytes) -> Duration {
+    let headers = [("content-type", "application/json"), ("flinks-authenticity-key", "")];
+    let request =
+        HttpRequest { method: "POST", path: "/webhooks/flinks", headers: &headers, body, ..HttpRequest::default() };
+    let event = serde_json::to_vec(&event(&request)).unwrap();
+    measure(|| {
+        let read: GatewayEvent = serde_json::from_slice(&event).unwrap();
+        assert_eq!(read.0.map(|callback| callback.body.len()), Ok(body.len()));
+    })
+}
+
+fn main() {
+    let bench = Bench::new();
+    println!("{:>7}  {:<44} {:>12}  {:>8}", "body", "work", "time", "SHA-256s");
+    for (size, bytes) in SIZES {
+        let (ascii, accents) = (body(bytes, "EXAMPLE EPICERIE"), body(bytes, "EXAMPLE ÉPICERIE"));
+        let hash = measure(|| {
+            black_box(Sha256::digest(black_box(&ascii)));
+        });
+        let forged = |body: &Bytes| sign::aggregation(body, FORGED);
+        let (one, two) = (&bench.one_key, &bench.two_keys);
+        let (wrong, malformed) = (Err(Refusal::Wrong), Err(Refusal::Malformed));
+        for (work, time) in [
+            ("one SHA-256 over it", hash),
+            ("the event read, before each of these", read(&ascii)),
+            ("forged: malformed signature", bench.receive(one, &ascii, "malformed", malformed)),
+            ("forged: ASCII text, one key", bench.receive(one, &ascii, &forged(&ascii), wrong)),
+            ("forged: ASCII text, two keys", bench.receive(two, &ascii, &forged(&ascii), wrong)),
+            ("forged: accents, so two readings, one key", bench.receive(one, &accents, &forged(&accents), wrong)),
+            ("forged: accents, so two readings, two keys", bench.receive(two, &accents, &forged(&accents), wrong)),
+            ("authentic", bench.receive(one, &ascii, &sign::aggregation(&ascii, SECRET), Ok(()))),
+        ] {
+            let micros = time.as_secs_f64() * 1e6;
+            let multiple = time.as_secs_f64() / hash.as_secs_f64();
+            println!("{size:>7}  {work:<44} {micros:>9.1} µs  {multiple:>8.2}");
+        }
+    }
+}

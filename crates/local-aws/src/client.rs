@@ -1,0 +1,107 @@
+//! The way in without a socket: an HTTP client for the SDK whose network is made up.
+
+use std::fmt;
+use std::future::pending;
+use std::io::{Error, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use tokio::time::sleep;
+
+use crate::dispatch::{Answer, Services, Unanswered};
+use crate::fault::Fault;
+use crate::operation::Operation;
+
+/// What lies between a client in this process and the services. A [`Duration`] is a network on which everything takes
+/// so long each way and nothing goes wrong.
+pub trait Network: Send + Sync + 'static {
+    /// How long the next request or answer is under way, on tokio's clock.
+    fn latency(&self) -> Duration;
+
+    /// What happens to the call that arrives now, where no fault of [`LocalAws::fault`](crate::LocalAws::fault) is for
+    /// it. Asked once for each call.
+    fn fault(&self, operation: Operation) -> Option<Fault>;
+}
+
+impl Network for Duration {
+    fn latency(&self) -> Duration {
+        *self
+    }
+
+    fn fault(&self, _: Operation) -> Option<Fault> {
+        None
+    }
+}
+
+impl<N: Network> Network for Arc<N> {
+    fn latency(&self) -> Duration {
+        N::latency(self)
+    }
+
+    fn fault(&self, operation: Operation) -> Option<Fault> {
+        N::fault(self, operation)
+    }
+}
+
+pub(crate) struct Client<N> {
+    pub(crate) services: Arc<Services>,
+    pub(crate) network: Arc<N>,
+}
+
+impl<N: Network> HttpClient for Client<N> {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl<N: Network> HttpConnector for Client<N> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        };
+        let Client { services, network } = self.clone();
+        let work = async move {
+            sleep(network.latency()).await;
+            let answered = services.answer(request, |operation| network.fault(operation)).await;
+            sleep(network.latency()).await;
+            answered
+        };
+        HttpConnectorFuture::new(async {
+            // In a task of its own: what was sent is done, whether or not the sender is still there.
+            match tokio::spawn(work).await {
+                Ok(Ok(answer)) => response(answer),
+                Ok(Err(Unanswered::Hang)) => pending().await,
+                Ok(Err(reset @ Unanswered::Reset)) => {
+                    Err(ConnectorError::io(Error::new(ErrorKind::ConnectionReset, reset).into()))
+                }
+                Err(panicked) => Err(ConnectorError::other(panicked.into(), None)),
+            }
+        })
+    }
+}
+
+fn response(answer: Answer) -> Result<HttpResponse, ConnectorError> {
+    let answer = answer.map(SdkBody::from_body_1_x);
+    HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+}
+
+impl<N> Clone for Client<N> {
+    fn clone(&self) -> Self {
+        Client { services: Arc::clone(&self.services), network: Arc::clone(&self.network) }
+    }
+}
+
+/// Names nothing: what is stored may be secret.
+impl<N> fmt::Debug for Client<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}

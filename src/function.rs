@@ -1,0 +1,82 @@
+//! What both programs have in common: the start and the end of a Lambda function.
+
+use std::{panic::AssertUnwindSafe, process::ExitCode};
+
+use futures_util::FutureExt;
+use lambda_runtime::Error;
+
+use crate::{
+    config::Problem,
+    log::{self, Level},
+    runtime_log,
+};
+
+/// Runs a function with the configuration that was read, until Lambda ends the process. Without one, or when the runtime
+/// interface is lost, the log says so and the process fails.
+pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Result<(), Error>) -> ExitCode {
+    log::silence_panics();
+    let config = match config {
+        Ok(config) => config,
+        Err(problems) => {
+            for problem in problems {
+                let fields = [("variable", problem.variable.into()), ("expected", problem.expected.into())];
+                log::write(&log::notice(Level::Error, "the configuration is wrong", &fields));
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = || {
+        runtime_log::install()?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config))
+    };
+    match served() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => {
+            log::write(&log::notice(Level::Error, "the runtime interface is out of reach", &[]));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Contains a fault of the program: it costs one invocation its answer, not the process its life. The runtime would catch
+/// it too, but hand its message to the caller.
+pub async fn contained<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, panic::catch_unwind, process::Command};
+
+    use super::*;
+
+    const PAYLOAD: &str = "Zoé Lefrançois";
+
+    #[tokio::test]
+    async fn a_fault_costs_one_answer_and_not_the_process() {
+        assert_eq!(contained(async { panic!("as it should") }).await, None::<()>);
+        assert_eq!(contained(async { 5 }).await, Some(5));
+    }
+
+    #[test]
+    #[ignore = "the next test runs it in a process of its own, because hook and subscriber are the whole process's"]
+    fn a_process_that_panics_and_traces() {
+        log::silence_panics();
+        runtime_log::install().unwrap();
+        tracing::error!(target: "lambda_runtime", status = 500, event = PAYLOAD, "quoting {PAYLOAD}");
+        tracing::error!(target: "a_library", event = PAYLOAD, "quoting {PAYLOAD}");
+        assert!(catch_unwind(|| panic!("quoting {PAYLOAD}")).is_err());
+    }
+
+    #[test]
+    fn neither_a_panic_nor_a_trace_brings_a_payload_into_the_log() {
+        let arguments = ["--exact", "function::tests::a_process_that_panics_and_traces", "--ignored", "--nocapture"];
+        let output = Command::new(env::current_exe().unwrap()).args(arguments).output().unwrap();
+        let told = String::from_utf8(output.stdout).unwrap() + str::from_utf8(&output.stderr).unwrap();
+        assert!(output.status.success(), "{told}");
+        for line in ["a fault of the program", "the Lambda runtime reports a fault"] {
+            assert_eq!(told.matches(line).count(), 1, "{told}");
+        }
+        assert!(!told.contains(PAYLOAD), "{told}");
+    }
+}

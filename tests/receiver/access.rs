@@ -1,0 +1,103 @@
+//! Who gets at what, by the template.
+
+use flinks_dev::stack::dead_letter_queue;
+use flinks_webhooks::kind::Kind;
+use serde_json::{Value, json};
+
+use crate::template::{resource, template};
+
+/// The statements of a resource's policy; those that depend on a condition as if it held.
+fn statements(template: &Value, policy: &str) -> Vec<Value> {
+    let statements = resource(template, policy)["Properties"]["PolicyDocument"]["Statement"].clone();
+    let statements = statements.as_array().unwrap().iter();
+    statements.map(|statement| statement.pointer("/If/1").unwrap_or(statement).clone()).collect()
+}
+
+#[test]
+fn a_consumers_account_can_consume_and_nothing_else() {
+    let template = template();
+    for kind in Kind::ALL {
+        let [_, consume] = &statements(&template, &format!("{}Policy", kind.queue()))[..] else { panic!("{kind:?}") };
+        assert_eq!(consume["Principal"], json!({ "AWS": { "Ref": "ConsumerAccountIds" } }));
+        assert_eq!(consume["Resource"]["GetAtt"], format!("{}.Arn", kind.queue()));
+        let actions =
+            ["ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes", "GetQueueUrl"];
+        assert_eq!(consume["Action"], json!(actions.map(|action| format!("sqs:{action}"))), "{kind:?}");
+
+        let of_dead_letters = statements(&template, &format!("{}Policy", dead_letter_queue(kind)));
+        assert!(of_dead_letters.iter().all(|statement| statement["Effect"] == "Deny"), "{kind:?}");
+    }
+    let [_, consume] = &statements(&template, "PayloadBucketPolicy")[..] else { panic!("what is the third?") };
+    assert_eq!(consume["Action"], json!(["s3:GetObject", "s3:DeleteObject"]));
+    let prefixes = Kind::ALL.map(|kind| json!({ "Sub": format!("${{PayloadBucket.Arn}}/{}/*", kind.label()) }));
+    assert_eq!(consume["Resource"], json!(prefixes), "what is undelivered is the operator's");
+}
+
+#[test]
+fn the_bucket_is_private_encrypted_and_kept() {
+    let template = template();
+    let bucket = resource(&template, "PayloadBucket");
+    let blocked = bucket["Properties"]["PublicAccessBlockConfiguration"].as_object().unwrap();
+    assert!(blocked.len() == 4 && blocked.values().all(|blocked| *blocked == true), "{blocked:?}");
+    assert_eq!(
+        bucket["Properties"]["OwnershipControls"]["Rules"],
+        json!([{ "ObjectOwnership": "BucketOwnerEnforced" }])
+    );
+    let encryption = &bucket["Properties"]["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]["If"];
+    let algorithm = |place: usize| &encryption[place]["ServerSideEncryptionByDefault"]["SSEAlgorithm"];
+    assert_eq!((algorithm(1), algorithm(2)), (&json!("aws:kms"), &json!("AES256")));
+    assert_eq!(bucket["DeletionPolicy"], "RetainExceptOnCreate");
+    let tls_only = &statements(&template, "PayloadBucketPolicy")[0];
+    assert_eq!((&tls_only["Effect"], &tls_only["Action"]), (&json!("Deny"), &json!("s3:*")));
+    assert_eq!(tls_only["Condition"], json!({ "Bool": { "aws:SecureTransport": "false" } }));
+}
+
+#[test]
+fn every_queue_is_encrypted() {
+    let template = template();
+    for queue in Kind::ALL.into_iter().flat_map(|kind| [kind.queue().to_owned(), dead_letter_queue(kind)]) {
+        let properties = &resource(&template, &queue)["Properties"];
+        assert_eq!(properties["SqsManagedSseEnabled"], json!({ "If": ["HasKmsKey", { "Ref": "AWS::NoValue" }, true] }));
+        let key = json!({ "If": ["HasKmsKey", { "Ref": "KmsKeyArn" }, { "Ref": "AWS::NoValue" }] });
+        assert_eq!(properties["KmsMasterKeyId"], key, "{queue}");
+    }
+}
+
+#[test]
+fn a_secret_that_the_stack_makes_is_random_and_kept() {
+    let template = template();
+    for name in ["SigningSecret", "PaySigningSecret"] {
+        let secret = resource(&template, name);
+        assert_eq!(secret["Properties"]["GenerateSecretString"]["PasswordLength"], 64, "{name}");
+        assert!(secret["Properties"].get("SecretString").is_none(), "{name}");
+        assert_eq!(secret["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
+    }
+}
+
+#[test]
+fn the_api_has_one_route_and_takes_only_so_much() {
+    let template = template();
+    let routes = resource(&template, "ReceiverFunction")["Properties"]["Events"].clone();
+    assert_eq!(routes.as_object().unwrap().len(), 1);
+    assert_eq!(
+        (&routes["Webhook"]["Type"], &routes["Webhook"]["Properties"]["Method"]),
+        (&json!("HttpApi"), &json!("POST"))
+    );
+    let limits = resource(&template, "WebhookApi")["Properties"]["DefaultRouteSettings"].clone();
+    for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+        assert_eq!(limits[limit], json!({ "Ref": limit }));
+    }
+}
+
+#[test]
+fn the_apis_log_has_nothing_that_the_sender_wrote() {
+    let format = resource(&template(), "WebhookApi")["Properties"]["AccessLogSettings"]["Format"].clone();
+    let variables: Vec<_> = format.as_str().unwrap().split('$').skip(1).collect();
+    assert!(!variables.is_empty());
+    for variable in variables {
+        let name = variable.split('"').next().unwrap();
+        assert!(name.starts_with("context."), "{name}");
+        let theirs = ["header", "query", "path", "userAgent", "authorizer"];
+        assert!(!theirs.iter().any(|word| name.to_lowercase().contains(&word.to_lowercase())), "{name}");
+    }
+}

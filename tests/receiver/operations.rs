@@ -1,0 +1,368 @@
+//! The alarms, the dashboard and the runbook held against the code and against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flinks_webhooks::{
+    answer::Rejection,
+    callback::BadEvent,
+    kind::Kind,
+    metric::{FUNCTION_NAME, KIND, Metric, NAMESPACE, REASON},
+    signature::Refusal,
+};
+use serde_json::{Value, json};
+
+use crate::template::{resource, template};
+
+const REJECTIONS: [Rejection; 9] = [
+    Rejection::BadEvent(BadEvent::NotHttp),
+    Rejection::BadEvent(BadEvent::NotBase64),
+    Rejection::SourceNotAllowed,
+    Rejection::Refused(Refusal::Missing),
+    Rejection::Refused(Refusal::Malformed),
+    Rejection::Refused(Refusal::Wrong),
+    Rejection::NoKeys,
+    Rejection::NotStored,
+    Rejection::Fault,
+];
+
+/// A metric as an alarm or a widget names it. What the template refers to is written as in `Fn::Sub`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Named {
+    namespace: String,
+    name: String,
+    dimensions: BTreeMap<String, String>,
+}
+
+/// `{"Ref": "X"}` and `{"GetAtt": "X.Y"}` as `Fn::Sub` has them.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => {
+            let (_, inner) = other.as_object().unwrap().iter().next().unwrap();
+            let inner = inner.as_str().unwrap();
+            if other.get("Sub").is_some() { inner.to_owned() } else { format!("${{{inner}}}") }
+        }
+    }
+}
+
+fn of_type(template: &Value, of_type: &str) -> BTreeMap<String, Value> {
+    let resources = template["Resources"].as_object().unwrap();
+    let wanted = resources.iter().filter(|(_, resource)| resource["Type"] == of_type);
+    wanted.map(|(name, resource)| (name.clone(), resource["Properties"].clone())).collect()
+}
+
+fn alarms(template: &Value) -> BTreeMap<String, Value> {
+    of_type(template, "AWS::CloudWatch::Alarm")
+}
+
+/// The metrics of an alarm: the one that it watches, or those that its expression is made of.
+fn watched(alarm: &Value) -> Vec<Named> {
+    let metrics = alarm["Metrics"].as_array().map(|metrics| {
+        metrics.iter().filter_map(|metric| metric.get("MetricStat")).map(|stat| &stat["Metric"]).collect()
+    });
+    let named = |metric: &Value| Named {
+        namespace: text(&metric["Namespace"]),
+        name: text(&metric["MetricName"]),
+        dimensions: metric["Dimensions"].as_array().map_or_else(BTreeMap::new, |dimensions| {
+            dimensions.iter().map(|dimension| (text(&dimension["Name"]), text(&dimension["Value"]))).collect()
+        }),
+    };
+    metrics.unwrap_or_else(|| vec![alarm]).into_iter().map(named).collect()
+}
+
+/// The dashboard, with the alarms in it that can be switched off.
+fn widgets(template: &Value) -> Vec<Value> {
+    let body = &resource(template, "Dashboard")["Properties"]["DashboardBody"]["Sub"];
+    let optional = body[1]["OptionalAlarms"]["Join"][1].as_array().unwrap();
+    let optional: String = optional.iter().map(|alarm| text(&alarm["If"][1])).collect();
+    let body = body[0].as_str().unwrap().replace("${OptionalAlarms}", &optional);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    body["widgets"].as_array().unwrap().clone()
+}
+
+/// The metrics of a widget, in which "." stands for the word above it.
+fn shown(widget: &Value) -> Vec<Named> {
+    let mut above: Vec<String> = Vec::new();
+    let mut named = Vec::new();
+    for row in widget["properties"]["metrics"].as_array().into_iter().flatten() {
+        let words = row.as_array().unwrap().iter().filter_map(Value::as_str).enumerate();
+        let words = words.map(|(at, word)| if word == "." { above[at].clone() } else { word.to_owned() }).collect();
+        above = words;
+        // A row without words is an expression.
+        if let [namespace, name, dimensions @ ..] = above.as_slice() {
+            let dimensions = dimensions.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+            named.push(Named { namespace: namespace.clone(), name: name.clone(), dimensions });
+        }
+    }
+    named
+}
+
+fn all_shown(template: &Value) -> BTreeSet<Named> {
+    widgets(template).iter().flat_map(shown).collect()
+}
+
+/// Every metric by everything that the code can publish it by.
+fn published() -> BTreeSet<Named> {
+    let mut published = BTreeSet::new();
+    for metric in Metric::ALL {
+        let function = match metric {
+            Metric::Undelivered
+            | Metric::UndeliveredAge
+            | Metric::Redelivered
+            | Metric::RedeliveredBytes
+            | Metric::RedeliveryFailures => "${RedeliveryFunction}",
+            _ => "${ReceiverFunction}",
+        };
+        for dimensions in metric.dimensions() {
+            let further = match dimensions[1..] {
+                [] => vec![None],
+                [KIND] => Kind::ALL.map(|kind| Some((KIND, kind.label()))).into(),
+                [REASON] => REJECTIONS.map(|rejection| Some((REASON, rejection.label()))).into(),
+                _ => panic!("{dimensions:?}"),
+            };
+            assert_eq!(dimensions[0], FUNCTION_NAME);
+            for further in further {
+                let dimensions = [(FUNCTION_NAME, function)].into_iter().chain(further);
+                published.insert(Named {
+                    namespace: NAMESPACE.to_owned(),
+                    name: metric.name().to_owned(),
+                    dimensions: dimensions.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                });
+            }
+        }
+    }
+    published
+}
+
+#[test]
+fn no_rejection_is_missing_here() {
+    for (at, rejection) in REJECTIONS.into_iter().enumerate() {
+        let place = match rejection {
+            Rejection::BadEvent(BadEvent::NotHttp) => 0,
+            Rejection::BadEvent(BadEvent::NotBase64) => 1,
+            Rejection::SourceNotAllowed => 2,
+            Rejection::Refused(Refusal::Missing) => 3,
+            Rejection::Refused(Refusal::Malformed) => 4,
+            Rejection::Refused(Refusal::Wrong) => 5,
+            Rejection::NoKeys => 6,
+            Rejection::NotStored => 7,
+            Rejection::Fault => 8,
+        };
+        assert_eq!(place, at);
+    }
+}
+
+#[test]
+fn alarms_and_widgets_name_only_metrics_that_are_published() {
+    let (template, published) = (template(), published());
+    let filters = of_type(&template, "AWS::Logs::MetricFilter");
+    let filtered: BTreeSet<_> = filters
+        .values()
+        .flat_map(|filter| filter["MetricTransformations"].as_array().unwrap())
+        .map(|made| (text(&made["MetricNamespace"]), text(&made["MetricName"])))
+        .collect();
+    let watched = alarms(&template).values().flat_map(watched).collect::<Vec<_>>();
+    for named in watched.into_iter().chain(all_shown(&template)) {
+        let ours = named.namespace.starts_with(NAMESPACE);
+        let from_a_filter = filtered.contains(&(named.namespace.clone(), named.name.clone()));
+        assert!(!ours || from_a_filter || published.contains(&named), "nothing publishes {named:?}");
+        for value in named.dimensions.values().filter_map(|value| value.strip_prefix("${")) {
+            resource(&template, value.split(['.', '}']).next().unwrap());
+        }
+    }
+}
+
+#[test]
+fn what_is_filtered_from_the_access_log_is_in_it() {
+    let template = template();
+    let log = resource(&template, "WebhookApi")["Properties"]["AccessLogSettings"]["Format"].clone();
+    let log: BTreeMap<String, String> = serde_json::from_str(log.as_str().unwrap()).unwrap();
+    let filter = resource(&template, "TurnedAwayFilter")["Properties"]["FilterPattern"].clone();
+    let mut fields = filter.as_str().unwrap().split("$.").skip(1).map(|field| field.split(' ').next().unwrap());
+    assert!(fields.all(|field| log.contains_key(field)), "{filter}");
+}
+
+#[test]
+fn every_metric_is_on_the_dashboard_by_each_kind_and_reason() {
+    let shown = all_shown(&template());
+    // Shown by what it is made of instead.
+    let broken_down =
+        |named: &Named| published().iter().any(|other| other.name == named.name && other.dimensions.len() > 1);
+    for named in published() {
+        assert!(shown.contains(&named) || (named.dimensions.len() == 1 && broken_down(&named)), "{named:?}");
+    }
+}
+
+#[test]
+fn every_queue_is_on_the_dashboard_with_its_depth_age_and_dead_letters() {
+    let shown = all_shown(&template());
+    for kind in Kind::ALL {
+        let dead_letters = kind.queue().replace("Queue", "DeadLetterQueue");
+        for (name, queue) in [
+            ("ApproximateNumberOfMessagesVisible", kind.queue()),
+            ("ApproximateAgeOfOldestMessage", kind.queue()),
+            ("NumberOfMessagesSent", kind.queue()),
+            ("ApproximateNumberOfMessagesVisible", &dead_letters),
+        ] {
+            let named = Named {
+                namespace: "AWS/SQS".to_owned(),
+                name: name.to_owned(),
+                dimensions: [("QueueName".to_owned(), format!("${{{queue}.QueueName}}"))].into(),
+            };
+            assert!(shown.contains(&named), "{named:?}");
+        }
+    }
+}
+
+#[test]
+fn widgets_lie_beside_each_other_in_the_24_columns() {
+    let mut taken = BTreeSet::new();
+    for widget in widgets(&template()) {
+        let number = |name: &str| widget[name].as_u64().unwrap();
+        let title = &widget["properties"]["title"];
+        for x in number("x")..number("x") + number("width") {
+            for y in number("y")..number("y") + number("height") {
+                assert!(x < 24 && taken.insert((x, y)), "{title} lies on another or outside");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_dashboard_shows_the_state_of_every_alarm() {
+    let template = template();
+    let widgets = widgets(&template);
+    let states = widgets.iter().find(|widget| widget["type"] == "alarm").unwrap();
+    let shown: BTreeSet<_> = states["properties"]["alarms"].as_array().unwrap().iter().map(text).collect();
+    assert_eq!(shown, alarms(&template).keys().map(|name| format!("${{{name}.Arn}}")).collect());
+}
+
+#[test]
+fn every_alarm_tells_somebody_and_when_it_is_over_too() {
+    let template = template();
+    let topic = json!([{ "If": ["MakeAlarmTopic", { "Ref": "AlarmTopic" }, { "Ref": "AlarmTopicArn" }] }]);
+    for (name, alarm) in alarms(&template) {
+        assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&topic, &topic), "{name}");
+        assert!(text(&alarm["AlarmName"]).starts_with("${AWS::StackName}-"), "{name}");
+    }
+    let policy = resource(&template, "AlarmTopicPolicy");
+    let statements = &policy["Properties"]["PolicyDocument"]["Statement"];
+    assert_eq!(statements[0]["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
+    assert_eq!(
+        statements[0]["Condition"],
+        json!({ "StringEquals": { "aws:SourceAccount": { "Ref": "AWS::AccountId" } } })
+    );
+    assert_eq!(
+        (&statements[1]["Effect"], &statements[1]["Condition"]),
+        (&json!("Deny"), &json!({ "Bool": { "aws:SecureTransport": "false" } }))
+    );
+}
+
+#[test]
+fn what_is_missing_is_bad_only_where_its_absence_is_the_fault() {
+    for (name, alarm) in alarms(&template()) {
+        let absence = alarm["ComparisonOperator"] == "LessThanThreshold";
+        assert_eq!(alarm["TreatMissingData"], if absence { "breaching" } else { "notBreaching" }, "{name}");
+    }
+}
+
+#[test]
+fn every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm() {
+    let runbook = include_str!("../../docs/runbook.md");
+    let (_, alarms_and_rest) = runbook.split_once("\n## Alarms\n").unwrap();
+    let (of_alarms, _) = alarms_and_rest.split_once("\n## ").unwrap();
+    let headings = of_alarms.lines().filter_map(|line| line.strip_prefix("### "));
+    let sections: BTreeSet<_> = headings.map(|heading| heading.to_lowercase().replace(' ', "-")).collect();
+    let mut named = BTreeSet::new();
+    for (name, alarm) in alarms(&template()) {
+        let description = alarm["AlarmDescription"].as_str().unwrap();
+        let (says, section) = description.split_once(" See docs/runbook.md#").unwrap();
+        // CloudWatch takes 1024 characters.
+        assert!((80..1_000).contains(&says.len()), "{name} says too little or too much");
+        named.insert(section.to_owned());
+    }
+    assert_eq!(named, sections);
+}
+
+#[test]
+fn the_six_queues_have_the_same_alarms() {
+    let template = template();
+    let of_kind = |kind: Kind| {
+        let stem = kind.queue().strip_suffix("Queue").unwrap();
+        ["DeadLettersAlarm", "AgeAlarm"].map(|alarm| {
+            let alarm = resource(&template, &format!("{stem}{alarm}")).to_string();
+            assert!(alarm.contains(&format!("\"{stem}")) && alarm.contains(&format!("-{stem}Queue-")), "{alarm}");
+            alarm.replace(stem, "")
+        })
+    };
+    for kind in Kind::ALL {
+        assert_eq!(of_kind(kind), of_kind(Kind::Kyc));
+    }
+}
+
+#[test]
+fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
+    let template = template();
+    let receiver = resource(&template, "ReceiverFunction")["Properties"].clone();
+    assert_eq!(receiver["AutoPublishAlias"], "live");
+    assert_eq!(receiver["AutoPublishAliasAllProperties"], true);
+    let preference = &receiver["DeploymentPreference"];
+    assert_eq!(preference["Type"], json!({ "Ref": "Deployment" }));
+    let alarms = alarms(&template);
+    let called_back_by: BTreeSet<_> = preference["Alarms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alarm| {
+            let [watched] = <[Named; 1]>::try_from(watched(&alarms[alarm["Ref"].as_str().unwrap()])).unwrap();
+            let reason = watched.dimensions.get(REASON).cloned().unwrap_or_default();
+            (watched.name, reason)
+        })
+        .collect();
+    let expected = [
+        ("Errors", ""),
+        ("Duration", ""),
+        (Metric::Rejected.name(), Rejection::NoKeys.label()),
+        (Metric::Rejected.name(), Rejection::NotStored.label()),
+        (Metric::Rejected.name(), Rejection::Fault.label()),
+        (Metric::StoredSpilled.name(), ""),
+    ];
+    assert_eq!(called_back_by, expected.map(|(name, reason)| (name.to_owned(), reason.to_owned())).into());
+}
+
+/// A parameter's allowed values and the values that a mapping has for them.
+fn mapped(template: &Value, parameter: &str, mapping: &str, to: &str) -> Vec<(String, String)> {
+    let allowed = template["Parameters"][parameter]["AllowedValues"].as_array().unwrap();
+    let mapping = template["Mappings"][mapping].as_object().unwrap();
+    assert_eq!(mapping.len(), allowed.len(), "{parameter}");
+    let allowed = allowed.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    allowed.map(|value| (value.clone(), mapping[&value][to].as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn every_value_of_a_mapped_parameter_has_its_meaning() {
+    let template = template();
+    for (minutes, seconds) in mapped(&template, "QueueAgeAlarmMinutes", "Seconds", "Of") {
+        assert_eq!(minutes.parse::<u32>().unwrap() * 60, seconds.parse::<u32>().unwrap());
+    }
+    let gradual = mapped(&template, "Deployment", "Deployments", "Gradual");
+    for (deployment, gradual) in &gradual {
+        assert_eq!(gradual, if deployment == "AllAtOnce" { "false" } else { "true" });
+    }
+    assert_ne!(template["Parameters"]["Deployment"]["Default"], "AllAtOnce");
+}
+
+#[test]
+fn no_alarm_looks_back_further_than_cloudwatch_does() {
+    const HOUR: u64 = 3_600;
+    let template = template();
+    for (name, alarm) in alarms(&template) {
+        let period = alarm["Period"].as_u64().unwrap_or(HOUR);
+        let periods = match &alarm["EvaluationPeriods"] {
+            Value::Number(periods) => periods.as_u64(),
+            parameter => template["Parameters"][parameter["Ref"].as_str().unwrap()]["MaxValue"].as_u64(),
+        };
+        let longest = if period < HOUR { 24 * HOUR } else { 7 * 24 * HOUR };
+        assert!(period * periods.unwrap() <= longest, "{name}");
+    }
+}

@@ -1,0 +1,162 @@
+//! The redelivery with the SDK's real clients: what was spilled becomes the message that it was to be.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use flinks_dev::{
+    sign,
+    stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET},
+};
+use flinks_webhooks::{
+    config::RedeliveryConfig,
+    redelivery::{AwsRedelivery, Budget, Summary},
+    storage::{PayloadStore, Storage, StoredAs},
+};
+use local_aws::{Calls, Fault, Operation, StoredMessage};
+
+use crate::support::Bench;
+
+const INLINE: &[u8] = r#"{"ResponseType":"KYC","Tag":"Zoé","RequestId":"r","Login":{"Id":"l"}}"#.as_bytes();
+/// An illegal character: goes through the bucket.
+const OFFLOADED: &[u8] = "{\"ResponseType\":\"KYC\",\"Tag\":\"\u{FFFF}\"}".as_bytes();
+const PAY: &[u8] = br#"{"sessionId":"s","status":"Completed"}"#;
+/// Not JSON: what kind it was is in its key alone.
+const ODD_PAY: &[u8] = b"paid";
+
+async fn post_pay(bench: &Bench, body: &[u8]) -> Option<StoredAs> {
+    bench.post(&[("X-Webhook-Signature", &sign::pay(body, PAY_SIGNING_SECRET))], body).await.record.stored_as
+}
+
+/// Takes each of the four bodies, and says how each was stored.
+async fn post_all(bench: &Bench) -> Vec<Option<StoredAs>> {
+    vec![
+        bench.post_signed(INLINE).await.record.stored_as,
+        bench.post_signed(OFFLOADED).await.record.stored_as,
+        post_pay(bench, PAY).await,
+        post_pay(bench, ODD_PAY).await,
+    ]
+}
+
+fn redelivery(bench: &Bench) -> AwsRedelivery {
+    AwsRedelivery::on_aws(&config(bench))
+}
+
+fn config(bench: &Bench) -> RedeliveryConfig {
+    bench.stack.redelivery_config().unwrap()
+}
+
+async fn run(bench: &Bench) -> Summary {
+    let budget = Budget::until(SystemTime::now() + Duration::from_secs(300));
+    redelivery(bench).run(budget).await.unwrap()
+}
+
+fn undelivered(bench: &Bench) -> Vec<String> {
+    let objects = bench.aws().objects(PAYLOAD_BUCKET);
+    objects.into_keys().filter(|key| key.starts_with("undelivered/")).collect()
+}
+
+/// What a consumer sees of a message; when it was received differs from one callback to the next.
+fn seen(bench: &Bench, message: &StoredMessage) -> (Vec<u8>, BTreeMap<String, String>) {
+    let mut attributes: BTreeMap<_, _> =
+        message.attributes.iter().map(|(name, value)| (name.clone(), format!("{value:?}"))).collect();
+    attributes.remove("ReceivedAt").unwrap();
+    (bench.payload(message), attributes)
+}
+
+#[tokio::test]
+async fn what_was_spilled_becomes_the_message_that_it_was_to_be() {
+    let straight = Bench::start().await;
+    post_all(&straight).await;
+
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    assert_eq!(post_all(&bench).await, [Some(StoredAs::Spilled); 4]);
+    bench.aws().clear_faults();
+    let objects = bench.aws().objects(PAYLOAD_BUCKET);
+    let summary = run(&bench).await;
+    assert_eq!((summary.found, summary.sent, summary.left, summary.failed), (4, 4, 0, 0), "{summary:?}");
+    assert!(undelivered(&bench).is_empty());
+
+    let (was_to_be, is) = (straight.messages(), bench.messages());
+    assert_eq!(is.len(), 4);
+    for (kind, message) in &is {
+        let seen_now = seen(&bench, message);
+        let same = |(other, was): &&(_, StoredMessage)| other == kind && seen(&straight, was) == seen_now;
+        assert_eq!(was_to_be.iter().filter(same).count(), 1, "{message:?}");
+        let id = &message.attributes["DeliveryId"].value;
+        let spilled = &objects[&format!("undelivered/{}/{id}", kind.queue())];
+        assert_eq!(message.attributes["ReceivedAt"].value, spilled.metadata["received-at"]);
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_removed_only_after_its_queue_took_it() {
+    for fault in [Fault::Error, Fault::Hang, Fault::Reset] {
+        let bench = Bench::start().await;
+        bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Error);
+        bench.post_signed(INLINE).await;
+        bench.aws().fault(Operation::SendMessage, Calls::All, fault);
+        let summary = run(&bench).await;
+        assert_eq!((summary.sent, summary.failed, summary.left), (0, 1, 1), "{fault:?}");
+        assert_eq!(undelivered(&bench).len(), 1, "{fault:?}");
+        bench.aws().clear_faults();
+        assert_eq!(run(&bench).await.sent, 1, "{fault:?}");
+        assert!(undelivered(&bench).is_empty(), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_runs_at_once_lose_nothing() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    post_all(&bench).await;
+    bench.aws().clear_faults();
+    let (one, other) = tokio::join!(run(&bench), run(&bench));
+    assert!(one.failed == 0 && other.failed == 0 && one.left == 0 && other.left == 0, "{one:?} {other:?}");
+    assert!(undelivered(&bench).is_empty());
+    let mut bodies: Vec<_> = bench.messages().iter().map(|(_, message)| bench.payload(message)).collect();
+    bodies.sort();
+    bodies.dedup();
+    let mut expected = [INLINE, OFFLOADED, PAY, ODD_PAY].map(<[u8]>::to_vec);
+    expected.sort();
+    assert_eq!(bodies, expected);
+}
+
+#[tokio::test]
+async fn a_half_written_object_stays_and_is_told_of() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Error);
+    bench.post_signed(INLINE).await;
+    bench.aws().clear_faults();
+    let key = undelivered(&bench).remove(0);
+    let metadata = [("signature-form", "raw"), ("received-at", "2026-01-01T00:00:00.000Z")];
+    let store = Storage::new(&config(&bench)).payloads;
+    store.put(&key, INLINE.split_at(10).0.to_vec().into(), &metadata).await.unwrap();
+    let summary = run(&bench).await;
+    assert_eq!((summary.sent, summary.damaged, &summary.damaged_keys), (0, 1, &vec![key.clone()]));
+    assert_eq!(undelivered(&bench), [key]);
+    assert!(bench.messages().is_empty());
+}
+
+#[tokio::test]
+async fn more_than_a_page_is_sent_on() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    for number in 0..1_100 {
+        bench.post_signed(format!(r#"{{"ResponseType":"KYC","RequestId":"{number}"}}"#).as_bytes()).await;
+    }
+    bench.aws().clear_faults();
+    let summary = run(&bench).await;
+    assert_eq!((summary.found, summary.sent, summary.left), (1_100, 1_100, 0));
+    assert_eq!(bench.messages().len(), 1_100);
+}
+
+#[tokio::test]
+async fn a_bucket_that_cannot_be_listed_is_an_error() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::ListObjectsV2, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    let failed = redelivery(&bench).run(Budget::until(SystemTime::now() + Duration::from_secs(300))).await;
+    assert_eq!(failed.unwrap_err().code.as_deref(), Some("AccessDenied"));
+}

@@ -1,0 +1,115 @@
+//! Lambda and API Gateway: instances of the receiver that serve one callback at a time, start cold, are reused, crash
+//! and go.
+
+use std::{sync::Arc, time::Duration};
+
+use flinks_webhooks::{AwsReceiver, answer::Answer, aws::Aws, callback::GatewayEvent, record::Record};
+use rand::RngExt;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::{
+    line::Line,
+    world::{World, lock},
+};
+use crate::support::crashing;
+
+/// `Timeout` of the function.
+const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long API Gateway waits.
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an instance without work is kept.
+const KEPT_IDLE: Duration = Duration::from_secs(20 * 60);
+/// Of all instances after a callback.
+const RECYCLED: f64 = 0.005;
+
+/// The instances without work, the one that was used last at the end.
+#[derive(Default)]
+pub struct Fleet {
+    idle: Vec<Instance>,
+    /// Counts instances.
+    started: u32,
+    /// Counts deployments.
+    version: u32,
+}
+
+struct Instance {
+    receiver: AwsReceiver,
+    line: Arc<Line>,
+    version: u32,
+    used: Duration,
+}
+
+/// What the gateway saw of an invocation.
+pub enum Outcome {
+    Answered(Answer, Box<Record>),
+    Crashed,
+    TimedOut,
+}
+
+pub struct Invocation {
+    pub outcome: Outcome,
+    pub started: Duration,
+    /// The instance's.
+    pub line: Arc<Line>,
+}
+
+impl Fleet {
+    /// A new version of the function: no instance of the old one serves from now on.
+    pub fn deploy(&mut self) {
+        self.version += 1;
+        self.idle.clear();
+    }
+}
+
+/// Hands an event to an instance. With `crash`, the instance is gone after so many polls, if it is not done by then.
+pub async fn invoke(world: &Arc<World>, event: &[u8], crash: Option<u32>) -> Invocation {
+    let started = world.now();
+    let callback = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event)).unwrap().0;
+    let (instance, is_cold) = instance(world);
+    let mut record = Record::default();
+    let work = async {
+        if is_cold {
+            instance.receiver.prepare().await;
+        }
+        timeout(FUNCTION_TIMEOUT, instance.receiver.receive(callback, &mut record)).await
+    };
+    let outcome = match timeout(GATEWAY_TIMEOUT, crashing(crash, work)).await {
+        Ok(Some(Ok(answer))) => Outcome::Answered(answer, Box::new(record)),
+        Ok(Some(Err(_))) | Err(_) => Outcome::TimedOut,
+        Ok(None) => Outcome::Crashed,
+    };
+    let line = Arc::clone(&instance.line);
+    if matches!(outcome, Outcome::Answered(..)) {
+        put_back(world, instance);
+    }
+    Invocation { outcome, started, line }
+}
+
+/// An instance for one callback, and whether it is a new one.
+fn instance(world: &Arc<World>) -> (Instance, bool) {
+    let now = world.now();
+    let mut fleet = lock(&world.fleet);
+    fleet.idle.retain(|instance| now - instance.used < KEPT_IDLE);
+    if let Some(instance) = fleet.idle.pop() {
+        return (instance, false);
+    }
+    world.count("instance: cold start");
+    fleet.started += 1;
+    let line = Line::new(world, format!("instance {}", fleet.started));
+    let (http, region) = line.client(world);
+    let mut config = world.config.clone();
+    config.aws.region = region;
+    let receiver = AwsReceiver::on(Aws::over(http, &config), &config);
+    (Instance { receiver, line, version: fleet.version, used: now }, true)
+}
+
+fn put_back(world: &World, mut instance: Instance) {
+    let is_recycled = world.draw(|rng| rng.random_bool(RECYCLED));
+    let mut fleet = lock(&world.fleet);
+    if is_recycled || instance.version != fleet.version {
+        return world.count("instance: recycled");
+    }
+    instance.used = world.now();
+    fleet.idle.push(instance);
+}

@@ -1,0 +1,270 @@
+//! Flinks: callbacks of all kinds, signed in all ways, sent again by Flinks' own rules.
+
+use std::{sync::Arc, time::Duration};
+
+use flinks_dev::{
+    payload::{Options, PayloadKind, generate, generator},
+    sign,
+};
+use flinks_webhooks::{
+    answer::{Answer, Rejection},
+    kind::Kind,
+    signature::{Form, Refusal, Scheme},
+};
+use local_lambda::gateway::{HttpRequest, event};
+use rand::{Rng, RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
+use sha2::{Digest, Sha256};
+use tokio::time::sleep;
+
+use super::{
+    DAY, HOUR, MINUTE, SENDING,
+    fleet::{Invocation, Outcome, invoke},
+    keys,
+    weather::Service,
+    world::{World, lock},
+};
+
+/// Of all invocations, by Flinks or not.
+const CRASHES: f64 = 0.015;
+/// Polls that most callbacks are done within.
+const POLLS: u32 = 12;
+/// Attempts from this one on meet no crash: Flinks' last ones are for the outages.
+const SPARED: u32 = 7;
+/// How long an instance acts on a failed fetch of the keys: half a minute, after up to nine seconds, and then some.
+const KEYS_RECALL: Duration = Duration::from_secs(60);
+
+/// What Flinks does about an attempt that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// Aggregation: ten attempts.
+    Ten,
+    /// The status of a guaranteed EFT session: none.
+    None,
+    /// A guarantee offer: three attempts.
+    Three,
+}
+
+impl Retries {
+    fn attempts(self) -> u32 {
+        match self {
+            Self::Ten => 10,
+            Self::None => 1,
+            Self::Three => 3,
+        }
+    }
+}
+
+/// A callback as it is to be sent, and what is to become of it.
+struct Callback {
+    retries: Retries,
+    scheme: Scheme,
+    body: Vec<u8>,
+    /// JSON is sent as such, the rest without a content type.
+    is_json: bool,
+    /// SQS cannot carry it.
+    is_odd: bool,
+    /// Signed over the ASCII reading.
+    is_ascii: bool,
+    /// Signed under the other name of the header.
+    is_alias: bool,
+    /// Signed with the old key for hours after a rotation.
+    is_late: bool,
+    kind: Kind,
+}
+
+/// A callback that Flinks is done with.
+pub struct Delivery {
+    pub index: u64,
+    pub delivery_id: String,
+    pub kind: Kind,
+    pub form: Form,
+    /// Some attempt was answered with 200.
+    pub is_stored: bool,
+}
+
+impl Callback {
+    fn drawn(rng: &mut ChaCha8Rng) -> Self {
+        let kind = match rng.random_range(0..100) {
+            0..30 => PayloadKind::Kyc,
+            30..65 => PayloadKind::AccountsDetail,
+            65..68 => PayloadKind::Investments,
+            68..90 => PayloadKind::Pay,
+            90..95 => PayloadKind::UploadFraud,
+            _ => PayloadKind::Unknown,
+        };
+        let scheme = kind.scheme();
+        let retries = match scheme {
+            Scheme::Aggregation => Retries::Ten,
+            Scheme::Pay => *[Retries::None, Retries::Three].choose(rng).unwrap(),
+        };
+        let size = match rng.random_range(0..1000) {
+            0..40 => Some(rng.random_range(5_000..40_000)),
+            40..44 => Some(rng.random_range(100_000..400_000)),
+            44 => Some(rng.random_range(1_050_000..1_200_000)),
+            _ => None,
+        };
+        let oddity = rng.random_range(0..100);
+        let tag = (oddity == 0).then(|| "not a character: \u{FFFF}".to_owned());
+        let mut body = generate(kind, &Options { size, tag, login_id: None }, rng).into_bytes();
+        let mut received_as = kind.received_as();
+        if oddity == 1 {
+            body.insert(0, 0xFF);
+        } else if oddity == 2 && rng.random_bool(0.3) {
+            body.clear();
+        }
+        let text = str::from_utf8(&body).ok();
+        if scheme == Scheme::Aggregation && text.is_none_or(str::is_empty) {
+            received_as = Kind::Unclassified;
+        }
+        Self {
+            retries,
+            scheme,
+            is_json: text.is_some(),
+            is_odd: text.is_none_or(|text| text.is_empty() || text.contains('\u{FFFF}')) || body.len() > 1_048_000,
+            is_ascii: scheme == Scheme::Aggregation
+                && text.is_some_and(|text| !text.is_ascii())
+                && rng.random_bool(0.4),
+            is_alias: rng.random_bool(0.1),
+            is_late: rng.random_bool(0.25),
+            kind: received_as,
+            body,
+        }
+    }
+
+    fn form(&self) -> Form {
+        match self.scheme {
+            Scheme::Pay => Form::Pay,
+            Scheme::Aggregation if self.is_ascii => Form::Ascii,
+            Scheme::Aggregation => Form::Raw,
+        }
+    }
+
+    /// The event of an attempt that Flinks signs with this secret.
+    fn event(&self, secret: &str) -> Vec<u8> {
+        let text = || str::from_utf8(&self.body).unwrap();
+        let (header, signature) = match self.form() {
+            Form::Pay => ("X-Webhook-Signature", sign::pay(&self.body, secret)),
+            Form::Ascii => ("flinks-authenticity-key", sign::ascii(text(), secret)),
+            Form::Raw if self.is_alias => ("X-Flinks-Signature", sign::aggregation(&self.body, secret)),
+            Form::Raw => ("flinks-authenticity-key", sign::aggregation(&self.body, secret)),
+        };
+        let content_type = if self.is_json { "application/json; charset=utf-8" } else { "application/octet-stream" };
+        posted(&[("Content-Type", content_type), (header, &signature)], &self.body)
+    }
+}
+
+/// The event of a request.
+pub fn posted(headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let request = HttpRequest {
+        method: "POST",
+        path: "/webhooks/flinks",
+        headers,
+        body,
+        request_id: Some("simulated"),
+        time_epoch: Some(0),
+        ..HttpRequest::default()
+    };
+    serde_json::to_vec(&event(&request)).unwrap()
+}
+
+/// More than half come in bursts between four and eight in the morning.
+fn arrival(rng: &mut impl Rng) -> Duration {
+    if rng.random_bool(0.4) {
+        return rng.random_range(Duration::ZERO..SENDING);
+    }
+    let night = DAY * rng.random_range(0..3) + 4 * HOUR;
+    night + 5 * MINUTE * rng.random_range(0..48) + rng.random_range(Duration::ZERO..Duration::from_secs(4))
+}
+
+/// When an instance is to crash, if it is.
+pub fn crash(world: &World) -> Option<u32> {
+    let is_to = world.now() < SENDING && world.draw(|rng| rng.random_bool(CRASHES));
+    is_to.then(|| world.draw(|rng| rng.random_range(0..=POLLS)))
+}
+
+/// Sends one callback until it is answered with 200 or Flinks gives up.
+pub async fn send(world: Arc<World>, index: u64) {
+    let rng = &mut generator(world.seed, index);
+    world.sleep_until(arrival(rng)).await;
+    let callback = Callback::drawn(rng);
+    let delivery_id = hex::encode(Sha256::digest(&callback.body));
+    let mut is_stored = false;
+    for attempt in 1..=callback.retries.attempts() {
+        let rotation = world.rotations.of(callback.scheme);
+        let is_new = rotation.is_signed(world.now(), callback.is_late);
+        let secret = if is_new { keys::new(callback.scheme) } else { keys::old(callback.scheme) };
+        let crash = if attempt < SPARED { crash(&world) } else { None };
+        let invocation = invoke(&world, &callback.event(secret), crash).await;
+        let judged = judge(&world, &callback, &invocation);
+        world.note(&format!("callback {index} {delivery_id} attempt {attempt}: {judged:?}"));
+        match judged {
+            Judged::Stored => {
+                is_stored = true;
+                let first = if attempt == 1 { "at the first attempt" } else { "at a later attempt" };
+                world.count(format!("callback stored: {first}"));
+                if !is_new && world.now() > rotation.stored {
+                    world.count("signed with the old key after the rotation: stored");
+                }
+                break;
+            }
+            Judged::Failed(cause) => world.count(format!("attempt {cause}")),
+            Judged::Inexplicable => {
+                world.violation(&format!(
+                    "callback {index} ({}): attempt {attempt} failed without a cause",
+                    callback.kind.label()
+                ));
+            }
+        }
+        sleep(30 * MINUTE).await;
+    }
+    if !is_stored {
+        match callback.retries {
+            Retries::Ten => world.violation(&format!("callback {index}: lost, though Flinks sent it ten times")),
+            Retries::Three => world.count("callback lost: sent three times"),
+            Retries::None => world.count("callback lost: sent once"),
+        }
+    }
+    let delivery = Delivery { index, delivery_id, kind: callback.kind, form: callback.form(), is_stored };
+    lock(&world.deliveries).push(delivery);
+}
+
+/// What to think of an attempt.
+#[derive(Debug)]
+enum Judged {
+    /// 200.
+    Stored,
+    /// It failed, for a cause that was in force.
+    Failed(&'static str),
+    /// It failed, and should not have.
+    Inexplicable,
+}
+
+fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Judged {
+    let (answer, record) = match &invocation.outcome {
+        Outcome::Answered(answer, record) => (*answer, record),
+        Outcome::Crashed => return Judged::Failed("lost: crash"),
+        // The receiver answers in time, whatever AWS does.
+        Outcome::TimedOut => return Judged::Inexplicable,
+    };
+    let failed = |service| invocation.line.had_fault_of(service, invocation.started);
+    let keys_failed = invocation.line.had_fault_of(Service::Secrets, invocation.started.saturating_sub(KEYS_RECALL));
+    match (answer, record.rejection) {
+        (Answer::Stored, None) => {
+            world.count("attempt 200");
+            world.count(format!("stored as {}", record.stored_as.unwrap().label()));
+            Judged::Stored
+        }
+        (Answer::Unavailable, Some(Rejection::NotStored))
+            if failed(Service::S3) && (failed(Service::Sqs) || callback.is_odd) =>
+        {
+            Judged::Failed("503: not stored")
+        }
+        (Answer::Unavailable, Some(Rejection::NoKeys)) if keys_failed => Judged::Failed("503: no keys"),
+        (Answer::Unauthorized, Some(Rejection::Refused(Refusal::Wrong)))
+            if keys_failed && world.now() > world.rotations.of(callback.scheme).stored =>
+        {
+            Judged::Failed("401: rotation not readable")
+        }
+        _ => Judged::Inexplicable,
+    }
+}

@@ -1,0 +1,91 @@
+//! Who forges: bodies that Flinks never sent, with everything in the headers that could be mistaken for its signature.
+
+use std::{sync::Arc, time::Duration};
+
+use flinks_dev::{
+    payload::{Options, PayloadKind, generate, generator},
+    sign,
+};
+use flinks_webhooks::{answer::Answer, signature::Scheme};
+use rand::{RngExt, seq::IndexedRandom};
+
+use super::{
+    MINUTE, SENDING,
+    fleet::{Outcome, invoke},
+    flinks::{crash, posted},
+    keys,
+    world::World,
+};
+
+/// The streams of the forgeries' payloads, apart from those of the callbacks.
+const STREAMS: u64 = 1 << 40;
+
+/// Of all forgeries. They use up the fetches of newer keys when those are needed.
+const DURING_A_ROTATION: f64 = 0.1;
+
+/// Sends one forgery, some time.
+pub async fn send(world: Arc<World>, index: u64) {
+    let rng = &mut generator(world.seed, STREAMS + index);
+    let (kind, header) = *[(PayloadKind::Kyc, "flinks-authenticity-key"), (PayloadKind::Pay, "X-Webhook-Signature")]
+        .choose(rng)
+        .unwrap();
+    let scheme = kind.scheme();
+    let at = if rng.random_bool(DURING_A_ROTATION) {
+        world.rotations.of(scheme).stored + rng.random_range(Duration::ZERO..3 * MINUTE)
+    } else {
+        rng.random_range(Duration::ZERO..SENDING)
+    };
+    world.sleep_until(at).await;
+    let body = generate(kind, &Options::default(), rng).into_bytes();
+    let sign = |body: &[u8], secret: &str| match scheme {
+        Scheme::Aggregation => sign::aggregation(body, secret),
+        Scheme::Pay => sign::pay(body, secret),
+    };
+    let current = |scheme| {
+        let is_new = world.now() >= world.rotations.of(scheme).stored;
+        if is_new { keys::new(scheme) } else { keys::old(scheme) }
+    };
+    let other = match scheme {
+        Scheme::Aggregation => Scheme::Pay,
+        Scheme::Pay => Scheme::Aggregation,
+    };
+    let (sort, signatures) = match rng.random_range(0..7) {
+        0 => ("wrong key", vec![sign(&body, "guessed")]),
+        1 if world.now() > world.rotations.of(scheme).over() => {
+            ("key beyond its days", vec![sign(&body, keys::old(scheme))])
+        }
+        2 => ("another scheme's key", vec![sign(&body, current(other))]),
+        3 => ("no signature", vec![]),
+        4 => ("malformed signature", vec![sign(&body, current(scheme))[1..].to_owned()]),
+        5 => {
+            let valid = sign(&body, current(scheme));
+            ("two signatures", vec![valid.clone(), valid])
+        }
+        _ => {
+            // Signed by Flinks, and then changed.
+            let mut sent = body.clone();
+            let place = rng.random_range(0..sent.len());
+            sent[place] ^= 1;
+            ("tampered body", vec![sign(&sent, current(scheme))])
+        }
+    };
+    let mut headers = vec![("Content-Type", "application/json")];
+    headers.extend(signatures.iter().map(|signature| (header, signature.as_str())));
+    let invocation = invoke(&world, &posted(&headers, &body), crash(&world)).await;
+    world.count(format!("forgery: {sort}"));
+    let told = match invocation.outcome {
+        Outcome::Answered(Answer::Stored, _) => {
+            world.violation(&format!("forgery {index} got in: {sort}"));
+            "200"
+        }
+        Outcome::Answered(Answer::Unauthorized, _) => "401",
+        Outcome::Answered(Answer::Unavailable, _) => "503",
+        Outcome::Crashed => "crash",
+        Outcome::Answered(Answer::BadRequest | Answer::Forbidden, _) | Outcome::TimedOut => {
+            world.violation(&format!("forgery {index}, {sort}, is neither refused nor told to come again"));
+            "neither"
+        }
+    };
+    world.note(&format!("forgery {index} {sort}: {told}"));
+    world.count(format!("forgery answered: {told}"));
+}

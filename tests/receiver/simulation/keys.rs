@@ -1,0 +1,102 @@
+//! The keys of both schemes, and their rotation in the middle: the customer stores a new value, Flinks signs with it
+//! some time later, and for some callbacks hours later.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use flinks_dev::stack::{PAY_SIGNING_SECRET, PAY_SIGNING_SECRET_ID, SIGNING_SECRET, SIGNING_SECRET_ID};
+use flinks_webhooks::signature::Scheme;
+use rand::{Rng, RngExt};
+
+use super::{
+    DAY, HOUR, MINUTE,
+    world::{World, lock},
+};
+
+/// When what happens to a scheme's key.
+#[derive(Clone, Copy)]
+pub struct Rotation {
+    /// The customer stores the new one.
+    pub stored: Duration,
+    /// Flinks signs with it...
+    signed: Duration,
+    /// ...for all callbacks.
+    signed_for_all: Duration,
+}
+
+impl Rotation {
+    fn drawn(rng: &mut impl Rng) -> Self {
+        let stored = rng.random_range(26 * HOUR..40 * HOUR);
+        // A minute at least: the receiver asks for newer keys at most every half a minute.
+        let signed = stored + rng.random_range(MINUTE..2 * HOUR);
+        Self { stored, signed, signed_for_all: signed + rng.random_range(2 * HOUR..8 * HOUR) }
+    }
+
+    /// From when the old key is worth nothing: a day is what this stack allows it, and then some.
+    pub fn over(self) -> Duration {
+        self.stored + DAY + MINUTE
+    }
+
+    /// Whether Flinks signs with the new key; `late` for the callbacks that it is late with.
+    pub fn is_signed(self, at: Duration, late: bool) -> bool {
+        at >= if late { self.signed_for_all } else { self.signed }
+    }
+}
+
+pub struct Rotations {
+    aggregation: Rotation,
+    pay: Rotation,
+}
+
+impl Rotations {
+    pub fn drawn(rng: &mut impl Rng) -> Self {
+        Self { aggregation: Rotation::drawn(rng), pay: Rotation::drawn(rng) }
+    }
+
+    pub fn of(&self, scheme: Scheme) -> Rotation {
+        match scheme {
+            Scheme::Aggregation => self.aggregation,
+            Scheme::Pay => self.pay,
+        }
+    }
+}
+
+pub fn old(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Aggregation => SIGNING_SECRET,
+        Scheme::Pay => PAY_SIGNING_SECRET,
+    }
+}
+
+pub fn new(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Aggregation => "the-signing-secret-that-follows",
+        Scheme::Pay => "the-pay-signing-secret-that-follows",
+    }
+}
+
+/// Rotates both keys, and ends the days of the old ones.
+pub async fn rotate(world: Arc<World>) {
+    let both = [(Scheme::Aggregation, SIGNING_SECRET_ID), (Scheme::Pay, PAY_SIGNING_SECRET_ID)];
+    let mut steps: Vec<_> = both
+        .into_iter()
+        .flat_map(|(scheme, id)| {
+            let rotation = world.rotations.of(scheme);
+            [(rotation.stored, scheme, id, true), (rotation.over(), scheme, id, false)]
+        })
+        .collect();
+    steps.sort_by_key(|(at, ..)| *at);
+    for (at, scheme, id, stores) in steps {
+        world.sleep_until(at).await;
+        if stores {
+            world.stack.aws.put_secret_value(id, new(scheme));
+        } else {
+            // The receiver takes the time of day from the machine, on which no days have passed. What it has in memory
+            // does not age either, so that the function is deployed anew as well.
+            world.stack.aws.set_secret_created(id, "AWSCURRENT", SystemTime::now() - 2 * DAY);
+            lock(&world.fleet).deploy();
+        }
+    }
+}

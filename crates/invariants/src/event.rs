@@ -16,7 +16,7 @@ use crate::{
     },
     proof::in_hex,
     stored::Authentic,
-    world::{Outcome, Service, World, secrets},
+    world::{Outcome, Service, World, is_allowed, secrets},
 };
 
 /// Text that only bodies have. Wherever else it turns up, a body has leaked.
@@ -62,8 +62,10 @@ pub fn check(input: &[u8]) {
                 let reason = outcome.record.rejection.map(|rejection| rejection.label());
                 assert_eq!((status, reason), (refused.status, Some(refused.reason)));
             }
-            let free =
-                matches!(refused.reason, "not-http" | "not-base64" | "signature-missing" | "signature-malformed");
+            let free = matches!(
+                refused.reason,
+                "not-http" | "not-base64" | "source-not-allowed" | "signature-missing" | "signature-malformed"
+            );
             // Both stages of both schemes, once and once again.
             let most = if free { 0 } else { 8 };
             assert!(is_odd || outcome.done.fetches <= most, "{} calls for a refusal", outcome.done.fetches);
@@ -81,6 +83,9 @@ struct Refused {
 impl World {
     /// The form in which a request is proven here, as its headers and the keys have it.
     fn form_of(&self, request: &Request) -> Result<&'static str, Refused> {
+        if self.has_allowed_sources && !request.source.is_some_and(is_allowed) {
+            return Err(Refused { status: 403, reason: "source-not-allowed" });
+        }
         let claims = signature::claims(&request.headers).map_err(|none| match none {
             NoClaim::Missing => Refused { status: 401, reason: "signature-missing" },
             NoClaim::Malformed => Refused { status: 401, reason: "signature-malformed" },
@@ -116,8 +121,8 @@ impl World {
     }
 }
 
-/// The event, and the words on its last line.
-fn split(input: &[u8]) -> (&[u8], &[u8]) {
+/// An input's event, and the words on its last line with the line feed before them.
+pub fn split(input: &[u8]) -> (&[u8], &[u8]) {
     let line = input.windows(2).rposition(|pair| pair == b"\n#");
     line.and_then(|line| input.split_at_checked(line)).unwrap_or((input, &[]))
 }
@@ -137,6 +142,8 @@ fn world(words: &[u8]) -> World {
             b"no-pay-secret" => world.no_pay_secret = true,
             b"rotates" => world.rotates = true,
             b"previous-expired" => world.previous_is_expired = true,
+            b"queue-stutters" => world.queues = Service::Stutters,
+            b"allowed-sources" => world.has_allowed_sources = true,
             b"ascii-off" => world.no_ascii_reading = true,
             _ => {}
         }
@@ -208,6 +215,7 @@ fn check_answer(answer: Answer) {
         200 => r#"{"status":"stored"}"#,
         400 => r#"{"error":"bad request"}"#,
         401 => r#"{"error":"unauthorized"}"#,
+        403 => r#"{"error":"forbidden"}"#,
         503 => r#"{"error":"unavailable"}"#,
         status => panic!("an answer of {status}"),
     };

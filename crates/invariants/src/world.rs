@@ -3,6 +3,7 @@
 use std::{
     cell::OnceCell,
     future::pending,
+    net::IpAddr,
     sync::Mutex,
     time::{Duration, SystemTime},
 };
@@ -19,6 +20,7 @@ use flinks_webhooks::{
     message::Attribute,
     record::Record,
     signature::Scheme,
+    source::AllowedSources,
     storage::{PayloadStore, Queues, Storage},
 };
 use serde::Deserialize;
@@ -29,6 +31,20 @@ use crate::model::{payload::MAPPED, signature, sqs};
 
 /// The bucket's name.
 pub const BUCKET: &str = "payloads";
+
+/// The networks that may send, where there is a list.
+const ALLOWED: &str = "192.0.2.0/24,2001:db8::/32";
+
+/// Whether an address is in one of [`ALLOWED`].
+pub fn is_allowed(source: IpAddr) -> bool {
+    match source {
+        IpAddr::V4(address) => address.octets().starts_with(&[192, 0, 2]),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => is_allowed(address.into()),
+            None => address.segments().starts_with(&[0x2001, 0xDB8]),
+        },
+    }
+}
 
 /// A scheme's secrets: the current one and the one before.
 pub fn secrets(scheme: signature::Scheme) -> [&'static str; 2] {
@@ -53,12 +69,14 @@ pub enum Service {
     Hangs,
     /// A queue that does not take the content, but does take a pointer. Anything else is none of it: it works.
     Refuses,
+    /// A queue that throttles the first call. Anything else works.
+    Stutters,
 }
 
 impl Service {
     async fn call(self, operation: &'static str) -> Result<(), AwsError> {
         match self {
-            Self::Works | Self::Refuses => Ok(()),
+            Self::Works | Self::Refuses | Self::Stutters => Ok(()),
             Self::Fails => Err(AwsError::new(operation, Reason::Service)),
             Self::Hangs => pending().await,
         }
@@ -77,6 +95,8 @@ pub struct World {
     /// The time in which the previous keys are accepted is over.
     pub previous_is_expired: bool,
     pub no_ascii_reading: bool,
+    /// Only [`ALLOWED`] may send.
+    pub has_allowed_sources: bool,
     done: Mutex<Done>,
 }
 
@@ -85,6 +105,8 @@ pub struct World {
 pub struct Done {
     pub messages: Vec<Sent>,
     pub objects: Vec<Put>,
+    /// Calls to put a message on a queue.
+    sends: usize,
     /// Calls to fetch a secret, of both schemes.
     pub fetches: usize,
     /// Calls to fetch the current secret: of aggregation, of Pay.
@@ -132,6 +154,10 @@ impl World {
             mapped(),
             Storage { queues: &self, payloads: &self },
         );
+        let receiver = match self.has_allowed_sources {
+            true => receiver.only_from(AllowedSources::parse(ALLOWED).expect("a list of networks")),
+            false => receiver,
+        };
         let mut record = Record::default();
         let answer =
             RUNTIME.with(|runtime| runtime.get_or_init(paused).block_on(receiver.receive(event.0, &mut record)));
@@ -179,12 +205,21 @@ impl Queues for &World {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
+        let mut first = false;
+        self.note(|done| {
+            first = done.sends == 0;
+            done.sends += 1;
+        });
         self.queues.call("SendMessage").await?;
+        let failed =
+            |code: &str| AwsError { code: Some(code.to_owned()), ..AwsError::new("SendMessage", Reason::Service) };
+        if self.queues == Service::Stutters && first {
+            return Err(failed("RequestThrottled"));
+        }
         if self.queues == Service::Refuses
             && !attributes.iter().any(|attribute| attribute.name == "ExtendedPayloadSize")
         {
-            let code = Some("InvalidMessageContents".to_owned());
-            return Err(AwsError { code, ..AwsError::new("SendMessage", Reason::Service) });
+            return Err(failed("InvalidMessageContents"));
         }
         let attributes = attributes
             .iter()

@@ -1,7 +1,9 @@
 //! The event of an HTTP request, as API Gateway documents it for payload formats 2.0 and 1.0.
 
+use std::net::IpAddr;
+
 use super::{
-    json::{Document, Token, Value, elements, last, members},
+    json::{Document, Token, Value, elements, members},
     signature::{self, Header},
 };
 
@@ -11,6 +13,8 @@ pub struct Request {
     /// The values of the headers that can carry a signature.
     pub headers: Vec<(Header, Vec<u8>)>,
     pub body: Vec<u8>,
+    /// The address of the connection, where it is one.
+    pub source: Option<IpAddr>,
     /// API Gateway's id of the request, where it looks like one.
     pub id: Option<String>,
 }
@@ -28,7 +32,8 @@ const LONGEST_ID: usize = 64;
 /// Reads an event; whatever follows it is ignored.
 pub fn read(event: &Document) -> Result<Request, NoRequest> {
     let members = members(&event.tokens).ok_or(NoRequest::NotHttp)?;
-    let (mut body, mut is_base64, mut single, mut multi, mut id) = (Vec::new(), false, Vec::new(), Vec::new(), None);
+    let (mut body, mut is_base64, mut single, mut multi) = (Vec::new(), false, Vec::new(), Vec::new());
+    let mut context = Context::default();
     let mut is_http = false;
     // In their order: one that is not what it should be makes the whole no event, also where a later one replaces it.
     for (key, value) in members {
@@ -37,7 +42,7 @@ pub fn read(event: &Document) -> Result<Request, NoRequest> {
             b"isBase64Encoded" => flag(value).map(|flag| is_base64 = flag).is_some(),
             b"headers" => headers(value).map(|values| single = values).is_some(),
             b"multiValueHeaders" => headers(value).map(|values| multi = values).is_some(),
-            b"requestContext" => request_id(value).map(|found| id = found).is_some(),
+            b"requestContext" => Context::of(value).map(|found| context = found).is_some(),
             _ => continue,
         }
         .then_some(true)
@@ -49,7 +54,8 @@ pub fn read(event: &Document) -> Result<Request, NoRequest> {
     Ok(Request {
         headers: if multi.is_empty() { single } else { multi },
         body: if is_base64 { signature::base64(&body).ok_or(NoRequest::NotBase64)? } else { body },
-        id,
+        source: context.source,
+        id: context.id,
     })
 }
 
@@ -72,11 +78,8 @@ fn flag(value: Value) -> Option<bool> {
 
 /// The values of the signature headers, each a string, a list of strings, or `null`; none at all for anything else.
 fn headers(value: Value) -> Option<Vec<(Header, Vec<u8>)>> {
-    if *value == [Token::Null] {
-        return Some(Vec::new());
-    }
     let mut found = Vec::new();
-    for (name, value) in members(value)? {
+    for (name, value) in object(value)? {
         let Some(header) = Header::named(name) else { continue };
         match elements(value) {
             Some(list) => {
@@ -90,15 +93,41 @@ fn headers(value: Value) -> Option<Vec<(Header, Vec<u8>)>> {
     Some(found)
 }
 
-fn request_id(value: Value) -> Option<Option<String>> {
-    if *value == [Token::Null] {
-        return Some(None);
+/// What is used of `requestContext`.
+#[derive(Default)]
+struct Context {
+    id: Option<String>,
+    source: Option<IpAddr>,
+}
+
+impl Context {
+    /// Of an object, or of `null`; none at all for anything else.
+    fn of(value: Value) -> Option<Self> {
+        let mut context = Self::default();
+        for (key, value) in object(value)? {
+            match key {
+                b"requestId" => {
+                    let id = text(value)?.and_then(|id| String::from_utf8(id).ok());
+                    let legal = |character: char| character.is_ascii_alphanumeric() || "-_=".contains(character);
+                    context.id =
+                        id.filter(|id| (1..=LONGEST_ID).contains(&id.chars().count()) && id.chars().all(legal));
+                }
+                // Of payload format 2.0, and of 1.0.
+                b"http" | b"identity" => {
+                    let mut source = None;
+                    for (_, value) in object(value)?.into_iter().filter(|(key, _)| *key == b"sourceIp") {
+                        source = text(value)?.and_then(|address| String::from_utf8(address).ok()?.parse().ok());
+                    }
+                    context.source = source.or(context.source);
+                }
+                _ => {}
+            }
+        }
+        Some(context)
     }
-    let members = members(value)?;
-    for (_, value) in members.iter().filter(|(key, _)| *key == b"requestId") {
-        text(value)?;
-    }
-    let id = last(&members, "requestId").and_then(text).flatten().and_then(|id| String::from_utf8(id).ok());
-    let legal = |character: char| character.is_ascii_alphanumeric() || "-_=".contains(character);
-    Some(id.filter(|id| (1..=LONGEST_ID).contains(&id.chars().count()) && id.chars().all(legal)))
+}
+
+/// An object's members; nothing for `null`; none at all for anything else.
+fn object(value: Value<'_>) -> Option<Vec<(&[u8], Value<'_>)>> {
+    if *value == [Token::Null] { Some(Vec::new()) } else { members(value) }
 }

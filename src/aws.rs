@@ -25,18 +25,19 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::{
     aws_error::{AwsError, Reason},
-    config::{AwsConfig, Config, RedeliveryConfig, StorageConfig},
-    keys::{SecretSource, SecretVersion, Stage},
+    config::{AwsConfig, Config, StorageConfig},
+    keys::{FETCH, SecretSource, SecretVersion, Stage},
     kind::{Kind, PerKind},
     message::Attribute,
-    redelivery::{Listed, Object, Page, SpilledPayloads},
+    redelivery::{GET, LIST, Listed, Object, Page, REMOVE, SpilledPayloads},
     signature::Scheme,
     spilled::{self, SpilledKey},
-    storage::{PayloadStore, Queues, Receipt, Storage},
+    storage::{PUT, PayloadStore, Queues, Receipt, SEND, Storage},
 };
 
 /// Time to connect. Within a region it takes a few milliseconds.
@@ -79,15 +80,14 @@ impl Aws {
 }
 
 impl Storage<Sqs, S3> {
-    /// Makes the redelivery's clients; nothing is sent.
-    pub fn new(config: &RedeliveryConfig) -> Self {
-        let StorageConfig { sqs_endpoint, s3_endpoint, .. } = &config.storage;
-        Self::over(http_client([sqs_endpoint, s3_endpoint]), config)
+    /// Makes the two clients; nothing is sent.
+    pub fn on_aws(config: &StorageConfig, aws: &AwsConfig) -> Self {
+        Self::over(http_client([&config.sqs_endpoint, &config.s3_endpoint]), config, aws)
     }
 
-    /// Makes the redelivery's clients on a given HTTP client.
-    pub fn over(http: SharedHttpClient, config: &RedeliveryConfig) -> Self {
-        Self::of(&sdk_config(http, &config.aws), &config.storage)
+    /// Makes the two clients on a given HTTP client.
+    pub fn over(http: SharedHttpClient, config: &StorageConfig, aws: &AwsConfig) -> Self {
+        Self::of(&sdk_config(http, aws), config)
     }
 
     fn of(common: &SdkConfig, config: &StorageConfig) -> Self {
@@ -182,7 +182,7 @@ impl SecretSource for SecretsManager {
             {
                 Ok(None)
             }
-            Err(error) => Err(told("GetSecretValue", &error)),
+            Err(error) => Err(told(FETCH, &error)),
         }
     }
 }
@@ -232,7 +232,7 @@ impl Sqs {
                     .data_type(attribute.data_type.as_str())
                     .string_value(&attribute.value)
                     .build()
-                    .map_err(|_| AwsError::new("SendMessage", Reason::Construction))?;
+                    .map_err(|_| AwsError::new(SEND, Reason::Construction))?;
                 Ok((attribute.name.to_owned(), value))
             })
             .collect::<Result<_, AwsError>>()?;
@@ -243,10 +243,10 @@ impl Sqs {
 
 /// Whether SQS has the message.
 fn taken(sent: Result<SendMessageOutput, SdkError<SendMessageError, HttpResponse>>) -> Result<(), AwsError> {
-    let sent = sent.map_err(|error| told("SendMessage", &error))?;
+    let sent = sent.map_err(|error| told(SEND, &error))?;
     // Something else than SQS can answer 200 too.
     if sent.message_id().is_none() {
-        return Err(AwsError::unusable("SendMessage", "an answer that SQS does not give"));
+        return Err(AwsError::unusable(SEND, "an answer that SQS does not give"));
     }
     Ok(())
 }
@@ -267,9 +267,9 @@ impl PayloadStore for S3 {
         for (name, value) in metadata {
             put = put.metadata(*name, *value);
         }
-        let put = put.body(ByteStream::from(payload)).send().await.map_err(|error| told("PutObject", &error))?;
+        let put = put.body(ByteStream::from(payload)).send().await.map_err(|error| told(PUT, &error))?;
         if put.e_tag().is_none() {
-            return Err(AwsError::unusable("PutObject", "an answer that S3 does not give"));
+            return Err(AwsError::unusable(PUT, "an answer that S3 does not give"));
         }
         Ok(())
     }
@@ -285,7 +285,7 @@ impl SpilledPayloads for S3 {
             .set_continuation_token(after)
             .send()
             .await
-            .map_err(|error| told("ListObjectsV2", &error))?;
+            .map_err(|error| told(LIST, &error))?;
         let listed = page.contents.unwrap_or_default().into_iter().map(|object| Listed {
             key: object.key.unwrap_or_default(),
             modified: object.last_modified.and_then(|at| at.try_into().ok()).unwrap_or(SystemTime::UNIX_EPOCH),
@@ -295,20 +295,24 @@ impl SpilledPayloads for S3 {
     }
 
     async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
-        let object = match self.client.get_object().bucket(&self.bucket).key(key.to_string()).send().await {
-            Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
-            Err(error) => return Err(told("GetObject", &error)),
+        let fetch = async {
+            let object = match self.client.get_object().bucket(&self.bucket).key(key.to_string()).send().await {
+                Ok(object) => object,
+                Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
+                Err(error) => return Err(told(GET, &error)),
+            };
+            // Of the body's errors nothing may be told, and there is little to tell: the connection broke, or the
+            // checksum is wrong.
+            let body = object.body.collect().await.map_err(|_| AwsError::new(GET, Reason::Response))?;
+            Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
         };
-        // Of the body's errors nothing may be told, and there is little to tell: the connection broke, or the checksum
-        // is wrong.
-        let body = object.body.collect().await.map_err(|_| AwsError::new("GetObject", Reason::Response))?;
-        Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
+        // The SDK's own limit ends with the head of the answer.
+        timeout(OPERATION, fetch).await.unwrap_or_else(|_| Err(AwsError::timeout(GET)))
     }
 
     async fn remove(&self, key: &SpilledKey, _: Receipt) -> Result<(), AwsError> {
         let removed = self.client.delete_object().bucket(&self.bucket).key(key.to_string()).send().await;
-        removed.map(drop).map_err(|error| told("DeleteObject", &error))
+        removed.map(drop).map_err(|error| told(REMOVE, &error))
     }
 }
 

@@ -25,16 +25,17 @@ pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Res
             return ExitCode::FAILURE;
         }
     };
-    let served = || {
-        runtime_log::install()?;
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(config))
+    let failed = |message| {
+        log::write(&log::notice(Level::Error, message, &[]));
+        ExitCode::FAILURE
     };
-    match served() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (Ok(()), Ok(runtime)) = (runtime_log::install(), runtime) else {
+        return failed("the process has not what it needs");
+    };
+    match runtime.block_on(serve(config)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => {
-            log::write(&log::notice(Level::Error, "the runtime interface is out of reach", &[]));
-            ExitCode::FAILURE
-        }
+        Err(_) => failed("the runtime interface is out of reach"),
     }
 }
 

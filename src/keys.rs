@@ -307,7 +307,7 @@ fn previous_of(current: &Arc<Key>, read: Result<Option<Arc<Key>>, AwsError>, old
 }
 
 /// The operation that fetches, as failures name it.
-const FETCH: &str = "GetSecretValue";
+pub const FETCH: &str = "GetSecretValue";
 
 #[cfg(test)]
 mod tests {

@@ -154,3 +154,38 @@ impl Metric {
         Number::from_f64(rounded).map_or(Value::Null, Value::Number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A metric that is added to the enum and not to the list does not compile here.
+    #[test]
+    fn the_list_has_every_metric_once() {
+        let place = |metric| match metric {
+            Metric::Received => 0,
+            Metric::BodyBytes => 1,
+            Metric::Stored => 2,
+            Metric::Rejected => 3,
+            Metric::SignedRaw => 4,
+            Metric::SignedAscii => 5,
+            Metric::SignedPay => 6,
+            Metric::StoredInline => 7,
+            Metric::StoredClaimCheck => 8,
+            Metric::StoredSpilled => 9,
+            Metric::KeyRefreshes => 10,
+            Metric::KeyRefreshFailures => 11,
+            Metric::KeyAge => 12,
+            Metric::AuthenticateTime => 13,
+            Metric::RouteTime => 14,
+            Metric::StoreTime => 15,
+            Metric::TotalTime => 16,
+            Metric::Undelivered => 17,
+            Metric::UndeliveredAge => 18,
+            Metric::Redelivered => 19,
+            Metric::RedeliveredBytes => 20,
+            Metric::RedeliveryFailures => 21,
+        };
+        assert!(Metric::ALL.into_iter().map(place).eq(0..Metric::ALL.len()));
+    }
+}

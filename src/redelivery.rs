@@ -27,8 +27,13 @@ use crate::{
     message::Message,
     metric::Metric,
     spilled::{Spilled, SpilledKey},
-    storage::{PayloadStore, Queues, Receipt, SEND, Storage},
+    storage::{PayloadStore, Queues, REFUSED_CONTENT, Receipt, Storage},
 };
+
+/// The operations, as failures name them.
+pub const LIST: &str = "ListObjectsV2";
+pub const GET: &str = "GetObject";
+pub const REMOVE: &str = "DeleteObject";
 
 /// What the payload store must be able to do for a redelivery.
 pub trait SpilledPayloads {
@@ -69,7 +74,7 @@ pub struct Object {
 pub struct Budget {
     /// When it begins nothing more.
     pub stop: Instant,
-    /// Most bytes that are fetched for one queue.
+    /// Most bytes that are sent to one queue.
     pub bytes_per_queue: u64,
 }
 
@@ -95,8 +100,8 @@ impl Budget {
 const LARGEST_BYTES: u64 = 6_291_456;
 /// Most objects that a run deals with: the oldest. More cannot be sent in the time, and each takes some memory.
 const MOST_LISTED: usize = 20_000;
-/// A queue that takes nothing so often in a row is left alone until the next run.
-const MOST_REFUSALS: u32 = 3;
+/// When so often in a row nothing could be sent, or be removed once it was sent, a queue is left alone until the next run.
+const MOST_FAILURES: u32 = 3;
 /// Most failures, and most keys of damaged objects, that are told of.
 const MOST_TOLD: usize = 10;
 
@@ -185,7 +190,7 @@ pub type AwsRedelivery = Redelivery<aws::Sqs, aws::S3>;
 
 impl AwsRedelivery {
     pub fn on_aws(config: &RedeliveryConfig) -> Self {
-        Self::new(Storage::new(config))
+        Self::new(Storage::on_aws(&config.storage, &config.aws))
     }
 }
 
@@ -249,28 +254,30 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
         budget: Budget,
     ) -> Summary {
         let mut summary = Summary::default();
-        let (mut bytes, mut refused_in_a_row) = (0, 0);
+        let mut failures_in_a_row = 0;
         for (key, listed) in oldest_first {
             if listed.bytes > LARGEST_BYTES {
                 summary.damaged(Some(key));
                 continue;
             }
-            bytes += listed.bytes;
-            if !budget.has_time() || bytes > budget.bytes_per_queue || refused_in_a_row == MOST_REFUSALS {
+            let too_much = summary.sent_bytes + listed.bytes > budget.bytes_per_queue;
+            if !budget.has_time() || too_much || failures_in_a_row == MOST_FAILURES {
                 break;
             }
             let mut failures = Vec::new();
             match self.send(key, &mut failures).await {
                 Ok(Sent::Yes) => {
-                    refused_in_a_row = 0;
+                    failures_in_a_row = 0;
                     summary.sent += 1;
                     summary.sent_bytes += listed.bytes;
                 }
                 Ok(Sent::Gone) => summary.gone += 1,
                 Ok(Sent::Damaged) => summary.damaged(Some(key)),
                 Err(failed) => {
-                    // An object that cannot be fetched or removed says nothing about the queue, and must not hold up others.
-                    refused_in_a_row += u32::from(failed.operation == SEND);
+                    // What is the fault of one payload must not hold up the others: an object that cannot be fetched, a
+                    // message that the queue will never carry. What was sent and stays would be sent at every run.
+                    let of_one = failed.operation == GET || failed.has_code(&REFUSED_CONTENT);
+                    failures_in_a_row += u32::from(!of_one);
                     summary.failed += 1;
                     failures.push(failed);
                 }
@@ -313,6 +320,7 @@ mod tests {
         message::Attribute,
         signature::{AuthenticCallback, Form},
         spilled,
+        storage::{PUT, SEND},
     };
 
     /// Queues and a store with objects of a given age, and what happened to them in order.
@@ -321,8 +329,9 @@ mod tests {
         objects: Mutex<Vec<(Listed, Object)>>,
         /// Operation and, for one object alone, its key: they fail.
         failing: Vec<(&'static str, Option<String>)>,
-        /// Queues that take nothing.
+        /// Queues that take nothing, and keys of payloads that none will ever carry.
         closed: Vec<Kind>,
+        uncarriable: Vec<String>,
         sent: Mutex<Vec<String>>,
         page: usize,
     }
@@ -374,10 +383,21 @@ mod tests {
     }
 
     impl Queues for &Fakes {
-        async fn send(&self, kind: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
+        async fn send(
+            &self,
+            kind: Kind,
+            body: String,
+            attributes: &[Attribute],
+            _: Option<&str>,
+        ) -> Result<(), AwsError> {
             self.check(SEND, None)?;
             if self.closed.contains(&kind) {
                 return Err(AwsError::new(SEND, Reason::Service));
+            }
+            let id = &attributes.iter().find(|attribute| attribute.name == "DeliveryId").unwrap().value;
+            if self.uncarriable.iter().any(|key| key.ends_with(id)) {
+                let code = Some(REFUSED_CONTENT[0].to_owned());
+                return Err(AwsError { code, ..AwsError::new(SEND, Reason::Service) });
             }
             self.sent.lock().unwrap().push(body);
             Ok(())
@@ -390,7 +410,7 @@ mod tests {
         }
 
         async fn put(&self, _: &str, _: Bytes, _: &[(&'static str, &str)]) -> Result<(), AwsError> {
-            self.check("PutObject", None)
+            self.check(PUT, None)
         }
     }
 
@@ -407,14 +427,14 @@ mod tests {
 
         async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
             let key = key.to_string();
-            self.check("GetObject", Some(&key))?;
+            self.check(GET, Some(&key))?;
             let objects = self.objects.lock().unwrap();
             Ok(objects.iter().find(|(listed, _)| listed.key == key).map(|(_, object)| object.clone()))
         }
 
         async fn remove(&self, key: &SpilledKey, _: Receipt) -> Result<(), AwsError> {
             let key = key.to_string();
-            self.check("DeleteObject", Some(&key))?;
+            self.check(REMOVE, Some(&key))?;
             self.objects.lock().unwrap().retain(|(listed, _)| listed.key != key);
             Ok(())
         }
@@ -460,14 +480,31 @@ mod tests {
     async fn objects_that_cannot_be_fetched_do_not_hold_up_the_others() {
         let mut fakes = Fakes::default();
         let keys = fakes.spill_all(&KYC);
-        fakes.failing = keys.into_iter().take(3).map(|key| ("GetObject", Some(key))).collect();
+        fakes.failing = keys.into_iter().take(3).map(|key| (GET, Some(key))).collect();
         let summary = fakes.run().await;
         assert_eq!((summary.sent, summary.failed, summary.left), (1, 3, 3));
     }
 
     #[tokio::test(start_paused = true)]
+    async fn payloads_that_no_queue_will_carry_do_not_hold_up_the_others() {
+        let mut fakes = Fakes::default();
+        fakes.uncarriable = fakes.spill_all(&KYC).into_iter().take(3).collect();
+        let summary = fakes.run().await;
+        assert_eq!((summary.sent, summary.failed, summary.left), (1, 3, 3));
+        assert_eq!(fakes.sent(), [KYC[3]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_removes_nothing_does_not_have_everything_sent_again_and_again() {
+        let fakes = Fakes { failing: vec![(REMOVE, None)], ..Fakes::default() };
+        fakes.spill_all(&KYC);
+        assert_eq!(fakes.run().await.failed, 3);
+        assert_eq!(fakes.sent().len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_was_sent_and_not_removed_is_sent_again() {
-        let mut fakes = Fakes { failing: vec![("DeleteObject", None)], ..Fakes::default() };
+        let mut fakes = Fakes { failing: vec![(REMOVE, None)], ..Fakes::default() };
         fakes.spill(FRAUD, 1);
         assert_eq!(fakes.run().await.left, 1);
         fakes.failing.clear();

@@ -172,11 +172,11 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
 }
 
 /// SQS's codes for a message that it will not carry, however often it is sent.
-const REFUSED_CONTENT: [&str; 2] = ["InvalidMessageContents", "InvalidParameterValue"];
+pub const REFUSED_CONTENT: [&str; 2] = ["InvalidMessageContents", "InvalidParameterValue"];
 
 /// The operations, as failures name them.
 pub const SEND: &str = "SendMessage";
-const PUT: &str = "PutObject";
+pub const PUT: &str = "PutObject";
 
 async fn within(
     budget: Duration,

@@ -79,7 +79,8 @@ impl Bench {
     /// A cold run of the redelivery, on a machine that fails after so many polls; how many payloads it sent.
     async fn redeliver(&self, crash: Option<u32>) -> Option<usize> {
         let config = self.0.redelivery_config().unwrap();
-        let redelivery = AwsRedelivery::new(Storage::over(self.0.aws.http_client(Uneven::default()), &config));
+        let redelivery =
+            AwsRedelivery::new(Storage::over(self.0.aws.http_client(Uneven::default()), &config.storage, &config.aws));
         let budget = Budget { stop: Instant::now() + Duration::from_secs(60), bytes_per_queue: 1_000_000 };
         let summary = crashing(crash, redelivery.run(budget)).await?.unwrap();
         assert_eq!((summary.failed, summary.damaged), (0, 0), "{summary:?}");

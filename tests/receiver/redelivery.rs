@@ -132,7 +132,8 @@ async fn a_half_written_object_stays_and_is_told_of() {
     bench.aws().clear_faults();
     let key = undelivered(&bench).remove(0);
     let metadata = [("signature-form", "raw"), ("received-at", "2026-01-01T00:00:00.000Z")];
-    let store = Storage::new(&config(&bench)).payloads;
+    let config = config(&bench);
+    let store = Storage::on_aws(&config.storage, &config.aws).payloads;
     store.put(&key, INLINE.split_at(10).0.to_vec().into(), &metadata).await.unwrap();
     let summary = run(&bench).await;
     assert_eq!((summary.sent, summary.damaged, &summary.damaged_keys), (0, 1, &vec![key.clone()]));

@@ -50,7 +50,7 @@ async fn run(world: &Arc<World>, instance: &mut Option<AwsRedelivery>) {
         let (http, region) = Line::new(world, "redelivery".to_owned()).client(world);
         let mut config = world.stack.redelivery_config().unwrap();
         config.aws.region = region;
-        AwsRedelivery::new(Storage::over(http, &config))
+        AwsRedelivery::new(Storage::over(http, &config.storage, &config.aws))
     });
     let budget = Budget {
         stop: Instant::now() + FUNCTION_TIMEOUT - LAST_CALLS,

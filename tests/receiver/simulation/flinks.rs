@@ -173,7 +173,7 @@ fn arrival(rng: &mut impl Rng) -> Duration {
         return rng.random_range(Duration::ZERO..SENDING);
     }
     let night = DAY * rng.random_range(0..3) + 4 * HOUR;
-    night + 5 * MINUTE * rng.random_range(0..48) + rng.random_range(Duration::ZERO..Duration::from_secs(4))
+    night + 2 * MINUTE * rng.random_range(0..120) + rng.random_range(Duration::ZERO..Duration::from_secs(4))
 }
 
 /// When an instance is to crash, if it is.

@@ -28,9 +28,11 @@ pub struct Rotation {
 
 impl Rotation {
     fn drawn(rng: &mut impl Rng) -> Self {
-        let stored = rng.random_range(26 * HOUR..40 * HOUR);
+        // In the middle of the second night's bursts.
+        let stored = rng.random_range(28 * HOUR..32 * HOUR);
         // A minute at least: the receiver asks for newer keys at most every half a minute.
-        let signed = stored + rng.random_range(MINUTE..2 * HOUR);
+        let soon = rng.random_bool(0.5);
+        let signed = stored + rng.random_range(MINUTE..if soon { 3 * MINUTE } else { 2 * HOUR });
         Self { stored, signed, signed_for_all: signed + rng.random_range(2 * HOUR..8 * HOUR) }
     }
 

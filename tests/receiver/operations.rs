@@ -316,10 +316,10 @@ fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
         .map(|alarm| {
             let [watched] = <[Named; 1]>::try_from(watched(&alarms[alarm["Ref"].as_str().unwrap()])).unwrap();
             let reason = watched.dimensions.get(REASON).cloned().unwrap_or_default();
-            (watched.name, reason)
+            (watched.dimensions[FUNCTION_NAME].clone(), watched.name, reason)
         })
         .collect();
-    let expected = [
+    let of_receiver = [
         ("Errors", ""),
         ("Duration", ""),
         (Metric::Rejected.name(), Rejection::NoKeys.label()),
@@ -327,7 +327,11 @@ fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
         (Metric::Rejected.name(), Rejection::Fault.label()),
         (Metric::StoredSpilled.name(), ""),
     ];
-    assert_eq!(called_back_by, expected.map(|(name, reason)| (name.to_owned(), reason.to_owned())).into());
+    let of_receiver = of_receiver.map(|(name, reason)| ("${ReceiverFunction}", name, reason));
+    let expected = of_receiver.into_iter().chain([("${RedeliveryFunction}", "Errors", "")]);
+    let owned =
+        |(function, name, reason): (&str, &str, &str)| (function.to_owned(), name.to_owned(), reason.to_owned());
+    assert_eq!(called_back_by, expected.map(owned).collect());
 }
 
 /// A parameter's allowed values and the values that a mapping has for them.
@@ -364,5 +368,60 @@ fn no_alarm_looks_back_further_than_cloudwatch_does() {
         };
         let longest = if period < HOUR { 24 * HOUR } else { 7 * 24 * HOUR };
         assert!(period * periods.unwrap() <= longest, "{name}");
+    }
+}
+
+#[test]
+fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
+    let alarm = alarms(&template())["AllRefusedAlarm"].clone();
+    let metrics = alarm["Metrics"].as_array().unwrap();
+    assert!(metrics.len() <= 10, "more than CloudWatch takes");
+    let (told, made_of): (Vec<_>, Vec<_>) = metrics.iter().partition(|metric| metric.get("ReturnData").is_none());
+    let [told] = told[..] else { panic!("one series rings: {told:?}") };
+    let told = told["Expression"].as_str().unwrap();
+    for metric in &made_of {
+        let id = metric["Id"].as_str().unwrap();
+        assert_eq!(told.matches(id).count(), 1, "{id} in {told}");
+    }
+    let counted = watched(&alarm).into_iter().filter_map(|metric| metric.dimensions.get(REASON).cloned());
+    let refusals = [
+        Rejection::SourceNotAllowed,
+        Rejection::Refused(Refusal::Missing),
+        Rejection::Refused(Refusal::Malformed),
+        Rejection::Refused(Refusal::Wrong),
+    ];
+    assert_eq!(counted.collect::<BTreeSet<_>>(), refusals.map(|refusal| refusal.label().to_owned()).into());
+}
+
+#[test]
+fn the_alarms_of_the_redelivery_hold_between_two_runs_however_rare() {
+    let template = template();
+    let between_runs = template["Parameters"]["RedeliveryMinutes"]["MaxValue"].as_u64().unwrap() * 60;
+    let looks_back = |name: &str| {
+        let alarm = &alarms(&template)[name];
+        alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap()
+    };
+    assert!(looks_back("UndeliveredAlarm") >= between_runs);
+    // One run may be late or fail.
+    assert!(looks_back("RedeliveryStoppedAlarm") >= 2 * between_runs);
+}
+
+#[test]
+fn sam_deploy_waits_for_the_slowest_deployment() {
+    let defaults = include_str!("../../samconfig.toml");
+    let waits = defaults.lines().find_map(|line| line.strip_prefix("max_wait_duration = ")).unwrap();
+    let number = |text: &str| text.parse::<u32>().unwrap();
+    for deployment in template()["Parameters"]["Deployment"]["AllowedValues"].as_array().unwrap() {
+        let deployment = deployment.as_str().unwrap().trim_end_matches("Minutes").trim_end_matches("Minute");
+        let takes = match (deployment.split_once("Percent"), deployment.strip_prefix("Linear")) {
+            (Some((_, minutes)), None) => number(minutes),
+            (Some((_, every)), Some(linear)) => {
+                let percent = number(linear.split_once("Percent").unwrap().0);
+                (100 / percent - 1) * number(every.strip_prefix("Every").unwrap())
+            }
+            (None, _) => 0,
+        };
+        // Half an hour is for what goes before and for going back.
+        assert!(number(waits) >= takes + 30, "{deployment}");
     }
 }

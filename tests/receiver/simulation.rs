@@ -47,7 +47,7 @@ const AFTERWARDS: Duration = Duration::from_secs(6 * 60 * 60);
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// What happens by itself in 10,000 callbacks: if one of them does not, the simulation has lost its teeth.
-const CERTAIN: [&str; 33] = [
+const CERTAIN: [&str; 35] = [
     "attempt 200",
     "attempt 503: no keys",
     "attempt 503: not stored",
@@ -72,7 +72,9 @@ const CERTAIN: [&str; 33] = [
     "instance: cold start",
     "instance: recycled",
     "redelivery: crash",
+    "redelivery: crash at work",
     "redelivery: failed",
+    "redelivery: gone",
     "redelivery: no listing",
     "redelivery: sent",
     "redelivery: two at once",
@@ -87,6 +89,7 @@ const CERTAIN: [&str; 33] = [
 fn whatever_was_answered_with_200_is_on_its_queue_and_nothing_else_is() {
     let seeds = seeds();
     let callbacks = setting("SIMULATION_CALLBACKS").map_or(5_000, |callbacks| callbacks.parse().unwrap());
+    assert!(!seeds.is_empty() && callbacks > 0, "nothing to simulate");
     let next = AtomicU64::new(seeds.start);
     let (counts, failures) = (Mutex::<BTreeMap<String, usize>>::default(), Mutex::<Vec<String>>::default());
     thread::scope(|scope| {

@@ -10,6 +10,7 @@ use flinks_webhooks::{
     answer::{Answer, Rejection},
     kind::Kind,
     signature::{Form, Refusal, Scheme},
+    storage::StoredAs,
 };
 use local_lambda::gateway::{HttpRequest, event};
 use rand::{Rng, RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
@@ -26,8 +27,8 @@ use super::{
 
 /// Of all invocations, by Flinks or not.
 const CRASHES: f64 = 0.015;
-/// Polls that most callbacks are done within.
-const POLLS: u32 = 12;
+/// Polls that nearly all callbacks are done within, those that are spilled too.
+const POLLS: u32 = 40;
 /// Attempts from this one on meet no crash: Flinks' last ones are for the outages.
 const SPARED: u32 = 7;
 /// How long an instance acts on a failed fetch of the keys: half a minute, after up to nine seconds, and then some.
@@ -246,12 +247,26 @@ fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Judged 
         // The receiver answers in time, whatever AWS does.
         Outcome::TimedOut => return Judged::Inexplicable,
     };
-    let failed = |service| invocation.line.had_fault_of(service, invocation.started);
-    let keys_failed = invocation.line.had_fault_of(Service::Secrets, invocation.started.saturating_sub(KEYS_RECALL));
+    let failed = |service| invocation.line.had_to_fail(service, invocation.started);
+    let keys_failed = invocation.line.had_to_fail(Service::Secrets, invocation.started.saturating_sub(KEYS_RECALL));
     match (answer, record.rejection) {
         (Answer::Stored, None) => {
             world.count("attempt 200");
-            world.count(format!("stored as {}", record.stored_as.unwrap().label()));
+            let how = record.stored_as.unwrap();
+            world.count(format!("stored as {}", how.label()));
+            let is_right = match how {
+                StoredAs::Inline => !callback.is_odd,
+                StoredAs::ClaimCheck => callback.is_odd,
+                StoredAs::Spilled => {
+                    failed(Service::Sqs)
+                        || (callback.is_odd && failed(Service::S3))
+                        || invocation.line.was_too_late(invocation.started)
+                }
+            };
+            if !is_right {
+                let kind = callback.kind.label();
+                world.violation(&format!("a callback ({kind}) is stored as {} without a cause", how.label()));
+            }
             Judged::Stored
         }
         (Answer::Unavailable, Some(Rejection::NotStored))

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use flinks_dev::stack::PAYLOAD_BUCKET;
 use flinks_webhooks::{
     redelivery::{AwsRedelivery, Budget},
+    spilled::PREFIX,
     storage::Storage,
 };
 use futures_util::future::join;
@@ -59,6 +61,7 @@ async fn run(world: &Arc<World>, instance: &mut Option<AwsRedelivery>) {
     };
     let crashes = world.now() < SENDING && world.draw(|rng| rng.random_bool(CRASHES));
     let crash = crashes.then(|| world.draw(|rng| rng.random_range(0..POLLS)));
+    let has_work = crashes && world.stack.aws.objects(PAYLOAD_BUCKET).keys().any(|key| key.starts_with(PREFIX));
     let ended = timeout(FUNCTION_TIMEOUT, crashing(crash, redelivery.run(budget))).await;
     let told = match ended {
         Ok(Some(Ok(summary))) => {
@@ -77,7 +80,7 @@ async fn run(world: &Arc<World>, instance: &mut Option<AwsRedelivery>) {
             "no listing".to_owned()
         }
         Ok(None) => {
-            world.count("redelivery: crash");
+            world.count(if has_work { "redelivery: crash at work" } else { "redelivery: crash" });
             return world.note("redelivery: crash");
         }
         Err(_) => return world.violation("the redelivery took longer than it may"),

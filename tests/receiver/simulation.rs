@@ -16,6 +16,7 @@ mod line;
 mod redelivery;
 mod verdict;
 mod weather;
+mod witness;
 mod world;
 
 use std::{
@@ -47,8 +48,9 @@ const AFTERWARDS: Duration = Duration::from_secs(6 * 60 * 60);
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// What happens by itself in 10,000 callbacks: if one of them does not, the simulation has lost its teeth.
-const CERTAIN: [&str; 35] = [
+const CERTAIN: [&str; 36] = [
     "attempt 200",
+    "attempt 401: rotation not readable",
     "attempt 503: no keys",
     "attempt 503: not stored",
     "attempt lost: crash",

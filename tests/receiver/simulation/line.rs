@@ -3,12 +3,13 @@
 use std::{
     sync::{
         Arc, Mutex, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use flinks_webhooks::{keys::Stage, signature::Scheme};
 use local_aws::{Fault, Network, Operation};
 use rand::RngExt;
 
@@ -27,6 +28,9 @@ const SPARE: Duration = Duration::from_secs(2);
 /// So much lost before the queue's turn can leave it none at all.
 const TOO_LATE: Duration = Duration::from_secs(6);
 
+/// From here on an attempt, which has three seconds with the way there and back, can be over before its answer is there.
+const LATE: Duration = Duration::from_millis(2_400);
+
 pub struct Line {
     world: Weak<World>,
     /// Of whom, in the journal.
@@ -34,6 +38,18 @@ pub struct Line {
     faults: Mutex<Vec<Seen>>,
     /// How many there were, with those that are forgotten.
     all_faults: AtomicUsize,
+    /// Of each service, the calls that were carried out and whose answer was lost or late.
+    doubtful: [AtomicU32; 3],
+    readings: Mutex<Vec<Reading>>,
+}
+
+/// What became of a reading of a secret.
+struct Reading {
+    at: Duration,
+    scheme: Scheme,
+    stage: Stage,
+    /// What it brought, which can be that there is nothing; none if it failed.
+    held: Option<Option<String>>,
 }
 
 /// A fault as it was met.
@@ -45,7 +61,14 @@ struct Seen {
 
 impl Line {
     pub fn new(world: &Arc<World>, name: String) -> Arc<Self> {
-        Arc::new(Self { world: Arc::downgrade(world), name, faults: Mutex::default(), all_faults: AtomicUsize::new(0) })
+        Arc::new(Self {
+            world: Arc::downgrade(world),
+            name,
+            faults: Mutex::default(),
+            all_faults: AtomicUsize::default(),
+            doubtful: Default::default(),
+            readings: Mutex::default(),
+        })
     }
 
     /// The client for the SDK, and a region of its own: the SDK's budget for retries is one for each region in a process,
@@ -69,6 +92,43 @@ impl Line {
     /// Whether faults of any service since `since` can have left no time for the queue.
     pub fn was_too_late(&self, since: Duration) -> bool {
         lost(&lock(&self.faults), since) > TOO_LATE
+    }
+
+    pub fn doubtful_answers(&self, service: Service) -> u32 {
+        self.doubtful[service as usize].load(Ordering::Relaxed)
+    }
+
+    /// Something has happened that can have made so many more messages of a DeliveryId.
+    pub fn allow_copies(&self, delivery_id: &str, copies: u32) {
+        if let Some(world) = self.world.upgrade() {
+            *lock(&world.allowed_copies).entry(delivery_id.to_owned()).or_default() += copies;
+        }
+    }
+
+    pub fn note_reading(&self, scheme: Scheme, stage: Stage, held: Option<Option<String>>) {
+        if let Some(world) = self.world.upgrade() {
+            lock(&self.readings).push(Reading { at: world.now(), scheme, stage, held });
+        }
+    }
+
+    /// Whether the secret was ever read, at one of these stages: both are read side by side, and a previous key is of
+    /// no use before there is a current one.
+    pub fn has_read(&self, scheme: Scheme, stages: &[Stage], secret: &str) -> bool {
+        let readings = lock(&self.readings);
+        let of_scheme: Vec<_> = readings.iter().filter(|reading| reading.scheme == scheme).collect();
+        let held = |reading: &Reading| reading.held.clone().flatten();
+        let mut with_current = of_scheme
+            .chunks(2)
+            .skip_while(|both| !both.iter().any(|reading| reading.stage == Stage::Current && held(reading).is_some()));
+        with_current.any(|both| {
+            both.iter().any(|reading| stages.contains(&reading.stage) && held(reading).as_deref() == Some(secret))
+        })
+    }
+
+    /// Whether a reading of the scheme's secret failed since `since`.
+    pub fn has_failed_to_read(&self, scheme: Scheme, stage: Stage, since: Duration) -> bool {
+        let is_it = |reading: &Reading| reading.scheme == scheme && reading.stage == stage && reading.at >= since;
+        lock(&self.readings).iter().any(|reading| is_it(reading) && reading.held.is_none())
     }
 }
 
@@ -99,6 +159,9 @@ impl Network for Line {
         faults.retain(|seen| now - seen.at < 2 * MINUTE);
         faults.push(Seen { at: now, service, fault });
         self.all_faults.fetch_add(1, Ordering::Relaxed);
+        if matches!(fault, Fault::ResetAfter) || matches!(fault, Fault::Delay(delay) if delay > LATE) {
+            self.doubtful[service as usize].fetch_add(1, Ordering::Relaxed);
+        }
         world.count(format!("fault {}", label(fault)));
         world.count(format!("fault of {operation:?}"));
         world.note(&format!("{} {operation:?} {fault:?}", self.name));

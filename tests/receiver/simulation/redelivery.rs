@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use flinks_dev::stack::PAYLOAD_BUCKET;
 use flinks_webhooks::{
-    redelivery::{AwsRedelivery, Budget},
+    aws::{S3, Sqs},
+    redelivery::{Budget, Redelivery},
     spilled::PREFIX,
     storage::Storage,
 };
@@ -12,7 +13,12 @@ use futures_util::future::join;
 use rand::RngExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{AFTERWARDS, MINUTE, SENDING, line::Line, world::World};
+use super::{
+    AFTERWARDS, MINUTE, SENDING,
+    line::Line,
+    witness::{self, Witness},
+    world::World,
+};
 use crate::support::crashing;
 
 /// Of all runs.
@@ -23,6 +29,8 @@ const POLLS: u32 = 60;
 /// `Timeout` of the function, and what of it a run leaves for its last calls.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(300);
 const LAST_CALLS: Duration = Duration::from_secs(30);
+
+type Instance = Redelivery<Witness<Sqs>, Witness<S3>>;
 
 /// Runs every five minutes.
 pub async fn run_on_schedule(world: Arc<World>) {
@@ -36,23 +44,24 @@ pub async fn run_on_schedule(world: Arc<World>) {
             let later = world.draw(|rng| rng.random_range(0..400));
             let second = async {
                 sleep(Duration::from_millis(later)).await;
-                run(&world, second).await;
+                run(&world, second, true).await;
             };
-            join(run(&world, first), second).await;
+            join(run(&world, first, false), second).await;
         } else {
-            run(&world, first).await;
+            run(&world, first, false).await;
         }
         at += 5 * MINUTE;
     }
 }
 
 /// Makes one run. The instance is reused if it survives.
-async fn run(world: &Arc<World>, instance: &mut Option<AwsRedelivery>) {
+async fn run(world: &Arc<World>, instance: &mut Option<Instance>, is_second: bool) {
     let redelivery = instance.take().unwrap_or_else(|| {
-        let (http, region) = Line::new(world, "redelivery".to_owned()).client(world);
+        let line = Line::new(world, "redelivery".to_owned());
+        let (http, region) = line.client(world);
         let mut config = world.stack.redelivery_config().unwrap();
         config.aws.region = region;
-        AwsRedelivery::new(Storage::over(http, &config))
+        Redelivery::new(witness::storage(Storage::over(http, &config), &line, is_second))
     });
     let budget = Budget {
         stop: Instant::now() + FUNCTION_TIMEOUT - LAST_CALLS,

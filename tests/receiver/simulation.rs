@@ -2,8 +2,10 @@
 //!
 //! Everything is in this process and in virtual time: the receiver with the SDK's real clients, retries and time-outs,
 //! the local AWS without sockets, Lambda's instances, the redelivery, Flinks with its own rules for retries, and who forges. A seed makes
-//! one run, always the same. At the end the queues and the bucket have to hold what was answered with 200, and nothing
-//! else ([`verdict`]). On the way each failed attempt has to have a cause that was in force ([`flinks`]).
+//! one run, always the same. At the end the queues and the bucket have to hold what was answered with 200, nothing else,
+//! and no more copies than there were calls whose outcome nobody could know ([`verdict`], [`witness`]). On the way each
+//! failed attempt has to have a cause that was in force, one that the SDK's attempts do not make up for, and so has
+//! whatever is not stored as it should be ([`flinks`]).
 //!
 //! `SIMULATION_SEEDS=0..100 SIMULATION_CALLBACKS=10000 cargo test --release --test receiver simulation` runs more than
 //! the default.

@@ -2,8 +2,10 @@
 //!
 //! Everything is in this process and in virtual time: the receiver with the SDK's real clients, retries and time-outs,
 //! the local AWS without sockets, Lambda's instances, the redelivery, Flinks with its own rules for retries, and who forges. A seed makes
-//! one run, always the same. At the end the queues and the bucket have to hold what was answered with 200, and nothing
-//! else ([`verdict`]). On the way each failed attempt has to have a cause that was in force ([`flinks`]).
+//! one run, always the same. At the end the queues and the bucket have to hold what was answered with 200, nothing else,
+//! and no more copies than there were calls whose outcome nobody could know ([`verdict`], [`witness`]). On the way each
+//! failed attempt has to have a cause that was in force, one that the SDK's attempts do not make up for, and so has
+//! whatever is not stored as it should be ([`flinks`]).
 //!
 //! `SIMULATION_SEEDS=0..100 SIMULATION_CALLBACKS=10000 cargo test --release --test receiver simulation` runs more than
 //! the default.
@@ -16,6 +18,7 @@ mod line;
 mod redelivery;
 mod verdict;
 mod weather;
+mod witness;
 mod world;
 
 use std::{
@@ -47,8 +50,9 @@ const AFTERWARDS: Duration = Duration::from_secs(6 * 60 * 60);
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// What happens by itself in 10,000 callbacks: if one of them does not, the simulation has lost its teeth.
-const CERTAIN: [&str; 33] = [
+const CERTAIN: [&str; 36] = [
     "attempt 200",
+    "attempt 401: rotation not readable",
     "attempt 503: no keys",
     "attempt 503: not stored",
     "attempt lost: crash",
@@ -72,7 +76,9 @@ const CERTAIN: [&str; 33] = [
     "instance: cold start",
     "instance: recycled",
     "redelivery: crash",
+    "redelivery: crash at work",
     "redelivery: failed",
+    "redelivery: gone",
     "redelivery: no listing",
     "redelivery: sent",
     "redelivery: two at once",
@@ -87,6 +93,7 @@ const CERTAIN: [&str; 33] = [
 fn whatever_was_answered_with_200_is_on_its_queue_and_nothing_else_is() {
     let seeds = seeds();
     let callbacks = setting("SIMULATION_CALLBACKS").map_or(5_000, |callbacks| callbacks.parse().unwrap());
+    assert!(!seeds.is_empty() && callbacks > 0, "nothing to simulate");
     let next = AtomicU64::new(seeds.start);
     let (counts, failures) = (Mutex::<BTreeMap<String, usize>>::default(), Mutex::<Vec<String>>::default());
     thread::scope(|scope| {

@@ -3,13 +3,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use flinks_webhooks::{AwsReceiver, answer::Answer, aws::Aws, callback::GatewayEvent, record::Record};
+use flinks_webhooks::{
+    Receiver,
+    answer::Answer,
+    aws::{Aws, S3, SecretsManager, Sqs},
+    callback::GatewayEvent,
+    keys::SigningKeys,
+    record::Record,
+};
 use rand::RngExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
     line::Line,
+    witness::{self, Witness},
     world::{World, lock},
 };
 use crate::support::crashing;
@@ -34,7 +42,7 @@ pub struct Fleet {
 }
 
 struct Instance {
-    receiver: AwsReceiver,
+    receiver: Receiver<Witness<SecretsManager>, Witness<Sqs>, Witness<S3>>,
     line: Arc<Line>,
     version: u32,
     used: Duration,
@@ -100,7 +108,9 @@ fn instance(world: &Arc<World>) -> (Instance, bool) {
     let (http, region) = line.client(world);
     let mut config = world.config.clone();
     config.aws.region = region;
-    let receiver = AwsReceiver::on(Aws::over(http, &config), &config);
+    let Aws { secrets, storage } = Aws::over(http, &config);
+    let keys = SigningKeys::new(Witness::new(secrets, &line), config.previous_key_for, config.ascii_reading);
+    let receiver = Receiver::new(keys, config.response_types, witness::storage(storage, &line, false));
     (Instance { receiver, line, version: fleet.version, used: now }, true)
 }
 

@@ -8,8 +8,10 @@ use flinks_dev::{
 };
 use flinks_webhooks::{
     answer::{Answer, Rejection},
+    keys::Stage,
     kind::Kind,
     signature::{Form, Refusal, Scheme},
+    storage::StoredAs,
 };
 use local_lambda::gateway::{HttpRequest, event};
 use rand::{Rng, RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
@@ -26,12 +28,14 @@ use super::{
 
 /// Of all invocations, by Flinks or not.
 const CRASHES: f64 = 0.015;
-/// Polls that most callbacks are done within.
-const POLLS: u32 = 12;
+/// Polls that nearly all callbacks are done within, those that are spilled too.
+const POLLS: u32 = 40;
 /// Attempts from this one on meet no crash: Flinks' last ones are for the outages.
 const SPARED: u32 = 7;
-/// How long an instance acts on a failed fetch of the keys: half a minute, after up to nine seconds, and then some.
-const KEYS_RECALL: Duration = Duration::from_secs(60);
+/// How long an instance leaves the keys alone after a fetch that failed.
+const KEYS_RECALL: Duration = Duration::from_secs(30);
+/// Longest time for that fetch itself.
+const KEYS_FETCH: Duration = Duration::from_secs(9);
 
 /// What Flinks does about an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +199,7 @@ pub async fn send(world: Arc<World>, index: u64) {
         let secret = if is_new { keys::new(callback.scheme) } else { keys::old(callback.scheme) };
         let crash = if attempt < SPARED { crash(&world) } else { None };
         let invocation = invoke(&world, &callback.event(secret), crash).await;
-        let judged = judge(&world, &callback, &invocation);
+        let judged = judge(&world, &callback, is_new, &invocation);
         world.note(&format!("callback {index} {delivery_id} attempt {attempt}: {judged:?}"));
         match judged {
             Judged::Stored => {
@@ -239,19 +243,44 @@ enum Judged {
     Inexplicable,
 }
 
-fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Judged {
+fn judge(world: &World, callback: &Callback, is_new: bool, invocation: &Invocation) -> Judged {
     let (answer, record) = match &invocation.outcome {
         Outcome::Answered(answer, record) => (*answer, record),
         Outcome::Crashed => return Judged::Failed("lost: crash"),
         // The receiver answers in time, whatever AWS does.
         Outcome::TimedOut => return Judged::Inexplicable,
     };
-    let failed = |service| invocation.line.had_fault_of(service, invocation.started);
-    let keys_failed = invocation.line.had_fault_of(Service::Secrets, invocation.started.saturating_sub(KEYS_RECALL));
+    let failed = |service| invocation.line.had_to_fail(service, invocation.started);
+    let recently = invocation.started.saturating_sub(KEYS_RECALL);
+    let keys_failed = invocation.line.had_to_fail(Service::Secrets, recently.saturating_sub(KEYS_FETCH));
+    let (line, scheme) = (&invocation.line, callback.scheme);
+    let (old, new) = (keys::old(scheme), keys::new(scheme));
+    let never_had_a_key = [old, new].iter().all(|key| !line.has_read(scheme, &[Stage::Current], key));
+    // What an instance once read it keeps: the new key as the current one, the old one as either.
+    let lacks_the_key = if is_new {
+        !line.has_read(scheme, &[Stage::Current], new) && line.has_failed_to_read(scheme, Stage::Current, recently)
+    } else {
+        !line.has_read(scheme, &[Stage::Current, Stage::Previous], old)
+            && line.has_failed_to_read(scheme, Stage::Previous, recently)
+    };
     match (answer, record.rejection) {
         (Answer::Stored, None) => {
             world.count("attempt 200");
-            world.count(format!("stored as {}", record.stored_as.unwrap().label()));
+            let how = record.stored_as.unwrap();
+            world.count(format!("stored as {}", how.label()));
+            let is_right = match how {
+                StoredAs::Inline => !callback.is_odd,
+                StoredAs::ClaimCheck => callback.is_odd,
+                StoredAs::Spilled => {
+                    failed(Service::Sqs)
+                        || (callback.is_odd && failed(Service::S3))
+                        || invocation.line.was_too_late(invocation.started)
+                }
+            };
+            if !is_right {
+                let kind = callback.kind.label();
+                world.violation(&format!("a callback ({kind}) is stored as {} without a cause", how.label()));
+            }
             Judged::Stored
         }
         (Answer::Unavailable, Some(Rejection::NotStored))
@@ -259,10 +288,10 @@ fn judge(world: &World, callback: &Callback, invocation: &Invocation) -> Judged 
         {
             Judged::Failed("503: not stored")
         }
-        (Answer::Unavailable, Some(Rejection::NoKeys)) if keys_failed => Judged::Failed("503: no keys"),
-        (Answer::Unauthorized, Some(Rejection::Refused(Refusal::Wrong)))
-            if keys_failed && world.now() > world.rotations.of(callback.scheme).stored =>
-        {
+        (Answer::Unavailable, Some(Rejection::NoKeys)) if never_had_a_key && keys_failed => {
+            Judged::Failed("503: no keys")
+        }
+        (Answer::Unauthorized, Some(Rejection::Refused(Refusal::Wrong))) if lacks_the_key && keys_failed => {
             Judged::Failed("401: rotation not readable")
         }
         _ => Judged::Inexplicable,

@@ -2,15 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
+use flinks_dev::stack::PAYLOAD_BUCKET;
 use flinks_webhooks::{
-    redelivery::{AwsRedelivery, Budget},
+    aws::{S3, Sqs},
+    redelivery::{Budget, Redelivery},
+    spilled::PREFIX,
     storage::Storage,
 };
 use futures_util::future::join;
 use rand::RngExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{AFTERWARDS, MINUTE, SENDING, line::Line, world::World};
+use super::{
+    AFTERWARDS, MINUTE, SENDING,
+    line::Line,
+    witness::{self, Witness},
+    world::World,
+};
 use crate::support::crashing;
 
 /// Of all runs.
@@ -21,6 +29,8 @@ const POLLS: u32 = 60;
 /// `Timeout` of the function, and what of it a run leaves for its last calls.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(300);
 const LAST_CALLS: Duration = Duration::from_secs(30);
+
+type Instance = Redelivery<Witness<Sqs>, Witness<S3>>;
 
 /// Runs every five minutes.
 pub async fn run_on_schedule(world: Arc<World>) {
@@ -34,23 +44,24 @@ pub async fn run_on_schedule(world: Arc<World>) {
             let later = world.draw(|rng| rng.random_range(0..400));
             let second = async {
                 sleep(Duration::from_millis(later)).await;
-                run(&world, second).await;
+                run(&world, second, true).await;
             };
-            join(run(&world, first), second).await;
+            join(run(&world, first, false), second).await;
         } else {
-            run(&world, first).await;
+            run(&world, first, false).await;
         }
         at += 5 * MINUTE;
     }
 }
 
 /// Makes one run. The instance is reused if it survives.
-async fn run(world: &Arc<World>, instance: &mut Option<AwsRedelivery>) {
+async fn run(world: &Arc<World>, instance: &mut Option<Instance>, is_second: bool) {
     let redelivery = instance.take().unwrap_or_else(|| {
-        let (http, region) = Line::new(world, "redelivery".to_owned()).client(world);
+        let line = Line::new(world, "redelivery".to_owned());
+        let (http, region) = line.client(world);
         let mut config = world.stack.redelivery_config().unwrap();
         config.aws.region = region;
-        AwsRedelivery::new(Storage::over(http, &config.storage, &config.aws))
+        Redelivery::new(witness::storage(Storage::over(http, &config.storage, &config.aws), &line, is_second))
     });
     let budget = Budget {
         stop: Instant::now() + FUNCTION_TIMEOUT - LAST_CALLS,
@@ -59,6 +70,7 @@ async fn run(world: &Arc<World>, instance: &mut Option<AwsRedelivery>) {
     };
     let crashes = world.now() < SENDING && world.draw(|rng| rng.random_bool(CRASHES));
     let crash = crashes.then(|| world.draw(|rng| rng.random_range(0..POLLS)));
+    let has_work = crashes && world.stack.aws.objects(PAYLOAD_BUCKET).keys().any(|key| key.starts_with(PREFIX));
     let ended = timeout(FUNCTION_TIMEOUT, crashing(crash, redelivery.run(budget))).await;
     let told = match ended {
         Ok(Some(Ok(summary))) => {
@@ -77,7 +89,7 @@ async fn run(world: &Arc<World>, instance: &mut Option<AwsRedelivery>) {
             "no listing".to_owned()
         }
         Ok(None) => {
-            world.count("redelivery: crash");
+            world.count(if has_work { "redelivery: crash at work" } else { "redelivery: crash" });
             return world.note("redelivery: crash");
         }
         Err(_) => return world.violation("the redelivery took longer than it may"),

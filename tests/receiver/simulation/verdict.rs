@@ -13,6 +13,7 @@ use crate::support::pointer;
 ///
 /// - what was answered with 200 is on the queue of its kind, byte for byte, its claim check resolved;
 /// - each message has the SHA-256 of its payload for a DeliveryId, and the form that proved it;
+/// - there are no more of it than callbacks, and one more for each time that nobody could know whether it is there;
 /// - no message shares its object with another;
 /// - nothing anywhere has other bytes than an authentic callback;
 /// - nothing waits for redelivery, and nothing died.
@@ -69,7 +70,17 @@ pub fn look(world: &World) {
             world.violation(&format!("callback {index} was answered with 200 and is not on the {queue}"));
         }
     }
+    let mut wanted = BTreeMap::<(Kind, &str), u32>::new();
+    for delivery in deliveries.iter().filter(|delivery| delivery.is_stored) {
+        *wanted.entry((delivery.kind, &delivery.delivery_id)).or_default() += 1;
+    }
+    let allowed_copies = lock(&world.allowed_copies);
     for ((kind, id), count) in there {
+        let wanted = wanted.get(&(kind, id.as_str())).copied().unwrap_or_default();
+        let allowed = wanted + allowed_copies.get(&id).copied().unwrap_or_default();
+        if count > allowed {
+            world.violation(&format!("{id} is {count} times on the {}, and {allowed} are explained", kind.queue()));
+        }
         if count > 1 {
             world.count("twice or more on its queue");
         }

@@ -31,6 +31,8 @@ pub struct World {
     pub fleet: Mutex<Fleet>,
     /// Deliveries that Flinks is done with.
     pub deliveries: Mutex<Vec<super::flinks::Delivery>>,
+    /// How many messages more than callbacks there may be, by DeliveryId.
+    pub allowed_copies: Mutex<BTreeMap<String, u32>>,
     started: Instant,
     /// For what is decided as it happens.
     chance: Mutex<ChaCha8Rng>,
@@ -73,6 +75,7 @@ impl World {
             rotations: Rotations::drawn(&mut plan),
             fleet: Mutex::default(),
             deliveries: Mutex::default(),
+            allowed_copies: Mutex::default(),
             started: Instant::now(),
             chance: Mutex::new(generator(seed, CHANCE)),
             journal: Mutex::default(),

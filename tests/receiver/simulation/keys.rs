@@ -2,6 +2,7 @@
 //! some time later, and for some callbacks hours later.
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,6 +13,7 @@ use rand::{Rng, RngExt};
 
 use super::{
     DAY, HOUR, MINUTE,
+    weather::Weather,
     world::{World, lock},
 };
 
@@ -27,8 +29,11 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    fn drawn(rng: &mut impl Rng) -> Self {
-        let stored = rng.random_range(26 * HOUR..40 * HOUR);
+    fn drawn(weather: &Weather, rng: &mut impl Rng) -> Self {
+        const DAYS: Range<Duration> = Duration::from_secs(26 * 3600)..Duration::from_secs(40 * 3600);
+        // Every other one when it cannot be read, if there is such a time.
+        let unreadable = weather.without_secrets().find(|from| DAYS.contains(from)).filter(|_| rng.random_bool(0.5));
+        let stored = unreadable.unwrap_or_else(|| rng.random_range(DAYS));
         // A minute at least: the receiver asks for newer keys at most every half a minute.
         let signed = stored + rng.random_range(MINUTE..2 * HOUR);
         Self { stored, signed, signed_for_all: signed + rng.random_range(2 * HOUR..8 * HOUR) }
@@ -51,8 +56,8 @@ pub struct Rotations {
 }
 
 impl Rotations {
-    pub fn drawn(rng: &mut impl Rng) -> Self {
-        Self { aggregation: Rotation::drawn(rng), pay: Rotation::drawn(rng) }
+    pub fn drawn(weather: &Weather, rng: &mut impl Rng) -> Self {
+        Self { aggregation: Rotation::drawn(weather, rng), pay: Rotation::drawn(weather, rng) }
     }
 
     pub fn of(&self, scheme: Scheme) -> Rotation {

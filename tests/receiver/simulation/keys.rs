@@ -12,6 +12,7 @@ use rand::{Rng, RngExt};
 
 use super::{
     DAY, HOUR, MINUTE,
+    weather::Weather,
     world::{World, lock},
 };
 
@@ -27,9 +28,11 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    fn drawn(rng: &mut impl Rng) -> Self {
-        // In the middle of the second night's bursts.
-        let stored = rng.random_range(28 * HOUR..32 * HOUR);
+    fn drawn(weather: &Weather, rng: &mut impl Rng) -> Self {
+        // Every other one when it cannot be read, if there is such a time; else in the middle of the second night's bursts.
+        let days = 26 * HOUR..40 * HOUR;
+        let unreadable = weather.without_secrets().find(|from| days.contains(from)).filter(|_| rng.random_bool(0.5));
+        let stored = unreadable.unwrap_or_else(|| rng.random_range(28 * HOUR..32 * HOUR));
         // A minute at least: the receiver asks for newer keys at most every half a minute.
         let soon = rng.random_bool(0.5);
         let signed = stored + rng.random_range(MINUTE..if soon { 3 * MINUTE } else { 2 * HOUR });
@@ -53,8 +56,8 @@ pub struct Rotations {
 }
 
 impl Rotations {
-    pub fn drawn(rng: &mut impl Rng) -> Self {
-        Self { aggregation: Rotation::drawn(rng), pay: Rotation::drawn(rng) }
+    pub fn drawn(weather: &Weather, rng: &mut impl Rng) -> Self {
+        Self { aggregation: Rotation::drawn(weather, rng), pay: Rotation::drawn(weather, rng) }
     }
 
     pub fn of(&self, scheme: Scheme) -> Rotation {

@@ -69,6 +69,11 @@ impl Weather {
         Self(spells)
     }
 
+    /// The beginnings of the spells that keep keys from being read.
+    pub fn without_secrets(&self) -> impl Iterator<Item = Duration> {
+        self.0.iter().filter(|spell| spell.services.contains(&Service::Secrets)).map(|spell| spell.from)
+    }
+
     /// What happens to a call at a time since the start of the run.
     pub fn fault(&self, service: Service, at: Duration, rng: &mut dyn Rng) -> Option<Fault> {
         if at >= SENDING {

@@ -68,11 +68,12 @@ impl World {
             }
         }
         let config = stack.config(&[("PREVIOUS_KEY_DAYS", "1")]).unwrap();
+        let weather = Weather::drawn(&mut plan);
         Arc::new(Self {
             seed,
             config,
-            weather: Weather::drawn(&mut plan),
-            rotations: Rotations::drawn(&mut plan),
+            rotations: Rotations::drawn(&weather, &mut plan),
+            weather,
             fleet: Mutex::default(),
             deliveries: Mutex::default(),
             allowed_copies: Mutex::default(),

@@ -111,10 +111,17 @@ impl Browser {
         text.as_str().unwrap_or_else(|| panic!("no {selector}")).to_owned()
     }
 
-    /// Clicks where the element is: what is covered or out of sight cannot be clicked.
+    /// Clicks where the element is: what is covered or out of sight cannot be clicked. The page may draw the element anew
+    /// between the look for it and the click; then the new one is looked for.
     pub async fn click(&self, selector: &str) {
-        let id = self.find(selector).await;
-        self.post(&format!("/element/{id}/click"), json!({})).await;
+        loop {
+            let id = self.find(selector).await;
+            let path = format!("{}/element/{id}/click", self.session);
+            match self.answer("POST", &path, json!({})).await {
+                (404, answer) if answer["value"]["error"] == "stale element reference" => {}
+                (status, answer) => return assert_eq!(status, 200, "{path}: {answer:#}"),
+            }
+        }
     }
 
     /// Types into an element.
@@ -148,12 +155,16 @@ impl Browser {
     }
 
     async fn call(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.answer(method, path, body).await;
+        assert_eq!(status, 200, "{path}: {answer:#}");
+        answer["value"].clone()
+    }
+
+    async fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let url = format!("http://{}{path}", self.driver);
         let answer = timeout(PATIENCE, running::request(&self.client, method, &url, &[JSON], body.to_string()));
         let (status, answer) = answer.await.unwrap();
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        assert_eq!(status, 200, "{path}: {answer:#}");
-        answer["value"].clone()
+        (status, serde_json::from_str(&answer).unwrap())
     }
 }
 

@@ -146,6 +146,8 @@ impl<'a> World<'a> {
             *value = value.replace(&plain, &self.endpoint);
         }
         variables.extend(self.authority.environment(subject));
+        // Lambda sets both; boto3 reads this one.
+        variables.extend(variables.get("AWS_REGION").cloned().map(|region| ("AWS_DEFAULT_REGION", region)));
         variables
     }
 

@@ -1,6 +1,6 @@
 //! A subject as a process, and the kernel's account of it.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::process::{Child, Command};
 
@@ -24,7 +24,10 @@ impl Process {
     ) -> Result<Self, Failure> {
         let mut words = tool.iter().map(Into::into).chain([subject.program.clone().into_os_string()]);
         let mut command = Command::new(words.next().unwrap_or_default());
-        command.args(words).args(&subject.arguments).env_clear().envs(environment).envs(subject.environment.clone());
+        command.args(words).args(&subject.arguments);
+        command.env_clear().envs(environment).envs(subject.environment.clone());
+        // A tool, and an interpreter, look for parts of themselves.
+        command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
         command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         let child = command.spawn().map_err(|error| format!("{}: {error}", subject.program.display()))?;
         let id = child.id().ok_or("a process that has ended already")?;

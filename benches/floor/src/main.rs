@@ -1,0 +1,90 @@
+//! The floor: the least that a process could do for a callback. Nobody should run it; the function is measured against it.
+//!
+//! It fetches one secret and throws it away, then loops: takes the next event, unescapes the body once, hashes it once,
+//! makes one request to AWS, answers 200. One thread, blocking sockets that are kept open, no async runtime, no SDK. It
+//! does not check signatures, sign requests, route, retry or log; a body above 1 MiB becomes an object without a message
+//! that points at it.
+
+mod http;
+
+use std::{env, error::Error, io::IoSlice};
+
+use sha2::{Digest, Sha256};
+
+use crate::http::Connection;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Above it a body is put into the bucket, as a message that SQS takes can have no more bytes.
+const MAX_MESSAGE_BYTES: usize = 1_048_576;
+const RUNTIME_PATH: &str = "/2018-06-01/runtime/invocation";
+const ANSWER: &[u8] = br#"{"statusCode":200}"#;
+
+fn main() -> Result<()> {
+    let (queue, bucket) = (env::var("ACCOUNTS_DETAIL_QUEUE_URL")?, env::var("PAYLOAD_BUCKET")?);
+    let mut aws = Connection::to(&env::var("AWS_ENDPOINT_URL")?)?;
+    let secret = format!(r#"{{"SecretId":"{}"}}"#, env::var("SIGNING_SECRET_ID")?);
+    let target = [("X-Amz-Target", "secretsmanager.GetSecretValue"), ("Content-Type", "application/x-amz-json-1.1")];
+    aws.request("POST", "/", &target, &mut [IoSlice::new(secret.as_bytes())])?.expect_success()?;
+
+    let mut runtime = Connection::to(&format!("http://{}", env::var("AWS_LAMBDA_RUNTIME_API")?))?;
+    let mut body = Vec::new();
+    loop {
+        let invocation = runtime.request("GET", &format!("{RUNTIME_PATH}/next"), &[], &mut [])?.expect_success()?;
+        let id = invocation.header("lambda-runtime-aws-request-id")?.to_owned();
+        let literal = unescape_body(invocation.body, &mut body)?;
+        let mut digest = String::new();
+        for byte in Sha256::digest(&body) {
+            digest.push_str(&format!("{byte:02x}"));
+        }
+        if body.len() > MAX_MESSAGE_BYTES {
+            let headers = [("x-amz-content-sha256", digest.as_str())];
+            let path = format!("/{bucket}/{digest}/{id}");
+            aws.request("PUT", &path, &headers, &mut [IoSlice::new(&body)])?.expect_success()?;
+        } else {
+            let before = format!(r#"{{"QueueUrl":"{queue}","MessageGroupId":"{digest}","MessageBody":"#);
+            let headers = [("X-Amz-Target", "AmazonSQS.SendMessage"), ("Content-Type", "application/x-amz-json-1.0")];
+            let mut message = [before.as_bytes(), literal, b"}"].map(IoSlice::new);
+            aws.request("POST", "/", &headers, &mut message)?.expect_success()?;
+        }
+        let path = format!("{RUNTIME_PATH}/{id}/response");
+        runtime.request("POST", &path, &[], &mut [IoSlice::new(ANSWER)])?.expect_success()?;
+    }
+}
+
+/// Finds the event's body, puts what it says into `body`, and gives the JSON string as it stands, quotes included.
+fn unescape_body<'e>(event: &'e [u8], body: &mut Vec<u8>) -> Result<&'e [u8]> {
+    const KEY: &[u8] = br#""body":"#;
+    // Inside a string the quotes of the key would be escaped, so this is a key.
+    let key = event.windows(KEY.len()).position(|window| window == KEY).ok_or("an event without a body")?;
+    let literal = event.get(key + KEY.len()..).unwrap_or_default();
+    let mut rest = literal.strip_prefix(b"\"").ok_or("a body that is no string")?;
+    body.clear();
+    loop {
+        let run = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).ok_or("a body without an end")?;
+        let (plain, from_mark) = rest.split_at(run);
+        body.extend_from_slice(plain);
+        match from_mark {
+            [b'\\', b'u', a, b, c, d, after @ ..] => {
+                let digits = [*a, *b, *c, *d];
+                let code = u32::from_str_radix(str::from_utf8(&digits)?, 16)?;
+                let character = char::from_u32(code).ok_or("a surrogate")?;
+                body.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after;
+            }
+            [b'\\', escape, after @ ..] => {
+                body.push(match escape {
+                    b'b' => 0x08,
+                    b'f' => 0x0C,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    literal => *literal,
+                });
+                rest = after;
+            }
+            [b'"', after @ ..] => return Ok(literal.get(..literal.len() - after.len()).unwrap_or_default()),
+            _ => return Err("a body without an end".into()),
+        }
+    }
+}

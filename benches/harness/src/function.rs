@@ -1,0 +1,202 @@
+//! A run: every subject, over every transport, with callbacks of every size, round after round.
+//!
+//! Subjects take turns within a round, so that a machine that is busy for a while is busy for all of them.
+
+use std::{fs, path::PathBuf, time::Instant};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use tokio::runtime::Handle;
+
+use crate::{
+    Failure,
+    callback::{Callback, Size},
+    cost::{self, Prices},
+    measured::{Counted, Figure, Measured},
+    picture,
+    sample::{self, Count},
+    subject::{self, Subject},
+    table,
+    valgrind::{self, Tool},
+    world::{Authority, Transport},
+};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Three rounds, two sizes, fewer callbacks: for a first look
+    #[arg(long)]
+    quick: bool,
+    /// Rounds, each with a process for every subject, transport and size
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// These subjects alone: floor, function, rust, node, python, and those of --also
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// A further build of the function, to compare in the same run
+    #[arg(long, value_name = "NAME=PATH", value_parser = further)]
+    also: Vec<(String, PathBuf)>,
+    /// These transports alone
+    #[arg(long, value_delimiter = ',')]
+    transports: Vec<Transport>,
+    /// Bodies of these sizes alone
+    #[arg(long, value_delimiter = ',')]
+    sizes: Vec<Size>,
+    /// Let valgrind count instructions, allocations and copied bytes of the native subjects too
+    #[arg(long)]
+    counts: bool,
+    /// Prices of AWS's services
+    #[arg(long, value_name = "FILE", default_value = "benches/prices.toml")]
+    prices: PathBuf,
+    /// Where the figures go as JSON
+    #[arg(long, value_name = "FILE", default_value = "target/benches/function.json")]
+    json: PathBuf,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE", default_value = "target/benches/benchmark.svg")]
+    svg: PathBuf,
+}
+
+fn further(argument: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = argument.split_once('=').ok_or("it has to be NAME=PATH")?;
+    Ok((name.to_owned(), path.into()))
+}
+
+/// What the JSON has.
+#[derive(Serialize)]
+struct Report<'a> {
+    machine: String,
+    rounds: usize,
+    packages: &'a [Package],
+    figures: Vec<Figure>,
+    counts: Vec<Counted<'a>>,
+    failures: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Package {
+    subject: String,
+    bytes: u64,
+    zip_bytes: usize,
+}
+
+/// Measures, prints, and writes the files.
+///
+/// # Errors
+/// When nothing can be measured, or a subject has not stored what it answered 200 for.
+pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let prices = Prices::read(&arguments.prices)?;
+    let subjects = subjects(arguments)?;
+    let default_sizes: &[Size] = if arguments.quick { &[Size::Kb2, Size::Mb1] } else { Size::value_variants() };
+    let sizes = if arguments.sizes.is_empty() { default_sizes } else { &arguments.sizes };
+    let transports =
+        if arguments.transports.is_empty() { Transport::value_variants() } else { arguments.transports.as_slice() };
+    let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 11 });
+    let callbacks = sizes.iter().map(|size| Callback::of(*size)).collect::<Result<Vec<_>, _>>()?;
+
+    let authority = Authority::new()?;
+    let mut measured = Measured::of(subjects.iter().map(|subject| subject.name.clone()).collect());
+    let mut failures = Vec::new();
+    for round in 0..rounds {
+        let started = Instant::now();
+        for transport in transports {
+            for callback in &callbacks {
+                for turn in 0..subjects.len() {
+                    // Another one goes first each time.
+                    let Some(subject) = subjects.get((turn + round) % subjects.len()) else { continue };
+                    let count = Count::of(callback.size, arguments.quick);
+                    match sample::take(subject, *transport, callback, count, &authority).await {
+                        Ok(sample) => measured.add(&subject.name, *transport, callback.size, sample),
+                        Err(failure) => {
+                            let (name, size) = (&subject.name, callback.size);
+                            let failure = format!("{name}, {}, {}: {failure}", transport.label(), size.label());
+                            eprintln!("{failure}");
+                            failures.push((name.clone(), *transport, size, failure));
+                        }
+                    }
+                }
+            }
+        }
+        eprintln!("round {} of {rounds}: {:.0} s", round + 1, started.elapsed().as_secs_f64());
+    }
+    for (subject, transport, size, _) in &failures {
+        measured.discount(subject, *transport, *size);
+    }
+    if arguments.counts {
+        count(&mut measured, &subjects, &callbacks, &authority)?;
+    }
+
+    let packages = subjects.iter().map(package).collect::<Result<Vec<_>, Failure>>()?;
+    let failures: Vec<_> = failures.into_iter().map(|(_, _, _, failure)| failure).collect();
+    println!("{}", machine());
+    println!("Medians of {rounds} rounds; × is a multiple of the function's figure.");
+    println!("{}", measured.tables());
+    println!("{}", table_of(&packages));
+    println!("{}", cost::tables(&measured, &prices));
+    fs::write(&arguments.svg, picture::draw(&measured))?;
+    let (figures, counts) = (measured.figures(), measured.counts());
+    let report = Report { machine: machine(), rounds, packages: &packages, figures, counts, failures: &failures };
+    table::write_json(&arguments.json, &report)?;
+    if failures.is_empty() { Ok(()) } else { Err(format!("these do not count:\n{}", failures.join("\n")).into()) }
+}
+
+/// Those that are asked for and there; the others are named.
+fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
+    let (mut subjects, skipped) = subject::all();
+    subjects.extend(arguments.also.iter().map(|(name, path)| Subject::native(name, path)));
+    for (name, reason) in skipped {
+        eprintln!("{name} is skipped: {reason}");
+    }
+    if !arguments.only.is_empty() {
+        subjects.retain(|subject| arguments.only.contains(&subject.name));
+    }
+    if subjects.is_empty() { Err("there is nothing to measure".into()) } else { Ok(subjects) }
+}
+
+/// Has valgrind count what a callback costs each native subject.
+fn count(
+    measured: &mut Measured,
+    subjects: &[Subject],
+    callbacks: &[Callback],
+    authority: &Authority,
+) -> Result<(), Failure> {
+    /// So few that a large body, fifty times slower than without valgrind, stays within the SDK's time limits.
+    const TIMES: u64 = 3;
+    if !valgrind::is_there() {
+        return Err("--counts needs valgrind".into());
+    }
+    for subject in subjects.iter().filter(|subject| subject.is_native) {
+        for callback in callbacks {
+            let counts = valgrind::difference(TIMES, |tool: Tool, times| {
+                let command: Vec<String> = ["valgrind".to_owned()].into_iter().chain(tool.arguments()).collect();
+                let times = usize::try_from(times)?;
+                tokio::task::block_in_place(|| {
+                    Handle::current().block_on(sample::under(&command, subject, callback, times, authority))
+                })
+            });
+            match counts {
+                Ok(counts) => measured.count(&subject.name, callback.size, counts),
+                Err(failure) => eprintln!("{}, {}, valgrind: {failure}", subject.name, callback.size.label()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn package(subject: &Subject) -> Result<Package, Failure> {
+    Ok(Package { subject: subject.name.clone(), bytes: subject.bytes()?, zip_bytes: subject.zip_bytes()? })
+}
+
+fn table_of(packages: &[Package]) -> String {
+    let mb = |bytes: f64| format!("{} MB", table::short(bytes / 1e6));
+    let rows = packages
+        .iter()
+        .map(|package| vec![package.subject.clone(), mb(package.bytes as f64), mb(package.zip_bytes as f64)]);
+    format!("### Size\n\n{}\n", table::markdown(&["", "program or package", "zip"], rows))
+}
+
+/// What it was measured on.
+fn machine() -> String {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{}, {cores} cores, {}", model.map_or("unknown processor", |(_, name)| name), std::env::consts::ARCH)
+}

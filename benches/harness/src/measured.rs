@@ -1,0 +1,234 @@
+//! All samples of a run, and the figures that come out of them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    callback::Size,
+    sample::Sample,
+    statistics::{median, percentile},
+    subject::{FLOOR, FUNCTION},
+    table::{self, short},
+    valgrind::Counts,
+    world::Transport,
+};
+
+/// What was measured in a run.
+#[derive(Default)]
+pub struct Measured {
+    /// The names of the subjects, in the order of the tables.
+    pub subjects: Vec<String>,
+    samples: BTreeMap<(String, Transport, Size), Vec<Sample>>,
+    counts: BTreeMap<(String, Size), Counts>,
+}
+
+/// A figure of a subject: its name, its unit, and how it comes out of the samples.
+pub struct Metric {
+    pub name: &'static str,
+    pub unit: &'static str,
+    of: fn(&[&Sample]) -> f64,
+}
+
+const fn metric(name: &'static str, unit: &'static str, of: fn(&[&Sample]) -> f64) -> Metric {
+    Metric { name, unit, of }
+}
+
+fn median_of(samples: &[&Sample], of: fn(&Sample) -> f64) -> f64 {
+    median(&samples.iter().map(|sample| of(sample)).collect::<Vec<_>>())
+}
+
+fn latency(samples: &[&Sample], percent: usize) -> f64 {
+    let all: Vec<f64> = samples.iter().flat_map(|sample| sample.latencies_ms.iter().copied()).collect();
+    percentile(&all, percent)
+}
+
+pub const START: Metric = metric("start to first poll", "ms", |samples| median_of(samples, |sample| sample.start_ms));
+pub const FIRST: Metric = metric("first callback", "ms", |samples| median_of(samples, |sample| sample.first_ms));
+pub const CPU: Metric = metric("CPU per callback", "ms", |samples| median_of(samples, |sample| sample.cpu_ms));
+pub const PEAK: Metric = metric("peak memory", "MiB", |samples| median_of(samples, |sample| sample.peak_mib));
+
+/// Of a start: the size of the callbacks that follow makes no difference, so all sizes count together.
+const OF_A_START: [Metric; 3] = [
+    START,
+    metric("CPU to first poll", "ms", |samples| median_of(samples, |sample| sample.start_cpu_ms)),
+    metric("memory at first poll", "MiB", |samples| median_of(samples, |sample| sample.start_mib)),
+];
+
+/// Of callbacks of one size.
+const OF_A_CALLBACK: [Metric; 6] = [
+    FIRST,
+    metric("median latency", "ms", |samples| latency(samples, 50)),
+    metric("99th percentile", "ms", |samples| latency(samples, 99)),
+    CPU,
+    PEAK,
+    metric("threads", "", |samples| median_of(samples, |sample| sample.threads)),
+];
+
+impl Measured {
+    /// Nothing yet, of these subjects.
+    pub fn of(subjects: Vec<String>) -> Self {
+        Self { subjects, ..Self::default() }
+    }
+
+    pub fn add(&mut self, subject: &str, transport: Transport, size: Size, sample: Sample) {
+        self.samples.entry((subject.to_owned(), transport, size)).or_default().push(sample);
+    }
+
+    /// Takes the figures of a subject back: something of it was not stored.
+    pub fn discount(&mut self, subject: &str, transport: Transport, size: Size) {
+        self.samples.remove(&(subject.to_owned(), transport, size));
+    }
+
+    pub fn count(&mut self, subject: &str, size: Size, counts: Counts) {
+        self.counts.insert((subject.to_owned(), size), counts);
+    }
+
+    /// A figure; over all sizes where none is given. None where nothing was measured.
+    pub fn figure(&self, metric: &Metric, subject: &str, transport: Transport, size: Option<Size>) -> Option<f64> {
+        let is_asked = |key: &&(String, Transport, Size)| {
+            key.0 == subject && key.1 == transport && size.is_none_or(|size| key.2 == size)
+        };
+        let samples: Vec<&Sample> =
+            self.samples.iter().filter(|(key, _)| is_asked(key)).flat_map(|(_, samples)| samples).collect();
+        (!samples.is_empty()).then(|| (metric.of)(&samples))
+    }
+
+    pub fn transports(&self) -> Vec<Transport> {
+        let mut transports: Vec<_> = self.samples.keys().map(|key| key.1).collect();
+        transports.sort();
+        transports.dedup();
+        transports
+    }
+
+    pub fn sizes(&self) -> Vec<Size> {
+        let mut sizes: Vec<_> = self.samples.keys().map(|key| key.2).collect();
+        sizes.sort();
+        sizes.dedup();
+        sizes
+    }
+
+    /// Every figure beside those of the other subjects.
+    pub fn tables(&self) -> String {
+        let mut text = String::new();
+        for transport in self.transports() {
+            text += &format!("\n### Start, {}\n\n", transport.label());
+            text += &self.table(&OF_A_START, transport, None);
+            for size in self.sizes() {
+                text += &format!("\n### Callbacks of {}, {}\n\n", size.label(), transport.label());
+                text += &self.table(&OF_A_CALLBACK, transport, Some(size));
+            }
+        }
+        text + &self.table_of_counts()
+    }
+
+    fn table(&self, metrics: &[Metric], transport: Transport, size: Option<Size>) -> String {
+        let header: Vec<&str> = [""].into_iter().chain(self.subjects.iter().map(String::as_str)).collect();
+        let rows = metrics.iter().map(|metric| {
+            let own = self.figure(metric, FUNCTION, transport, size);
+            let floor = self.figure(metric, FLOOR, transport, size);
+            let cell = |subject: &String| match self.figure(metric, subject, transport, size) {
+                None => String::new(),
+                Some(value) => {
+                    let multiple = if subject == FUNCTION {
+                        floor.map(|floor| format!(", {} floors", short(value / floor)))
+                    } else {
+                        own.map(|own| format!(", ×{}", short(value / own)))
+                    };
+                    format!("{} {}{}", short(value), metric.unit, multiple.unwrap_or_default())
+                }
+            };
+            [metric.name.to_owned()].into_iter().chain(self.subjects.iter().map(cell)).collect()
+        });
+        table::markdown(&header, rows) + "\n"
+    }
+
+    fn table_of_counts(&self) -> String {
+        if self.counts.is_empty() {
+            return String::new();
+        }
+        let header = ["", "body", "instructions", "allocations", "bytes allocated", "bytes copied"];
+        let rows = self.counts.iter().map(|((subject, size), counts)| {
+            let numbers = [counts.instructions, counts.allocations, counts.allocated_bytes, counts.copied_bytes];
+            let words = [subject.clone(), size.label().to_owned()];
+            words.into_iter().chain(numbers.map(table::grouped)).collect()
+        });
+        format!("\n### Per callback, counted by valgrind\n\n{}\n", table::markdown(&header, rows))
+    }
+
+    /// Every figure, for another program.
+    pub fn figures(&self) -> Vec<Figure> {
+        let mut figures = Vec::new();
+        for subject in &self.subjects {
+            for transport in self.transports() {
+                let sizes = self.sizes().into_iter().map(Some);
+                let of_callbacks = sizes.flat_map(|size| OF_A_CALLBACK.iter().map(move |metric| (metric, size)));
+                for (metric, size) in OF_A_START.iter().map(|metric| (metric, None)).chain(of_callbacks) {
+                    if let Some(value) = self.figure(metric, subject, transport, size) {
+                        let (metric, unit) = (metric.name, metric.unit);
+                        figures.push(Figure { subject: subject.clone(), transport, size, metric, unit, value });
+                    }
+                }
+            }
+        }
+        figures
+    }
+
+    /// Valgrind's counts, for another program.
+    pub fn counts(&self) -> Vec<Counted<'_>> {
+        self.counts.iter().map(|((subject, size), counts)| Counted { subject, size: *size, counts }).collect()
+    }
+}
+
+#[derive(Serialize)]
+pub struct Figure {
+    subject: String,
+    transport: Transport,
+    size: Option<Size>,
+    metric: &'static str,
+    unit: &'static str,
+    value: f64,
+}
+
+#[derive(Serialize)]
+pub struct Counted<'a> {
+    subject: &'a str,
+    size: Size,
+    #[serde(flatten)]
+    counts: &'a Counts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(cpu_ms: f64, latencies_ms: Vec<f64>) -> Sample {
+        let ms = cpu_ms;
+        Sample {
+            start_ms: ms,
+            start_cpu_ms: ms,
+            start_mib: ms,
+            first_ms: ms,
+            latencies_ms,
+            cpu_ms,
+            peak_mib: ms,
+            threads: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_figure_is_the_median_of_its_rounds_and_a_multiple_in_the_table() {
+        let mut measured = Measured::of(vec![FLOOR.to_owned(), FUNCTION.to_owned()]);
+        for (subject, values) in [(FLOOR, [2.0, 1.0, 50.0]), (FUNCTION, [5.0, 3.0, 4.0])] {
+            for value in values {
+                measured.add(subject, Transport::Http, Size::Kb2, sample(value, vec![value]));
+            }
+        }
+        assert_eq!(measured.figure(&CPU, FUNCTION, Transport::Http, Some(Size::Kb2)), Some(4.0));
+        assert_eq!(measured.figure(&CPU, FUNCTION, Transport::Tls, Some(Size::Kb2)), None);
+        let tables = measured.tables();
+        assert!(tables.contains("4.00 ms, 2.00 floors") && tables.contains("2.00 ms, ×0.500"), "{tables}");
+        measured.discount(FUNCTION, Transport::Http, Size::Kb2);
+        assert_eq!(measured.figure(&CPU, FUNCTION, Transport::Http, Some(Size::Kb2)), None);
+    }
+}

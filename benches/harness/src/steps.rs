@@ -1,0 +1,396 @@
+//! The steps of the function one by one, on bodies of each size: time and, where valgrind is there, exact counts.
+//!
+//! Each step is what the pipeline calls, with its input made beforehand. `send` and `put` are the SDK's part: they end in
+//! an HTTP client that reads the request to its end and answers at once. `callback` is all of it together.
+
+use std::{hint::black_box, path::PathBuf, sync::Arc, time::Instant};
+
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::{body::SdkBody, byte_stream::ByteStream};
+use bytes::Bytes;
+use clap::ValueEnum;
+use flinks_dev::{
+    sign,
+    stack::{SIGNING_SECRET, Stack},
+};
+use flinks_webhooks::{
+    AwsReceiver,
+    answer::Answer,
+    aws::Aws,
+    callback::{Callback, GatewayEvent},
+    config::Config,
+    event::{Event, Fields, ResponseTypes},
+    message::Message,
+    record::Record,
+    signature::{AuthenticCallback, Claim, Header, SignatureHeaders, SigningKey},
+    storage::{PayloadStore, Queues},
+};
+use serde::Serialize;
+
+use crate::{
+    Failure,
+    callback::{self, Size},
+    statistics::median,
+    table, valgrind,
+    valgrind::{Counts, Tool},
+};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Fewer and shorter samples
+    #[arg(long)]
+    quick: bool,
+    /// These steps alone
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Step>,
+    /// Bodies of these sizes alone
+    #[arg(long, value_delimiter = ',', default_values = ["2kB", "200kB", "1MB", "5MB"])]
+    sizes: Vec<Size>,
+    /// No time, only the counts, which are the same on a busy machine
+    #[arg(long)]
+    counts_only: bool,
+    /// Sizes for which valgrind counts
+    #[arg(long, value_delimiter = ',', default_values = ["2kB", "1MB"])]
+    counted_sizes: Vec<Size>,
+    /// Where the figures go as JSON
+    #[arg(long, value_name = "FILE", default_value = "target/benches/steps.json")]
+    json: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct Repeated {
+    step: Step,
+    size: Size,
+    times: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Step {
+    /// The event to a callback, its body as text
+    Event,
+    /// The event to a callback, its body as base64
+    EventBase64,
+    /// The proof, where the raw reading matches
+    SignatureRaw,
+    /// The proof, where the ASCII reading matches and the raw one was tried before
+    SignatureAscii,
+    /// The routing fields
+    Fields,
+    /// The message: delivery id (SHA-256) and attributes
+    Message,
+    /// Whether SQS can carry the body
+    Inline,
+    /// The pointer to an object
+    ClaimCheck,
+    /// SendMessage up to the socket: copy, escape, hash, sign
+    Send,
+    /// PutObject up to the socket: checksum, hash, sign
+    Put,
+    /// From the event to the answer
+    Callback,
+}
+
+/// One figure.
+#[derive(Serialize)]
+struct Figure {
+    step: Step,
+    size: Size,
+    /// Median of the samples; none if only counts were asked for.
+    nanoseconds: Option<f64>,
+    /// Of the body.
+    bytes_per_second: Option<f64>,
+    #[serde(flatten)]
+    counts: Option<Counts>,
+}
+
+/// Measures each step at each size.
+///
+/// # Errors
+/// When a step does not do what it should, or the figures cannot be written.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let steps = if arguments.only.is_empty() { Step::value_variants() } else { &arguments.only };
+    let counts = valgrind::is_there();
+    if !counts {
+        eprintln!("no valgrind: no counts of instructions and allocations");
+    }
+    let mut figures = Vec::new();
+    for &step in steps {
+        for &size in &arguments.sizes {
+            let Some(mut work) = step.prepare(size)? else { continue };
+            let nanoseconds = (!arguments.counts_only).then(|| time(&mut work, arguments.quick));
+            let counts = if counts && arguments.counted_sizes.contains(&size) { Some(step.count(size)?) } else { None };
+            let bytes_per_second = nanoseconds.map(|nanoseconds| size.bytes() as f64 / nanoseconds * 1e9);
+            figures.push(Figure { step, size, nanoseconds, bytes_per_second, counts });
+        }
+        eprintln!("{} done", step.label());
+    }
+    println!("{}", report(&figures));
+    table::write_json(&arguments.json, &figures)
+}
+
+/// Does one step so many times.
+///
+/// # Errors
+/// When there is no such step at that size.
+pub fn repeat(repeated: &Repeated) -> Result<(), Failure> {
+    let mut work = repeated.step.prepare(repeated.size)?.ok_or("no such step at that size")?;
+    for _ in 0..repeated.times {
+        work();
+    }
+    Ok(())
+}
+
+fn report(figures: &[Figure]) -> String {
+    let header = ["step", "body", "time", "of the body", "instructions", "allocations", "allocated", "copied"];
+    let rows = figures.iter().map(|figure| {
+        let count =
+            |of: fn(&Counts) -> u64| figure.counts.as_ref().map_or(String::new(), |counts| table::grouped(of(counts)));
+        vec![
+            figure.step.label(),
+            figure.size.label().to_owned(),
+            figure.nanoseconds.map_or(String::new(), table::nanoseconds),
+            figure.bytes_per_second.map_or(String::new(), |rate| format!("{:.0} MB/s", rate / 1e6)),
+            count(|counts| counts.instructions),
+            count(|counts| counts.allocations),
+            count(|counts| counts.allocated_bytes),
+            count(|counts| counts.copied_bytes),
+        ]
+    });
+    table::markdown(&header, rows)
+}
+
+/// Nanoseconds for one time: the median of several samples, each long enough for the clock.
+fn time(work: &mut Work, is_quick: bool) -> f64 {
+    let (samples, sample_seconds) = if is_quick { (5, 0.005) } else { (25, 0.02) };
+    let started = Instant::now();
+    work();
+    let once = started.elapsed().as_secs_f64();
+    let times = (sample_seconds / once).ceil().max(1.0) as u32;
+    let sample = |_| {
+        let started = Instant::now();
+        for _ in 0..times {
+            work();
+        }
+        started.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+    };
+    median(&(0..samples).map(sample).collect::<Vec<_>>())
+}
+
+type Work = Box<dyn FnMut()>;
+
+impl Step {
+    fn label(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    fn count(self, size: Size) -> Result<Counts, Failure> {
+        /// So many times for small bodies; a large one is counted well enough by few.
+        const SMALL: u64 = 100;
+        const LARGE: u64 = 2;
+        let times = if size == Size::Kb2 { SMALL } else { LARGE };
+        let program = std::env::current_exe()?;
+        let label = size.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        valgrind::difference(times, |tool: Tool, times| {
+            let done = std::process::Command::new("valgrind")
+                .args(tool.arguments())
+                .arg(&program)
+                .args(["step", &self.label(), &label, &times.to_string()])
+                .status()?;
+            if done.success() { Ok(()) } else { Err(format!("valgrind ended with {done}").into()) }
+        })
+    }
+
+    /// The step, ready to be done again and again; none where there is no such thing at this size.
+    fn prepare(self, size: Size) -> Result<Option<Work>, Failure> {
+        let body = callback::body(size)?;
+        let text = str::from_utf8(&body)?;
+        let raw = sign::aggregation(&body, SIGNING_SECRET);
+        let json = Some("application/json");
+        Ok(match self {
+            Self::Event => Some(reading(callback::gateway_event(&body, &raw, json)?)),
+            Self::EventBase64 => Some(reading(callback::gateway_event(&body, &raw, None)?)),
+            Self::SignatureRaw => Some(proving(&body, &raw)?),
+            Self::SignatureAscii => {
+                // The generator's people may have names without an accent.
+                let accented = Bytes::from(text.replacen("Tag\":\"u", "Tag\":\"é", 1));
+                let ascii = sign::ascii(str::from_utf8(&accented)?, SIGNING_SECRET);
+                Some(proving(&accented, &ascii)?)
+            }
+            Self::Fields => Some(Box::new(move || {
+                black_box(Fields::read(black_box(&body)));
+            })),
+            Self::Message => {
+                let event = Event::read(authentic(&body, &raw)?, &ResponseTypes::new());
+                Some(Box::new(move || {
+                    black_box(Message::of(black_box(&event), std::time::SystemTime::now()));
+                }))
+            }
+            Self::Inline => {
+                let message = message(&body, &raw)?;
+                message.inline_body().is_some().then(|| -> Work {
+                    Box::new(move || {
+                        black_box(black_box(&message).inline_body());
+                    })
+                })
+            }
+            Self::ClaimCheck => {
+                let message = message(&body, &raw)?;
+                Some(Box::new(move || {
+                    let key = message.payload_key("5e115eac-1209-4f19-641c-08d6d484e2fe");
+                    black_box(message.claim_check("flinks-payloads", &key));
+                }))
+            }
+            Self::Send => {
+                let (message, desk) = (Arc::new(message(&body, &raw)?), Desk::new()?);
+                message.inline_body().is_some().then(|| -> Work { Box::new(move || desk.send(&message)) })
+            }
+            Self::Put => {
+                let (message, desk) = (message(&body, &raw)?, Desk::new()?);
+                Some(Box::new(move || desk.put(&message)))
+            }
+            Self::Callback => {
+                let (event, desk) = (callback::gateway_event(&body, &raw, json)?, Desk::new()?);
+                Some(Box::new(move || desk.receive(&event)))
+            }
+        })
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a step that does not do its work must not be measured")]
+fn reading(event: Bytes) -> Work {
+    Box::new(move || {
+        let event: GatewayEvent = serde_json::from_slice(black_box(&event)).expect("an event is read without failing");
+        black_box(event.0.expect("the event has a callback"));
+    })
+}
+
+#[expect(clippy::expect_used, reason = "a step that does not do its work must not be measured")]
+fn proving(body: &Bytes, signature: &str) -> Result<Work, Failure> {
+    let (body, claim, key) = (body.clone(), claim(signature)?, key()?);
+    Ok(Box::new(move || {
+        let callback = Callback { body: body.clone(), ..Callback::default() };
+        let proven = black_box(&claim).prove(callback, [&key].into_iter(), true);
+        black_box(proven.ok().expect("the signature is right"));
+    }))
+}
+
+fn authentic(body: &Bytes, signature: &str) -> Result<AuthenticCallback, Failure> {
+    let callback = Callback { body: body.clone(), ..Callback::default() };
+    let proven = claim(signature)?.prove(callback, [&key()?].into_iter(), true);
+    proven.map_err(|_| "the signature is wrong".into())
+}
+
+fn message(body: &Bytes, signature: &str) -> Result<Message, Failure> {
+    let event = Event::read(authentic(body, signature)?, &ResponseTypes::new());
+    Ok(Message::of(&event, std::time::SystemTime::now()))
+}
+
+fn claim(signature: &str) -> Result<Claim, Failure> {
+    let mut headers = SignatureHeaders::default();
+    headers.push(Header::AuthenticityKey, signature.as_bytes().to_vec());
+    let claims = headers.claims().map_err(|refusal| format!("no claim: {refusal:?}"))?;
+    claims.into_iter().next().ok_or_else(|| "no claim".into())
+}
+
+fn key() -> Result<SigningKey, Failure> {
+    SigningKey::from_secret(SIGNING_SECRET.as_bytes()).ok_or_else(|| "no key".into())
+}
+
+/// The function's clients without a network.
+struct Desk {
+    runtime: tokio::runtime::Runtime,
+    receiver: AwsReceiver,
+    aws: Aws,
+}
+
+#[expect(clippy::expect_used, clippy::panic, reason = "a step that does not do its work must not be measured")]
+impl Desk {
+    fn new() -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let config = runtime.block_on(async {
+            let stack = Stack::start().await?;
+            stack.config(&[]).map_err(|problems| Failure::from(format!("{problems:?}")))
+        })?;
+        let over = |config: &Config| Aws::over(answering(), config);
+        let receiver = AwsReceiver::on(over(&config), &config);
+        runtime.block_on(receiver.prepare());
+        Ok(Self { runtime, receiver, aws: over(&config) })
+    }
+
+    fn send(&self, message: &Message) {
+        let body = message.inline_body().expect("SQS can carry it").to_owned();
+        let sent = self.aws.storage.queues.send(message.kind(), body, message.attributes(), message.group_id());
+        self.runtime.block_on(sent).expect("the queue has it");
+    }
+
+    fn put(&self, message: &Message) {
+        let put = self.aws.storage.payloads.put("key", message.body().clone(), &[]);
+        self.runtime.block_on(put).expect("the store has it");
+    }
+
+    fn receive(&self, event: &Bytes) {
+        let event: GatewayEvent = serde_json::from_slice(event).expect("an event is read without failing");
+        let mut record = Record::default();
+        let answer = self.runtime.block_on(self.receiver.receive(event.0, &mut record));
+        match answer {
+            Answer::Stored => {}
+            other => panic!("the answer is {other:?}"),
+        }
+    }
+}
+
+/// An HTTP client that reads each request to its end and answers as AWS does.
+fn answering() -> SharedHttpClient {
+    http_client_fn(|_, _| SharedHttpConnector::new(Answering))
+}
+
+#[derive(Debug)]
+struct Answering;
+
+impl HttpConnector for Answering {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::new(async move {
+            let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
+            let body = ByteStream::new(request.into_body()).collect().await;
+            black_box(body.map_err(|error| ConnectorError::other(error.into(), None))?);
+            let answer = if target.ends_with("GetSecretValue") {
+                format!(r#"{{"VersionId":"1","SecretString":"{SIGNING_SECRET}"}}"#)
+            } else if target.ends_with("SendMessage") {
+                r#"{"MessageId":"1","MD5OfMessageBody":"1"}"#.to_owned()
+            } else {
+                String::new()
+            };
+            let status = StatusCode::try_from(200).map_err(|error| ConnectorError::other(error.into(), None))?;
+            let mut response = HttpResponse::new(status, SdkBody::from(answer));
+            response.headers_mut().insert("etag", "\"1\"");
+            Ok(response)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_does_its_work_at_the_smallest_and_the_largest_size() {
+        for &step in Step::value_variants() {
+            for size in [Size::Kb2, Size::Mib1AndOne] {
+                let work = step.prepare(size).unwrap();
+                let needs_a_message = matches!(step, Step::Inline | Step::Send);
+                assert_eq!(work.is_none(), needs_a_message && !size.is_inline(), "{step:?} {size:?}");
+                if let Some(mut work) = work {
+                    work();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What is measured: the function, the floor and the peers, each a program that Lambda could start.
+
+use std::{
+    env, fs, io,
+    io::{Cursor, Write},
+    path::{Path, PathBuf},
+};
+
+use zip::{ZipWriter, write::SimpleFileOptions};
+
+use crate::Failure;
+
+/// The name of the function itself: every other subject is printed as a multiple of it.
+pub const FUNCTION: &str = "function";
+/// The name of the floor: the function is printed as a multiple of it.
+pub const FLOOR: &str = "floor";
+
+/// One program.
+pub struct Subject {
+    pub name: String,
+    pub program: PathBuf,
+    pub arguments: Vec<String>,
+    pub environment: Vec<(&'static str, String)>,
+    /// The file or the folder that is zipped and given to Lambda.
+    package: PathBuf,
+    /// It is a program of this machine, without an interpreter: valgrind's counts say something about it.
+    pub is_native: bool,
+    /// It trusts the run's own certificate authority alone, instead of all that the system trusts and that one.
+    pub has_one_root: bool,
+}
+
+impl Subject {
+    pub fn native(name: &str, program: impl Into<PathBuf>) -> Self {
+        let program = program.into();
+        Self {
+            name: name.to_owned(),
+            package: program.clone(),
+            program,
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            is_native: true,
+            has_one_root: name == FLOOR,
+        }
+    }
+
+    fn interpreted(name: &str, program: PathBuf, arguments: &[&str], package: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            program,
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: Vec::new(),
+            package: package.into(),
+            is_native: false,
+            has_one_root: false,
+        }
+    }
+
+    /// Bytes of the program, or of the package where an interpreter runs it.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn bytes(&self) -> Result<u64, Failure> {
+        files(&self.package)?.iter().map(|file| Ok(fs::metadata(file)?.len())).sum()
+    }
+
+    /// Bytes of the zip that is given to Lambda.
+    ///
+    /// # Errors
+    /// When the files cannot be read.
+    pub fn zip_bytes(&self) -> Result<usize, Failure> {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for file in files(&self.package)? {
+            zip.start_file(file.to_string_lossy(), SimpleFileOptions::default())?;
+            zip.write_all(&fs::read(file)?)?;
+        }
+        Ok(zip.finish()?.into_inner().len())
+    }
+}
+
+/// The files of a package, without what Python has compiled: that is not shipped.
+fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() != "__pycache__" {
+            found.append(&mut files(&entry.path())?);
+        }
+    }
+    Ok(found)
+}
+
+/// All subjects that `benches/run` has built or installed, and why the others are not there.
+pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
+    let node = interpreter("node").map(|node| {
+        let mut subject = Subject::interpreted("node", node, &["target/benches/node/index.mjs"], "target/benches/node");
+        // Without it each start says which version of Node the SDK will want next year.
+        subject.environment = vec![("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true".into())];
+        subject
+    });
+    let python = interpreter("python3").map(|python| {
+        let mut subject = Subject::interpreted(
+            "python",
+            python,
+            &["-m", "awslambdaric", "handler.handler"],
+            "target/benches/python/package",
+        );
+        // The runtime client is Lambda's and in no zip.
+        subject.environment =
+            vec![("PYTHONPATH", "target/benches/python/package:target/benches/python/runtime".into())];
+        subject
+    });
+    let mut skipped = Vec::new();
+    let mut present = Vec::new();
+    for (name, subject) in [
+        (FLOOR, Some(Subject::native(FLOOR, "target/release/flinks-floor"))),
+        (FUNCTION, Some(Subject::native(FUNCTION, "target/release/flinks-webhooks"))),
+        ("rust", Some(Subject::native("rust", "target/release/ordinary-receiver"))),
+        ("node", node),
+        ("python", python),
+    ] {
+        match subject {
+            None => skipped.push((name, "there is no interpreter on the PATH")),
+            Some(subject) if !subject.package.exists() => {
+                skipped.push((name, "not built or installed; see benches/run"))
+            }
+            Some(subject) => present.push(subject),
+        }
+    }
+    (present, skipped)
+}
+
+fn interpreter(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+}

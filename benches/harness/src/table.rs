@@ -1,0 +1,70 @@
+//! Tables in Markdown, numbers in their units, and figures as JSON.
+
+use std::{fs, path::Path};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use crate::Failure;
+
+/// A table that can be read in a terminal and pasted into a page.
+pub fn markdown(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header.to_vec()).add_rows(rows);
+    table.to_string()
+}
+
+/// Writes figures for another program.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_json(path: &Path, figures: &impl Serialize) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, serde_json::to_string_pretty(figures)? + "\n")?;
+    eprintln!("figures: {}", path.display());
+    Ok(())
+}
+
+/// A number to about three digits.
+pub fn short(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v if v >= 1.0 => format!("{v:.2}"),
+        v => format!("{v:.3}"),
+    }
+}
+
+pub fn nanoseconds(value: f64) -> String {
+    match value {
+        v if v >= 1e6 => format!("{} ms", short(v / 1e6)),
+        v if v >= 1e3 => format!("{} µs", short(v / 1e3)),
+        v => format!("{} ns", short(v)),
+    }
+}
+
+/// With commas between the thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_large_ones_grouped() {
+        assert_eq!([short(1234.5), short(12.34), short(1.234), short(0.1234)], ["1234", "12.3", "1.23", "0.123"]);
+        assert_eq!([grouped(0), grouped(999), grouped(1000), grouped(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+    }
+}

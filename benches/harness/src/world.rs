@@ -1,0 +1,210 @@
+//! What a subject talks to: a local AWS with the stack in it, plain, behind TLS or slow, and the check of what it stored.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::ValueEnum;
+use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
+use local_aws::{Calls, Fault, Operation};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::copy_bidirectional_with_sizes,
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    },
+};
+
+use crate::{
+    Failure,
+    callback::Callback,
+    subject::{FLOOR, Subject},
+};
+
+/// What is added to each call to AWS where it is slow: about what a service in the same region takes.
+const LATENCY: Duration = Duration::from_millis(5);
+/// The queue that account details go to.
+const QUEUE: &str = "AccountsDetailQueue";
+
+/// How a subject reaches AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Plain HTTP
+    Http,
+    /// TLS, with all certificate authorities that the system trusts to be loaded, as on Lambda
+    Tls,
+    /// Plain HTTP, and 5 ms more for each call
+    Slow,
+}
+
+impl Transport {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Http => "plain HTTP",
+            Self::Tls => "TLS",
+            Self::Slow => "plain HTTP, 5 ms per call",
+        }
+    }
+}
+
+/// A certificate authority for this run, a certificate for 127.0.0.1, and the files by which subjects trust it.
+pub struct Authority {
+    acceptor: TlsAcceptor,
+    /// The authority alone.
+    alone: PathBuf,
+    /// The authority among all that the system trusts: what loading them costs is part of a start.
+    among_all: PathBuf,
+}
+
+impl Authority {
+    /// Makes one, with its files under `target/benches/`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn new() -> Result<Self, Failure> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+        let key = KeyPair::generate()?;
+        let certificate = CertificateParams::new([Ipv4Addr::LOCALHOST.to_string()])?.signed_by(&key, &authority)?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)?;
+
+        let system = rustls_native_certs::load_native_certs().certs;
+        let mut bundle: String =
+            system.iter().map(|root| pem::encode(&pem::Pem::new("CERTIFICATE", root.as_ref()))).collect();
+        bundle.push_str(&authority.pem());
+        let folder = std::env::current_dir()?.join("target/benches");
+        std::fs::create_dir_all(&folder)?;
+        let (alone, among_all) = (folder.join("authority.pem"), folder.join("authorities.pem"));
+        std::fs::write(&alone, authority.pem())?;
+        std::fs::write(&among_all, bundle)?;
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), alone, among_all })
+    }
+
+    fn environment(&self, subject: &Subject) -> [(&'static str, String); 3] {
+        let bundle = if subject.has_one_root { &self.alone } else { &self.among_all };
+        [("SSL_CERT_FILE", bundle), ("AWS_CA_BUNDLE", bundle), ("NODE_EXTRA_CA_CERTS", &self.alone)]
+            .map(|(name, path)| (name, path.to_string_lossy().into_owned()))
+    }
+}
+
+/// A local AWS of its own for each process that is measured.
+pub struct World<'a> {
+    stack: Stack,
+    authority: &'a Authority,
+    endpoint: String,
+    /// Ends with this.
+    _front: JoinSet<()>,
+}
+
+impl<'a> World<'a> {
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start(transport: Transport, authority: &'a Authority) -> Result<Self, Failure> {
+        let stack = Stack::start().await?;
+        let mut endpoint = stack.aws.endpoint();
+        let mut front = JoinSet::new();
+        match transport {
+            Transport::Http => {}
+            Transport::Tls => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+                endpoint = format!("https://{}", listener.local_addr()?);
+                front.spawn(terminate(listener, authority.acceptor.clone(), stack.aws.address()));
+            }
+            Transport::Slow => {
+                for operation in [Operation::GetSecretValue, Operation::SendMessage, Operation::PutObject] {
+                    stack.aws.fault(operation, Calls::All, Fault::Delay(LATENCY));
+                }
+            }
+        }
+        Ok(Self { stack, authority, endpoint, _front: front })
+    }
+
+    /// The variables by which a subject finds it.
+    pub fn environment(&self, subject: &Subject) -> BTreeMap<&'static str, String> {
+        let plain = self.stack.aws.endpoint();
+        let mut variables: BTreeMap<_, _> = self.stack.environment().into_iter().collect();
+        for value in variables.values_mut() {
+            *value = value.replace(&plain, &self.endpoint);
+        }
+        variables.extend(self.authority.environment(subject));
+        // Lambda sets both; boto3 reads this one.
+        variables.extend(variables.get("AWS_REGION").cloned().map(|region| ("AWS_DEFAULT_REGION", region)));
+        variables
+    }
+
+    /// Checks that each of so many callbacks is stored, once and to the byte.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    pub fn check(&self, subject: &Subject, callback: &Callback, count: usize) -> Result<(), Failure> {
+        let messages = self.stack.aws.messages(QUEUE);
+        let objects = self.stack.aws.objects(PAYLOAD_BUCKET);
+        let stored: Vec<&[u8]> = if callback.size.is_inline() {
+            messages.iter().map(|message| message.body.as_bytes()).collect()
+        } else if subject.name == FLOOR {
+            objects.values().map(|object| object.body.as_ref()).collect()
+        } else {
+            let mut keys: Vec<_> = messages.iter().filter_map(|message| key(&message.body)).collect();
+            keys.sort();
+            keys.dedup();
+            keys.iter().filter_map(|key| Some(objects.get(key)?.body.as_ref())).collect()
+        };
+        if stored.len() != count {
+            return Err(format!("of {count} callbacks, {} are stored", stored.len()).into());
+        }
+        if stored.iter().any(|body| *body != callback.body) {
+            return Err("a stored payload is not what was sent".into());
+        }
+        Ok(())
+    }
+}
+
+/// The key in a claim check.
+fn key(pointer: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Pointer {
+        #[serde(rename = "s3Key")]
+        key: String,
+    }
+    let (_, pointer): (String, Pointer) = serde_json::from_str(pointer).ok()?;
+    Some(pointer.key)
+}
+
+/// Ends the TLS of each connection and passes on what is in it.
+async fn terminate(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        // An error is a client that has gone, and there is nobody to tell.
+        connections.spawn(async move { pass_on(stream, &acceptor, to).await });
+    }
+}
+
+async fn pass_on(stream: TcpStream, acceptor: &TlsAcceptor, to: SocketAddr) -> io::Result<()> {
+    const BUFFER: usize = 64 * 1024;
+    stream.set_nodelay(true)?;
+    let mut outside = acceptor.accept(stream).await?;
+    let mut inside = TcpStream::connect(to).await?;
+    inside.set_nodelay(true)?;
+    copy_bidirectional_with_sizes(&mut outside, &mut inside, BUFFER, BUFFER).await?;
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::LazyLock,
     time::{Duration, SystemTime},
 };
 
@@ -19,12 +20,15 @@ use aws_sdk_sqs::{
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::{
-    client::{http::SharedHttpClient, orchestrator::HttpResponse},
+    client::{
+        http::SharedHttpClient, orchestrator::HttpResponse, stalled_stream_protection::StalledStreamProtectionConfig,
+    },
     http::StatusCode,
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -35,6 +39,7 @@ use crate::{
     kind::{Kind, PerKind},
     message::Attribute,
     redelivery::{GET, LIST, Listed, Object, Page, REMOVE, SpilledPayloads},
+    send_message::OwnSerializer,
     signature::Scheme,
     spilled::{self, SpilledKey},
     storage::{PUT, PayloadStore, Queues, Receipt, SEND, Storage},
@@ -91,18 +96,27 @@ impl Storage<Sqs, S3> {
     }
 
     fn of(common: &SdkConfig, config: &StorageConfig) -> Self {
-        let s3 = aws_sdk_s3::config::Builder::from(&at(common, &config.s3_endpoint))
-            // Another endpoint has no host name for each bucket.
-            .force_path_style(config.s3_endpoint.is_some());
+        let (for_sqs, for_s3) = (at(common, &config.sqs_endpoint), at(common, &config.s3_endpoint));
+        // Another endpoint has no host name for each bucket.
+        let path_style = config.s3_endpoint.is_some();
+        let sqs = move || {
+            let config = aws_sdk_sqs::config::Builder::from(&for_sqs).interceptor(OwnSerializer::default());
+            aws_sdk_sqs::Client::from_conf(config.build())
+        };
+        let s3 = move || {
+            let config = aws_sdk_s3::config::Builder::from(&for_s3).force_path_style(path_style);
+            aws_sdk_s3::Client::from_conf(config.build())
+        };
         Self {
-            queues: Sqs {
-                client: aws_sdk_sqs::Client::new(&at(common, &config.sqs_endpoint)),
-                urls: config.queue_urls.clone(),
-            },
-            payloads: S3 { client: aws_sdk_s3::Client::from_conf(s3.build()), bucket: config.payload_bucket.clone() },
+            queues: Sqs { client: LazyLock::new(Box::new(sqs)), urls: config.queue_urls.clone() },
+            payloads: S3 { client: LazyLock::new(Box::new(s3)), bucket: config.payload_bucket.clone() },
         }
     }
 }
+
+/// A client that is made when it is first wanted: each reads all regions' names into a table of its own, which is a tenth
+/// of a start.
+type Lazy<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send + Sync>>;
 
 /// What the clients have in common, for a service at this endpoint if it is not at AWS's own.
 fn at(common: &SdkConfig, endpoint: &Option<String>) -> SdkConfig {
@@ -138,6 +152,7 @@ fn sdk_config(http: SharedHttpClient, aws: &AwsConfig) -> SdkConfig {
         .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http)
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .sleep_impl(TokioSleep::new())
         .timeout_config(
             TimeoutConfig::builder()
@@ -167,7 +182,7 @@ impl SecretSource for SecretsManager {
             Stage::Current => "AWSCURRENT",
             Stage::Previous => "AWSPREVIOUS",
         };
-        match self.client.get_secret_value().secret_id(id).version_stage(label).send().await {
+        match self.client.get_secret_value().secret_id(id).version_stage(label).send().boxed().await {
             Ok(mut version) => {
                 let id = version.version_id.take().unwrap_or_default();
                 let created = version.created_date.and_then(|date| date.try_into().ok());
@@ -189,11 +204,15 @@ impl SecretSource for SecretsManager {
 
 /// The queues, in SQS.
 pub struct Sqs {
-    client: aws_sdk_sqs::Client,
+    client: Lazy<aws_sdk_sqs::Client>,
     urls: PerKind<String>,
 }
 
 impl Queues for Sqs {
+    fn make_ready(&self) {
+        LazyLock::force(&self.client);
+    }
+
     async fn send(
         &self,
         kind: Kind,
@@ -201,7 +220,7 @@ impl Queues for Sqs {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
-        taken(self.request(kind, body, attributes, group_id)?.send().await)
+        taken(self.request(kind, body, attributes, group_id)?.send().boxed().await)
     }
 
     async fn send_once(
@@ -253,7 +272,7 @@ fn taken(sent: Result<SendMessageOutput, SdkError<SendMessageError, HttpResponse
 
 /// The payload bucket, in S3.
 pub struct S3 {
-    client: aws_sdk_s3::Client,
+    client: Lazy<aws_sdk_s3::Client>,
     bucket: String,
 }
 
@@ -267,7 +286,7 @@ impl PayloadStore for S3 {
         for (name, value) in metadata {
             put = put.metadata(*name, *value);
         }
-        let put = put.body(ByteStream::from(payload)).send().await.map_err(|error| told(PUT, &error))?;
+        let put = put.body(ByteStream::from(payload)).send().boxed().await.map_err(|error| told(PUT, &error))?;
         if put.e_tag().is_none() {
             return Err(AwsError::unusable(PUT, "an answer that S3 does not give"));
         }

@@ -32,6 +32,7 @@ pub mod metric;
 pub mod record;
 pub mod redelivery;
 pub mod runtime_log;
+pub mod send_message;
 pub mod signature;
 pub mod source;
 pub mod spilled;
@@ -93,10 +94,11 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         Self { allowed_sources, ..self }
     }
 
-    /// Fetches the keys ahead of the first callback, for two seconds at most. What failed is for the log alone: that
-    /// callback tries again.
+    /// Fetches the keys ahead of the first callback, for two seconds at most, and makes the queues ready while they are
+    /// on their way. What failed is for the log alone: that callback tries again.
     pub async fn prepare(&self) -> Vec<AwsError> {
-        self.keys.prefetch().await
+        let (failures, ()) = tokio::join!(self.keys.prefetch(), async { self.storage.queues.make_ready() });
+        failures
     }
 
     /// Takes one callback from the gateway's event to the answer, and notes in `record` what happened to it.

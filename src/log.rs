@@ -4,10 +4,10 @@
 //! together from named fields and from nothing else, and the program has no other way to log: the SDK's and the runtime's
 //! own traces, which quote what they carry, go nowhere but through [`runtime_log`](crate::runtime_log).
 
-use std::{io::Write, time::SystemTime};
+use std::{fmt, io::Write, time::SystemTime};
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::{
     message::rfc3339,
@@ -32,28 +32,42 @@ impl Level {
     }
 }
 
-/// A line in the making.
+/// A line in the making: written as it comes, each field once.
 pub struct Line {
-    fields: Map<String, Value>,
+    json: Vec<u8>,
     metrics: Vec<Metric>,
+}
+
+/// A line that is ready to be written, its line break included.
+pub struct Entry(Vec<u8>);
+
+impl fmt::Display for Entry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(String::from_utf8_lossy(&self.0).trim_end())
+    }
 }
 
 impl Line {
     /// Starts a line; the message is constant text, the data goes into fields.
     pub fn new(level: Level, message: &'static str, now: SystemTime) -> Self {
-        let mut line = Self { fields: Map::new(), metrics: Vec::new() };
+        /// A callback's line takes less.
+        const USUAL_BYTES: usize = 2_048;
+        let mut line = Self { json: Vec::with_capacity(USUAL_BYTES), metrics: Vec::new() };
         line.set("timestamp", rfc3339(now));
         line.set("level", level.as_str());
         line.set("message", message);
         line
     }
 
-    pub fn set(&mut self, name: &str, value: impl Serialize) {
-        // Only a map with keys that are no strings cannot be a value; nothing here is one.
-        self.fields.insert(name.to_owned(), serde_json::to_value(value).unwrap_or_default());
+    pub fn set(&mut self, name: &'static str, value: impl Serialize) {
+        self.json.push(if self.json.is_empty() { b'{' } else { b',' });
+        // Only a map with keys that are no strings cannot be written; nothing here is one.
+        let _ = serde_json::to_writer(&mut self.json, name);
+        self.json.push(b':');
+        let _ = serde_json::to_writer(&mut self.json, &value);
     }
 
-    pub fn set_some(&mut self, name: &str, value: Option<impl Serialize>) {
+    pub fn set_some(&mut self, name: &'static str, value: Option<impl Serialize>) {
         if let Some(value) = value {
             self.set(name, value);
         }
@@ -66,14 +80,30 @@ impl Line {
     }
 
     /// The line, with its metrics for the function of this name.
-    pub fn finish(mut self, function_name: &str, now: SystemTime) -> Value {
+    pub fn finish(mut self, function_name: &str, now: SystemTime) -> Entry {
         self.set(FUNCTION_NAME, function_name);
         let millis = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        let directives = directives(&self.metrics);
-        self.set("_aws", json!({ "Timestamp": millis, "CloudWatchMetrics": directives }));
-        Value::Object(self.fields)
+        let metadata = Metadata {
+            timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
+            cloud_watch_metrics: directives(&self.metrics),
+        };
+        self.set("_aws", metadata);
+        self.end()
     }
+
+    fn end(mut self) -> Entry {
+        self.json.extend_from_slice(b"}\n");
+        Entry(self.json)
+    }
+}
+
+/// What CloudWatch is told of a line's metrics.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    /// Milliseconds since 1970.
+    timestamp: u64,
+    cloud_watch_metrics: Vec<Directive>,
 }
 
 /// One directive of the embedded metric format: metrics that have the same dimensions.
@@ -109,17 +139,17 @@ fn directives(metrics: &[Metric]) -> Vec<Directive> {
 }
 
 /// A line that is about no callback: constant text, and fields that hold no data of the bank's.
-pub fn notice(level: Level, message: &'static str, fields: &[(&str, Value)]) -> Value {
+pub fn notice(level: Level, message: &'static str, fields: &[(&'static str, Value)]) -> Entry {
     let mut line = Line::new(level, message, SystemTime::now());
     for (name, value) in fields {
         line.set(name, value);
     }
-    Value::Object(line.fields)
+    line.end()
 }
 
 /// Writes a line. A log that cannot be written to is no reason to lose a callback.
-pub fn write(line: &Value) {
-    let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
+pub fn write(Entry(line): &Entry) {
+    let _ = std::io::stdout().lock().write_all(line);
 }
 
 /// Keeps a panic's message, which may quote what was being worked on, out of the log.

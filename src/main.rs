@@ -1,4 +1,6 @@
 //! The receiver: wires it to the Lambda runtime.
+// The SDK nests its futures deeper than the compiler follows unasked.
+#![recursion_limit = "256"]
 
 use std::{process::ExitCode, time::SystemTime};
 

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Number, Value};
 
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "FlinksWebhooks";
@@ -148,10 +147,9 @@ impl Metric {
     }
 
     /// A duration in the metric's unit, to a thousandth of it.
-    pub fn time(self, duration: Duration) -> Value {
+    pub fn time(self, duration: Duration) -> f64 {
         let per_second = if self.unit() == Unit::Milliseconds { 1_000.0 } else { 1.0 };
-        let rounded = (duration.as_secs_f64() * per_second * 1_000.0).round() / 1_000.0;
-        Number::from_f64(rounded).map_or(Value::Null, Value::Number)
+        (duration.as_secs_f64() * per_second * 1_000.0).round() / 1_000.0
     }
 }
 

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::Value;
-
 use crate::{
     answer::Rejection,
     aws_error::AwsError,
     kind::Kind,
-    log::{Level, Line},
+    log::{Entry, Level, Line},
     metric::{KIND, Metric, REASON},
     signature::Form,
     storage::StoredAs,
@@ -68,7 +66,7 @@ impl Record {
     }
 
     /// The line, with the metrics of the function of this name.
-    pub fn line(&self, function_name: &str, now: SystemTime) -> Value {
+    pub fn line(&self, function_name: &str, now: SystemTime) -> Entry {
         let mut line = Line::new(self.level(), self.message(), now);
         line.set("requestId", &self.request_id);
         line.set_some("gatewayRequestId", self.gateway_request_id.as_ref());

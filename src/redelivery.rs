@@ -14,7 +14,6 @@ use std::{
 use bytes::Bytes;
 use futures_util::future::join_all;
 use serde::Serialize;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
@@ -23,7 +22,7 @@ use crate::{
     config::RedeliveryConfig,
     deadline::Deadline,
     kind::Kind,
-    log::{Level, Line},
+    log::{Entry, Level, Line},
     message::Message,
     metric::Metric,
     spilled::{Spilled, SpilledKey},
@@ -155,7 +154,7 @@ impl Summary {
     }
 
     /// The line of the log, with the metrics of the function of this name.
-    pub fn line(&self, function_name: &str, now: SystemTime) -> Value {
+    pub fn line(&self, function_name: &str, now: SystemTime) -> Entry {
         let level = match self {
             Self { failed: 0, damaged: 0, left: 0, .. } => Level::Info,
             Self { failed: 0, damaged: 0, .. } => Level::Warn,

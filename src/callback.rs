@@ -334,6 +334,21 @@ mod tests {
     }
 
     #[test]
+    fn a_string_is_the_same_with_escapes_and_without() {
+        for (event, expected) in [
+            (r#"{"body":"caf\u00e9"}"#, &b"caf\xc3\xa9"[..]),
+            ("{\"body\":\"café\"}", b"caf\xc3\xa9"),
+            (r#"{"\u0062ody":"a"}"#, b"a"),
+            (r#"{"isBase64Encoded":true,"body":"\/\/4="}"#, b"\xff\xfe"),
+            (r#"{"body":"\/\/4=","isBase6\u0034Encoded":true}"#, b"\xff\xfe"),
+            (r#"{"body":"\u0061","body":"b"}"#, b"b"),
+            (r#"{"body":"a","body":"\u0062"}"#, b"b"),
+        ] {
+            assert_eq!(body(event), expected, "{event}");
+        }
+    }
+
+    #[test]
     fn no_body_is_an_empty_body() {
         for event in [r#"{"headers":{}}"#, r#"{"body":null}"#, r#"{"body":"","isBase64Encoded":true}"#] {
             assert!(body(event).is_empty(), "{event}");

@@ -333,6 +333,22 @@ mod tests {
     }
 
     #[test]
+    fn an_illegal_character_is_found_wherever_it_is() {
+        for illegal in ["\0", "\u{8}", "\u{b}", "\u{c}", "\u{e}", "\u{1f}", "\u{FFFE}", "\u{FFFF}"] {
+            // Where pieces of the body meet, and across it.
+            for before in [0, 1, 254, 255, 256, 257, 511, 512, 1000] {
+                for (letter, after) in [("a", ""), ("a", "a"), ("é", "é")] {
+                    let legal = letter.repeat(before);
+                    let body = format!("{legal}{illegal}{after}");
+                    assert_eq!(message(body).inline_body(), None, "{illegal:?} after {before} times {letter}");
+                    let body = format!("{legal}\u{FFFD}{after}");
+                    assert!(message(body).inline_body().is_some(), "{before} times {letter}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_claim_check_has_the_extended_clients_format() {
         let big = message("body");
         let key = big.payload_key("unique");

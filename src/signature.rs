@@ -409,8 +409,9 @@ mod tests {
 
     #[test]
     fn the_ascii_reading_has_a_question_mark_for_each_utf_16_unit_outside_ascii() {
-        // Longer than a piece, so that characters fall across the seams.
-        for text in ["é", "a\u{FFFF}b", "😀", "Zoé 😀\0", &"aé😀€".repeat(2000)] {
+        // Longer than a piece, so that characters fall across the seams; and runs of ASCII of each length.
+        let runs: String = (0..200).map(|length| "a".repeat(length) + "é").collect();
+        for text in ["é", "a\u{FFFF}b", "😀", "Zoé 😀\0", &"aé😀€".repeat(2000), &runs] {
             let model: String = text
                 .encode_utf16()
                 .map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii).map_or('?', char::from))

@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn an_illegal_character_is_found_wherever_it_is() {
-        for illegal in ["\0", "\u{8}", "\u{b}", "\u{c}", "\u{e}", "\u{1f}", "\u{FFFE}", "\u{FFFF}"] {
+        for illegal in ["\0", "\u{1}\u{2}", "\u{8}", "\u{b}", "\u{c}", "\u{e}", "\u{1f}", "\u{FFFE}", "\u{FFFF}"] {
             // Where pieces of the body meet, and across it.
             for before in [0, 1, 254, 255, 256, 257, 511, 512, 1000] {
                 for (letter, after) in [("a", ""), ("a", "a"), ("é", "é")] {

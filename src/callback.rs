@@ -4,7 +4,7 @@
 //! Nothing inside the body is looked at here. What the event says about the body's encoding (`isBase64Encoded`) is
 //! followed to the letter, because API Gateway decides it by the content type that it saw, not by what is inside.
 
-use std::{fmt, net::IpAddr};
+use std::{borrow::Cow, fmt, net::IpAddr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -51,25 +51,25 @@ impl<'de> Deserialize<'de> for GatewayEvent {
 
 /// The parts of an event that this receiver uses.
 #[derive(Default)]
-struct EventFields {
+struct EventFields<'e> {
     /// A key of an HTTP event was there at all.
     is_http: bool,
-    body: Vec<u8>,
+    body: Octets<'e>,
     is_base64: bool,
     single: SignatureHeaders,
     multi: SignatureHeaders,
     context: RequestContext,
 }
 
-impl EventFields {
+impl EventFields<'_> {
     fn into_callback(self) -> Result<Callback, BadEvent> {
         if !self.is_http {
             return Err(BadEvent::NotHttp);
         }
         let body = if self.is_base64 {
-            BASE64_STANDARD.decode(&self.body).map_err(|_| BadEvent::NotBase64)?
+            BASE64_STANDARD.decode(self.body.0).map_err(|_| BadEvent::NotBase64)?
         } else {
-            self.body
+            self.body.0.into_owned()
         };
         Ok(Callback {
             // A REST API repeats in `headers` the last value of what `multiValueHeaders` has in full.
@@ -84,17 +84,17 @@ impl EventFields {
 struct EventVisitor;
 
 impl<'de> Visitor<'de> for EventVisitor {
-    type Value = EventFields;
+    type Value = EventFields<'de>;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an API Gateway event")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventFields, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EventFields<'de>, A::Error> {
         let mut fields = EventFields::default();
         while let Some(Octets(key)) = map.next_key()? {
-            match key.as_slice() {
-                b"body" => fields.body = map.next_value::<Option<Octets>>()?.map(|body| body.0).unwrap_or_default(),
+            match key.as_ref() {
+                b"body" => fields.body = map.next_value::<Option<_>>()?.unwrap_or_default(),
                 b"isBase64Encoded" => fields.is_base64 = map.next_value::<Option<bool>>()?.unwrap_or_default(),
                 b"headers" => fields.single = map.next_value::<Option<Headers>>()?.unwrap_or_default().0,
                 b"multiValueHeaders" => fields.multi = map.next_value::<Option<Headers>>()?.unwrap_or_default().0,
@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Values {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
                 let mut values = Values::default();
                 while let Some(Octets(value)) = list.next_element()? {
-                    values.0.push(value);
+                    values.0.push(value.into_owned());
                 }
                 Ok(values)
             }
@@ -192,12 +192,12 @@ impl RequestContext {
     const LONGEST_ID: usize = 64;
 
     /// An id goes to the log, so nothing passes as one that could be anything else.
-    fn plausible(id: Vec<u8>) -> Option<String> {
+    fn plausible(id: &[u8]) -> Option<String> {
         let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_=".contains(byte);
         if id.is_empty() || id.len() > Self::LONGEST_ID || !id.iter().all(legal) {
             return None;
         }
-        String::from_utf8(id).ok()
+        str::from_utf8(id).ok().map(str::to_owned)
     }
 }
 
@@ -215,10 +215,10 @@ impl<'de> Deserialize<'de> for RequestContext {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RequestContext, A::Error> {
                 let mut context = RequestContext::default();
                 while let Some(Octets(key)) = map.next_key()? {
-                    match key.as_slice() {
+                    match key.as_ref() {
                         b"requestId" => {
                             let id = map.next_value::<Option<Octets>>()?;
-                            context.id = id.and_then(|id| RequestContext::plausible(id.0));
+                            context.id = id.and_then(|id| RequestContext::plausible(&id.0));
                         }
                         // Payload format 2.0 has the address in the one, 1.0 in the other.
                         b"http" | b"identity" => {
@@ -256,7 +256,7 @@ impl<'de> Deserialize<'de> for Sender {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sender, A::Error> {
                 let mut source = None;
                 while let Some(Octets(key)) = map.next_key()? {
-                    if key == b"sourceIp" {
+                    if *key == *b"sourceIp" {
                         let address = map.next_value::<Option<Octets>>()?;
                         source = address.and_then(|address| str::from_utf8(&address.0).ok()?.parse().ok());
                     } else {
@@ -272,24 +272,30 @@ impl<'de> Deserialize<'de> for Sender {
 }
 
 /// A JSON string as bytes, so that one that is not text (a stray byte, half of a surrogate pair) is read all the same.
-struct Octets(Vec<u8>);
+/// One without escapes is a piece of the event: keys cost no allocation, and a body in base64 no copy.
+#[derive(Default)]
+struct Octets<'e>(Cow<'e, [u8]>);
 
-impl<'de> Deserialize<'de> for Octets {
+impl<'de> Deserialize<'de> for Octets<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OctetsVisitor;
 
         impl<'de> Visitor<'de> for OctetsVisitor {
-            type Value = Octets;
+            type Value = Octets<'de>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("a string")
             }
 
-            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Octets, E> {
-                Ok(Octets(bytes.to_vec()))
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Octets<'de>, E> {
+                Ok(Octets(bytes.into()))
             }
 
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Octets, E> {
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Octets<'de>, E> {
+                Ok(Octets(bytes.to_vec().into()))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Octets<'de>, E> {
                 self.visit_bytes(text.as_bytes())
             }
         }
@@ -325,6 +331,21 @@ mod tests {
         );
         assert_eq!(body(r#"{"body":"e30=","isBase64Encoded":false,"headers":{}}"#), "e30=");
         assert_eq!(body(r#"{"isBase64Encoded":true,"body":"//4="}"#), &b"\xff\xfe"[..]);
+    }
+
+    #[test]
+    fn a_string_is_the_same_with_escapes_and_without() {
+        for (event, expected) in [
+            (r#"{"body":"caf\u00e9"}"#, &b"caf\xc3\xa9"[..]),
+            ("{\"body\":\"café\"}", b"caf\xc3\xa9"),
+            (r#"{"\u0062ody":"a"}"#, b"a"),
+            (r#"{"isBase64Encoded":true,"body":"\/\/4="}"#, b"\xff\xfe"),
+            (r#"{"body":"\/\/4=","isBase6\u0034Encoded":true}"#, b"\xff\xfe"),
+            (r#"{"body":"\u0061","body":"b"}"#, b"b"),
+            (r#"{"body":"a","body":"\u0062"}"#, b"b"),
+        ] {
+            assert_eq!(body(event), expected, "{event}");
+        }
     }
 
     #[test]

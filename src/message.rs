@@ -193,9 +193,11 @@ impl Message {
 /// The characters that a message may have: #x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF.
 fn is_legal(text: &str) -> bool {
     let control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-    // U+FFFE and U+FFFF, the only other characters that are not among them, are EF BF BE and EF BF BF in UTF-8.
-    let last_of_plane = |bytes: &[u8]| matches!(bytes, [0xEF, 0xBF, 0xBE | 0xBF]);
-    !text.bytes().any(control) && (text.is_ascii() || !text.as_bytes().windows(3).any(last_of_plane))
+    // Piece by piece, each to its end: the compiler looks at many bytes at once where it need not stop at any.
+    let has_control = |piece: &[u8]| piece.iter().fold(false, |found, byte| found | control(*byte));
+    // U+FFFE and U+FFFF are the only other characters that are not among them.
+    let has_last_of_plane = || !text.is_ascii() && (text.contains('\u{FFFE}') || text.contains('\u{FFFF}'));
+    !text.as_bytes().chunks(256).any(has_control) && !has_last_of_plane()
 }
 
 /// `MessageGroupId`: 1 to 128 ASCII letters, digits and punctuation.
@@ -327,6 +329,22 @@ mod tests {
         }
         for body in ["\t\n\r ", "\x7f", "\u{D7FF}\u{E000}\u{FFFD}\u{10000}\u{1FFFF}\u{10FFFF}", "{}"] {
             assert_eq!(message(body).inline_body(), Some(body));
+        }
+    }
+
+    #[test]
+    fn an_illegal_character_is_found_wherever_it_is() {
+        for illegal in ["\0", "\u{1}\u{2}", "\u{8}", "\u{b}", "\u{c}", "\u{e}", "\u{1f}", "\u{FFFE}", "\u{FFFF}"] {
+            // Where pieces of the body meet, and across it.
+            for before in [0, 1, 254, 255, 256, 257, 511, 512, 1000] {
+                for (letter, after) in [("a", ""), ("a", "a"), ("é", "é")] {
+                    let legal = letter.repeat(before);
+                    let body = format!("{legal}{illegal}{after}");
+                    assert_eq!(message(body).inline_body(), None, "{illegal:?} after {before} times {letter}");
+                    let body = format!("{legal}\u{FFFD}{after}");
+                    assert!(message(body).inline_body().is_some(), "{before} times {letter}");
+                }
+            }
         }
     }
 

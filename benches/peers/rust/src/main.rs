@@ -8,8 +8,9 @@ use std::{
 };
 
 use aws_config::BehaviorVersion;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sqs::{
-    primitives::{ByteStream, DateTime, DateTimeFormat},
+    primitives::{DateTime, DateTimeFormat},
     types::MessageAttributeValue,
 };
 use aws_smithy_http_client::{

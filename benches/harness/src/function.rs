@@ -122,6 +122,11 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let failures: Vec<_> = failures.into_iter().map(|(_, _, _, failure)| failure).collect();
     println!("{}", machine());
+    for subject in &subjects {
+        if let Some(version) = subject.version() {
+            println!("{}: {version}", subject.name);
+        }
+    }
     println!("Medians of {rounds} rounds; × is a multiple of the function's figure.");
     println!("\n### Figures\n\n{}", measured.main_table());
     println!("### Targets\n\n{}", targets::table(&measured));

@@ -104,3 +104,20 @@ fn panel(title: &str, values: &[(&str, f64)]) -> String {
     }
     svg
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measured::tests::sample;
+
+    #[test]
+    fn a_panel_has_every_subject_and_one_without_figures_is_left_out() {
+        let mut measured = Measured::of(vec![FUNCTION.to_owned(), "other".to_owned()]);
+        for (subject, value) in [(FUNCTION, 0.5), ("other", 400.0)] {
+            measured.add(subject, Transport::Tls, Size::Kb2, sample(value, vec![value]));
+        }
+        let svg = draw(&measured);
+        assert_eq!((svg.matches("<g ").count(), svg.matches("<circle").count()), (3, 6));
+        assert!([">0.1<", ">1000<", ">0.500<", ">400<"].iter().all(|label| svg.contains(label)), "{svg}");
+    }
+}

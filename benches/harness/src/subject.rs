@@ -56,6 +56,12 @@ impl Subject {
         }
     }
 
+    /// Of the interpreter, in its own words.
+    pub fn version(&self) -> Option<String> {
+        let said = (!self.is_native).then(|| Command::new(&self.program).arg("--version").output())?.ok()?;
+        Some(String::from_utf8(said.stdout).ok()?.trim().to_owned())
+    }
+
     /// Bytes of the program, or of the package where an interpreter runs it.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use std::{
 use clap::ValueEnum;
 use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
 use local_aws::{Calls, Fault, Operation};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes},
@@ -82,6 +82,8 @@ impl Authority {
     pub fn new() -> Result<Self, Failure> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate for self-signed where issuer and subject are of the same name.
+        params.distinguished_name.push(DnType::CommonName, "flinks-benches");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new([Ipv4Addr::LOCALHOST.to_string()])?.signed_by(&key, &authority)?;
@@ -97,7 +99,9 @@ impl Authority {
         bundle.push_str(&authority.pem());
         let folder = std::env::current_dir()?.join("target/benches");
         std::fs::create_dir_all(&folder)?;
-        let (alone, among_all) = (folder.join("authority.pem"), folder.join("authorities.pem"));
+        // Of this run: another may be under way.
+        let file = |name: &str| folder.join(format!("{name}-{}.pem", std::process::id()));
+        let (alone, among_all) = (file("authority"), file("authorities"));
         std::fs::write(&alone, authority.pem())?;
         std::fs::write(&among_all, bundle)?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), alone, among_all })
@@ -107,6 +111,13 @@ impl Authority {
         let bundle = if subject.has_one_root { &self.alone } else { &self.among_all };
         [("SSL_CERT_FILE", bundle), ("AWS_CA_BUNDLE", bundle), ("NODE_EXTRA_CA_CERTS", &self.alone)]
             .map(|(name, path)| (name, path.to_string_lossy().into_owned()))
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        // What stays is only litter.
+        let _ = [&self.alone, &self.among_all].map(std::fs::remove_file);
     }
 }
 

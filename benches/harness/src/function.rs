@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<Size>,
     /// Let valgrind count instructions, allocations and copied bytes of the native subjects too
-    #[arg(long)]
+    #[arg(long, overrides_with = "counts")]
     counts: bool,
     /// Prices of AWS's services
     #[arg(long, value_name = "FILE", default_value = "benches/prices.toml")]

@@ -146,7 +146,10 @@ impl Measured {
 
     /// The main figures in one table.
     pub fn main_table(&self) -> String {
-        let main = MAIN.iter().filter(|(_, transport, _)| self.transports().contains(transport));
+        let (transports, sizes) = (self.transports(), self.sizes());
+        let main = MAIN.iter().filter(|(_, transport, size)| {
+            transports.contains(transport) && size.is_none_or(|size| sizes.contains(&size))
+        });
         let rows = main.map(|(metric, transport, size)| {
             let of = size.map_or(String::new(), |size| format!(", {}", size.label()));
             let name = format!("{}{of}, {}", metric.name, transport.label());
@@ -303,6 +306,10 @@ pub mod tests {
         assert!(tables.contains("4.00 ms, 2.00 floors") && tables.contains("2.00 ms, ×0.500"), "{tables}");
         let main = measured.main_table();
         assert!(main.contains("start to first poll, plain HTTP") && !main.contains("TLS"), "{main}");
+        measured.add(FUNCTION, Transport::Tls, Size::Kb2, sample(1.0, vec![]));
+        let main = measured.main_table();
+        assert!(main.contains("2 kB, TLS") && !main.contains("1 MB, TLS"), "{main}");
+        measured.discount(FUNCTION, Transport::Tls, Size::Kb2);
         measured.discount(FUNCTION, Transport::Http, Size::Kb2);
         assert_eq!(measured.figure(&CPU, FUNCTION, Transport::Http, Some(Size::Kb2)), None);
     }

@@ -1,9 +1,9 @@
 //! The floor: the least that a process could do for a callback. Nobody should run it; the function is measured against it.
 //!
 //! It fetches one secret and throws it away, then loops: takes the next event, unescapes the body once, hashes it once,
-//! makes one request to AWS, answers 200. One thread, blocking sockets that are kept open, no async runtime, no SDK. It
-//! does not check signatures, sign requests, route, retry or log; a body above 1 MiB becomes an object without a message
-//! that points at it.
+//! makes one request to AWS, answers 200. One thread, blocking sockets that are opened where they are needed first and
+//! stay open, no async runtime, no SDK. It does not check signatures, sign requests, route, retry or log; a body above
+//! 1 MiB becomes an object without a message that points at it.
 
 mod http;
 
@@ -22,11 +22,12 @@ const ANSWER: &[u8] = br#"{"statusCode":200}"#;
 
 fn main() -> Result<()> {
     let (queue, bucket) = (env::var("ACCOUNTS_DETAIL_QUEUE_URL")?, env::var("PAYLOAD_BUCKET")?);
-    let mut aws = Connection::to(&env::var("AWS_ENDPOINT_URL")?)?;
+    let mut secrets_manager = Connection::to(&env::var("AWS_ENDPOINT_URL_SECRETS_MANAGER")?)?;
     let secret = format!(r#"{{"SecretId":"{}"}}"#, env::var("SIGNING_SECRET_ID")?);
     let target = [("X-Amz-Target", "secretsmanager.GetSecretValue"), ("Content-Type", "application/x-amz-json-1.1")];
-    aws.request("POST", "/", &target, &mut [IoSlice::new(secret.as_bytes())])?.expect_success()?;
+    secrets_manager.request("POST", "/", &target, &mut [IoSlice::new(secret.as_bytes())])?.expect_success()?;
 
+    let (mut sqs, mut s3) = (None, None);
     let mut runtime = Connection::to(&format!("http://{}", env::var("AWS_LAMBDA_RUNTIME_API")?))?;
     let mut body = Vec::new();
     loop {
@@ -40,15 +41,25 @@ fn main() -> Result<()> {
         if body.len() > MAX_MESSAGE_BYTES {
             let headers = [("x-amz-content-sha256", digest.as_str())];
             let path = format!("/{bucket}/{digest}/{id}");
-            aws.request("PUT", &path, &headers, &mut [IoSlice::new(&body)])?.expect_success()?;
+            let s3 = connected(&mut s3, "AWS_ENDPOINT_URL_S3")?;
+            s3.request("PUT", &path, &headers, &mut [IoSlice::new(&body)])?.expect_success()?;
         } else {
             let before = format!(r#"{{"QueueUrl":"{queue}","MessageGroupId":"{digest}","MessageBody":"#);
             let headers = [("X-Amz-Target", "AmazonSQS.SendMessage"), ("Content-Type", "application/x-amz-json-1.0")];
             let mut message = [before.as_bytes(), literal, b"}"].map(IoSlice::new);
-            aws.request("POST", "/", &headers, &mut message)?.expect_success()?;
+            let sqs = connected(&mut sqs, "AWS_ENDPOINT_URL_SQS")?;
+            sqs.request("POST", "/", &headers, &mut message)?.expect_success()?;
         }
         let path = format!("{RUNTIME_PATH}/{id}/response");
         runtime.request("POST", &path, &[], &mut [IoSlice::new(ANSWER)])?.expect_success()?;
+    }
+}
+
+/// The connection to a service, opened where it is used first.
+fn connected<'c>(connection: &'c mut Option<Connection>, endpoint: &str) -> Result<&'c mut Connection> {
+    match connection {
+        Some(open) => Ok(open),
+        None => Ok(connection.insert(Connection::to(&env::var(endpoint)?)?)),
     }
 }
 

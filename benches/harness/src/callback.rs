@@ -8,7 +8,7 @@ use flinks_dev::{
     stack::SIGNING_SECRET,
 };
 use local_lambda::gateway::{HttpRequest, event};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
@@ -16,7 +16,7 @@ use crate::Failure;
 const SEED: u64 = 1;
 
 /// How long a body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 pub enum Size {
     #[value(name = "2kB")]
     #[serde(rename = "2kB")]

@@ -2,7 +2,7 @@
 //!
 //! The model: Lambda gives processor time in proportion to memory, one whole processor at so many MB. A callback lasts
 //! its processor time divided by that share, and the waiting for AWS; it is billed by the started millisecond. A share of
-//! the callbacks finds no warm instance and pays for a start, which has a whole processor.
+//! the callbacks finds no warm instance and pays for a start, as it was measured: Lambda does not hold that back.
 
 use std::{fs, path::Path};
 
@@ -11,10 +11,9 @@ use serde::Deserialize;
 use crate::{
     Failure,
     callback::Size,
-    measured::{CPU, Measured, START},
+    measured::{CPU, Measured, PEAK, START},
     subject::FUNCTION,
     table,
-    world::Transport,
 };
 
 const MILLION: f64 = 1e6;
@@ -48,6 +47,7 @@ struct Lambda {
 #[derive(Deserialize)]
 struct Sqs {
     per_million: f64,
+    fair_per_million: f64,
     metered_bytes: usize,
 }
 
@@ -91,27 +91,28 @@ impl Prices {
         self.lambda.requests_per_million + MILLION * billed_ms / 1_000.0 * memory_mb / 1_024.0 * self.gb_second()
     }
 
+    /// SQS's part of a million messages of so many bytes each.
+    fn of_sqs(&self, bytes: usize) -> f64 {
+        bytes.div_ceil(self.sqs.metered_bytes) as f64 * (self.sqs.per_million + self.sqs.fair_per_million)
+    }
+
     /// The part of the others, the same for whatever program: API Gateway, SQS, S3.
     fn of_the_others(&self, size: Size) -> [f64; 3] {
-        let metered = |bytes: usize, by: usize| bytes.div_ceil(by) as f64;
-        let api_gateway = metered(size.bytes(), self.api_gateway.metered_bytes) * self.api_gateway.per_million;
+        /// Of a claim check, which is metered as one in any case.
+        const POINTER_BYTES: usize = 1;
+        let api_gateway = size.bytes().div_ceil(self.api_gateway.metered_bytes) as f64 * self.api_gateway.per_million;
         if size.is_inline() {
-            return [api_gateway, metered(size.bytes(), self.sqs.metered_bytes) * self.sqs.per_million, 0.0];
+            return [api_gateway, self.of_sqs(size.bytes()), 0.0];
         }
         let months = self.model.payload_days * 12.0 / 365.0;
         let kept = MILLION * size.bytes() as f64 / 1e9 * self.s3.gb_month * months;
-        [api_gateway, self.sqs.per_million, MILLION / 1_000.0 * self.s3.put_per_thousand + kept]
+        [api_gateway, self.of_sqs(POINTER_BYTES), MILLION / 1_000.0 * self.s3.put_per_thousand + kept]
     }
 }
 
 /// A table for each size: memory by memory, how long a callback lasts and what a million cost on Lambda.
 pub fn tables(measured: &Measured, prices: &Prices) -> String {
-    // What production pays, where it was measured.
-    let transports = measured.transports();
-    let is_tls = transports.contains(&Transport::Tls);
-    let Some(transport) = transports.into_iter().find(|transport| !is_tls || *transport == Transport::Tls) else {
-        return String::new();
-    };
+    let Some(transport) = measured.main_transport() else { return String::new() };
     let mut text =
         format!("### Cost of a million callbacks in US dollars, {}, prices of {}\n", prices.region, prices.as_of);
     for size in measured.sizes() {
@@ -122,24 +123,33 @@ pub fn tables(measured: &Measured, prices: &Prices) -> String {
             transport.label()
         );
         let header: Vec<&str> = ["memory"].into_iter().chain(measured.subjects.iter().map(String::as_str)).collect();
+        // None where it was not measured.
         let cost = |subject: &str, memory_mb: f64| {
             let cpu_ms = measured.figure(&CPU, subject, transport, Some(size))?;
             let start_ms = measured.figure(&START, subject, transport, None)?;
             let duration_ms = prices.duration_ms(cpu_ms, size, memory_mb);
             Some((prices.of_lambda(duration_ms, start_ms, memory_mb), duration_ms))
         };
-        let least = prices
-            .model
-            .memory_mb
-            .iter()
-            .filter_map(|memory| cost(FUNCTION, *memory))
-            .map(|(dollars, _)| dollars)
-            .fold(f64::INFINITY, f64::min);
+        let has_room = |subject: &str, memory_mb: f64| {
+            measured.figure(&PEAK, subject, transport, Some(size)).is_some_and(|peak_mib| peak_mib <= memory_mb)
+        };
+        let memories = prices.model.memory_mb.iter();
+        let of_function = memories.filter(|memory_mb| has_room(FUNCTION, **memory_mb));
+        let of_function = of_function.filter_map(|memory_mb| Some(cost(FUNCTION, *memory_mb)?.0));
+        let least = of_function.fold(f64::INFINITY, f64::min);
         let rows = prices.model.memory_mb.iter().map(|memory_mb| {
+            let own = cost(FUNCTION, *memory_mb);
             let cell = |subject: &String| {
                 let Some((dollars, duration_ms)) = cost(subject, *memory_mb) else { return String::new() };
-                let mark = if subject == FUNCTION && dollars <= least { " least" } else { "" };
-                format!("{dollars:.2}, {} ms{mark}", table::short(duration_ms))
+                if !has_room(subject, *memory_mb) {
+                    return "too little".to_owned();
+                }
+                let mark = match own {
+                    _ if subject == FUNCTION && dollars <= least => ", least".to_owned(),
+                    Some((own, _)) if subject != FUNCTION => format!(", ×{}", table::short(dollars / own)),
+                    _ => String::new(),
+                };
+                format!("{dollars:.2}{mark}, {} ms", table::short(duration_ms))
             };
             [format!("{memory_mb} MB")].into_iter().chain(measured.subjects.iter().map(cell)).collect()
         });
@@ -178,7 +188,7 @@ mod tests {
         let prices = prices();
         let [api_gateway, sqs, s3] = prices.of_the_others(Size::Mb1);
         assert_eq!(api_gateway, 2.0 * prices.api_gateway.per_million);
-        assert_eq!((sqs, s3), (16.0 * prices.sqs.per_million, 0.0));
-        assert_eq!(prices.of_the_others(Size::Mb5)[1], prices.sqs.per_million);
+        assert_eq!((sqs, s3), (16.0 * prices.of_sqs(1), 0.0));
+        assert_eq!(prices.of_the_others(Size::Mb5)[1], prices.of_sqs(1));
     }
 }

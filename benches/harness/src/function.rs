@@ -2,7 +2,7 @@
 //!
 //! Subjects take turns within a round, so that a machine that is busy for a while is busy for all of them.
 
-use std::{fs, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -12,11 +12,11 @@ use crate::{
     Failure,
     callback::{Callback, Size},
     cost::{self, Prices},
-    measured::{Counted, Figure, Measured},
+    measured::{Counted, Figure, Measured, Package},
     picture,
     sample::{self, Count},
     subject::{self, Subject},
-    table,
+    table, targets,
     valgrind::{self, Tool},
     world::{Authority, Transport},
 };
@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<Size>,
     /// Let valgrind count instructions, allocations and copied bytes of the native subjects too
-    #[arg(long)]
+    #[arg(long, overrides_with = "counts")]
     counts: bool,
     /// Prices of AWS's services
     #[arg(long, value_name = "FILE", default_value = "benches/prices.toml")]
@@ -65,17 +65,10 @@ fn further(argument: &str) -> Result<(String, PathBuf), String> {
 struct Report<'a> {
     machine: String,
     rounds: usize,
-    packages: &'a [Package],
+    packages: &'a BTreeMap<String, Package>,
     figures: Vec<Figure>,
     counts: Vec<Counted<'a>>,
     failures: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Package {
-    subject: String,
-    bytes: u64,
-    zip_bytes: usize,
 }
 
 /// Measures, prints, and writes the files.
@@ -124,16 +117,25 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
         count(&mut measured, &subjects, &callbacks, &authority)?;
     }
 
-    let packages = subjects.iter().map(package).collect::<Result<Vec<_>, Failure>>()?;
+    for subject in &subjects {
+        measured.weigh(&subject.name, Package { bytes: subject.bytes()?, zip_bytes: subject.zip_bytes()? });
+    }
     let failures: Vec<_> = failures.into_iter().map(|(_, _, _, failure)| failure).collect();
     println!("{}", machine());
+    for subject in &subjects {
+        if let Some(version) = subject.version() {
+            println!("{}: {version}", subject.name);
+        }
+    }
     println!("Medians of {rounds} rounds; × is a multiple of the function's figure.");
+    println!("\n### Figures\n\n{}", measured.main_table());
+    println!("### Targets\n\n{}", targets::table(&measured));
     println!("{}", measured.tables());
-    println!("{}", table_of(&packages));
     println!("{}", cost::tables(&measured, &prices));
     fs::write(&arguments.svg, picture::draw(&measured))?;
     let (figures, counts) = (measured.figures(), measured.counts());
-    let report = Report { machine: machine(), rounds, packages: &packages, figures, counts, failures: &failures };
+    let report =
+        Report { machine: machine(), rounds, packages: measured.packages(), figures, counts, failures: &failures };
     table::write_json(&arguments.json, &report)?;
     if failures.is_empty() { Ok(()) } else { Err(format!("these do not count:\n{}", failures.join("\n")).into()) }
 }
@@ -179,18 +181,6 @@ fn count(
         }
     }
     Ok(())
-}
-
-fn package(subject: &Subject) -> Result<Package, Failure> {
-    Ok(Package { subject: subject.name.clone(), bytes: subject.bytes()?, zip_bytes: subject.zip_bytes()? })
-}
-
-fn table_of(packages: &[Package]) -> String {
-    let mb = |bytes: f64| format!("{} MB", table::short(bytes / 1e6));
-    let rows = packages
-        .iter()
-        .map(|package| vec![package.subject.clone(), mb(package.bytes as f64), mb(package.zip_bytes as f64)]);
-    format!("### Size\n\n{}\n", table::markdown(&["", "program or package", "zip"], rows))
 }
 
 /// What it was measured on.

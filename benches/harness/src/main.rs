@@ -15,6 +15,7 @@ mod statistics;
 mod steps;
 mod subject;
 mod table;
+mod targets;
 mod valgrind;
 mod world;
 

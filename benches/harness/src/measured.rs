@@ -14,13 +14,25 @@ use crate::{
     world::Transport,
 };
 
+/// Bytes.
+const MB: f64 = 1e6;
+
 /// What was measured in a run.
 #[derive(Default)]
 pub struct Measured {
     /// The names of the subjects, in the order of the tables.
     pub subjects: Vec<String>,
     samples: BTreeMap<(String, Transport, Size), Vec<Sample>>,
+    packages: BTreeMap<String, Package>,
     counts: BTreeMap<(String, Size), Counts>,
+}
+
+/// What is given to Lambda.
+#[derive(Clone, Copy, Serialize)]
+pub struct Package {
+    /// Of the program, or of the folder that an interpreter reads.
+    pub bytes: u64,
+    pub zip_bytes: u64,
 }
 
 /// A figure of a subject: its name, its unit, and how it comes out of the samples.
@@ -48,11 +60,25 @@ pub const FIRST: Metric = metric("first callback", "ms", |samples| median_of(sam
 pub const CPU: Metric = metric("CPU per callback", "ms", |samples| median_of(samples, |sample| sample.cpu_ms));
 pub const PEAK: Metric = metric("peak memory", "MiB", |samples| median_of(samples, |sample| sample.peak_mib));
 
+pub const START_MEMORY: Metric =
+    metric("memory at first poll", "MiB", |samples| median_of(samples, |sample| sample.start_mib));
+
 /// Of a start: the size of the callbacks that follow makes no difference, so all sizes count together.
 const OF_A_START: [Metric; 3] = [
     START,
     metric("CPU to first poll", "ms", |samples| median_of(samples, |sample| sample.start_cpu_ms)),
-    metric("memory at first poll", "MiB", |samples| median_of(samples, |sample| sample.start_mib)),
+    START_MEMORY,
+];
+
+/// The few that are shown first, and where: over TLS, as production has it.
+const MAIN: [(Metric, Transport, Option<Size>); 7] = [
+    (START, Transport::Http, None),
+    (START, Transport::Tls, None),
+    (CPU, Transport::Tls, Some(Size::Kb2)),
+    (CPU, Transport::Tls, Some(Size::Mb1)),
+    (PEAK, Transport::Tls, Some(Size::Kb2)),
+    (PEAK, Transport::Tls, Some(Size::Mb5)),
+    (FIRST, Transport::Slow, Some(Size::Kb2)),
 ];
 
 /// Of callbacks of one size.
@@ -80,6 +106,10 @@ impl Measured {
         self.samples.remove(&(subject.to_owned(), transport, size));
     }
 
+    pub fn weigh(&mut self, subject: &str, package: Package) {
+        self.packages.insert(subject.to_owned(), package);
+    }
+
     pub fn count(&mut self, subject: &str, size: Size, counts: Counts) {
         self.counts.insert((subject.to_owned(), size), counts);
     }
@@ -101,6 +131,12 @@ impl Measured {
         transports
     }
 
+    /// What production has, or else what was measured.
+    pub fn main_transport(&self) -> Option<Transport> {
+        let transports = self.transports();
+        transports.iter().find(|transport| **transport == Transport::Tls).or(transports.first()).copied()
+    }
+
     pub fn sizes(&self) -> Vec<Size> {
         let mut sizes: Vec<_> = self.samples.keys().map(|key| key.2).collect();
         sizes.sort();
@@ -108,52 +144,88 @@ impl Measured {
         sizes
     }
 
+    /// The main figures in one table.
+    pub fn main_table(&self) -> String {
+        let (transports, sizes) = (self.transports(), self.sizes());
+        let main = MAIN.iter().filter(|(_, transport, size)| {
+            transports.contains(transport) && size.is_none_or(|size| sizes.contains(&size))
+        });
+        let rows = main.map(|(metric, transport, size)| {
+            let of = size.map_or(String::new(), |size| format!(", {}", size.label()));
+            let name = format!("{}{of}, {}", metric.name, transport.label());
+            self.row(&name, metric.unit, |subject| self.figure(metric, subject, *transport, *size))
+        });
+        self.table(rows.chain([self.zip_row()]))
+    }
+
     /// Every figure beside those of the other subjects.
     pub fn tables(&self) -> String {
         let mut text = String::new();
         for transport in self.transports() {
             text += &format!("\n### Start, {}\n\n", transport.label());
-            text += &self.table(&OF_A_START, transport, None);
+            text += &self.table(self.rows(&OF_A_START, transport, None));
             for size in self.sizes() {
                 text += &format!("\n### Callbacks of {}, {}\n\n", size.label(), transport.label());
-                text += &self.table(&OF_A_CALLBACK, transport, Some(size));
+                text += &self.table(self.rows(&OF_A_CALLBACK, transport, Some(size)));
             }
         }
-        text + &self.table_of_counts()
+        let program = self.row("program or package", "MB", |subject| {
+            self.packages.get(subject).map(|package| package.bytes as f64 / MB)
+        });
+        text += &format!("\n### Size\n\n{}", self.table([program, self.zip_row()]));
+        text + &self.tables_of_counts()
     }
 
-    fn table(&self, metrics: &[Metric], transport: Transport, size: Option<Size>) -> String {
+    /// What a callback costs in valgrind's counts.
+    fn tables_of_counts(&self) -> String {
+        let mut text = String::new();
+        for size in self.sizes() {
+            let counts = |subject: &str| self.counts.get(&(subject.to_owned(), size));
+            if self.subjects.iter().all(|subject| counts(subject).is_none()) {
+                continue;
+            }
+            let row =
+                |name: &str, of: fn(&Counts) -> u64| self.row(name, "", |subject| Some(of(counts(subject)?) as f64));
+            let rows = [
+                row("instructions", |counts| counts.instructions),
+                row("allocations", |counts| counts.allocations),
+                row("bytes allocated", |counts| counts.allocated_bytes),
+                row("bytes copied", |counts| counts.copied_bytes),
+            ];
+            text += &format!("\n### A callback of {}, counted by valgrind\n\n{}", size.label(), self.table(rows));
+        }
+        text
+    }
+
+    fn table(&self, rows: impl IntoIterator<Item = Vec<String>>) -> String {
         let header: Vec<&str> = [""].into_iter().chain(self.subjects.iter().map(String::as_str)).collect();
-        let rows = metrics.iter().map(|metric| {
-            let own = self.figure(metric, FUNCTION, transport, size);
-            let floor = self.figure(metric, FLOOR, transport, size);
-            let cell = |subject: &String| match self.figure(metric, subject, transport, size) {
-                None => String::new(),
-                Some(value) => {
-                    let multiple = if subject == FUNCTION {
-                        floor.map(|floor| format!(", {} floors", short(value / floor)))
-                    } else {
-                        own.map(|own| format!(", ×{}", short(value / own)))
-                    };
-                    format!("{} {}{}", short(value), metric.unit, multiple.unwrap_or_default())
-                }
-            };
-            [metric.name.to_owned()].into_iter().chain(self.subjects.iter().map(cell)).collect()
-        });
         table::markdown(&header, rows) + "\n"
     }
 
-    fn table_of_counts(&self) -> String {
-        if self.counts.is_empty() {
-            return String::new();
-        }
-        let header = ["", "body", "instructions", "allocations", "bytes allocated", "bytes copied"];
-        let rows = self.counts.iter().map(|((subject, size), counts)| {
-            let numbers = [counts.instructions, counts.allocations, counts.allocated_bytes, counts.copied_bytes];
-            let words = [subject.clone(), size.label().to_owned()];
-            words.into_iter().chain(numbers.map(table::grouped)).collect()
-        });
-        format!("\n### Per callback, counted by valgrind\n\n{}\n", table::markdown(&header, rows))
+    fn rows(&self, metrics: &[Metric], transport: Transport, size: Option<Size>) -> Vec<Vec<String>> {
+        let row = |metric: &Metric| {
+            self.row(metric.name, metric.unit, |subject| self.figure(metric, subject, transport, size))
+        };
+        metrics.iter().map(row).collect()
+    }
+
+    fn zip_row(&self) -> Vec<String> {
+        self.row("zip", "MB", |subject| self.packages.get(subject).map(|package| package.zip_bytes as f64 / MB))
+    }
+
+    /// A figure of each subject: the function's as a multiple of the floor's, the others' as multiples of the function's.
+    fn row(&self, name: &str, unit: &str, of: impl Fn(&str) -> Option<f64>) -> Vec<String> {
+        let (own, floor) = (of(FUNCTION), of(FLOOR));
+        let cell = |subject: &String| {
+            let Some(value) = of(subject) else { return String::new() };
+            let multiple = if subject == FUNCTION {
+                floor.map(|floor| format!(", {} floors", short(value / floor)))
+            } else {
+                own.map(|own| format!(", ×{}", short(value / own)))
+            };
+            format!("{} {unit}", short(value)).trim_end().to_owned() + &multiple.unwrap_or_default()
+        };
+        [name.to_owned()].into_iter().chain(self.subjects.iter().map(cell)).collect()
     }
 
     /// Every figure, for another program.
@@ -172,6 +244,10 @@ impl Measured {
             }
         }
         figures
+    }
+
+    pub fn packages(&self) -> &BTreeMap<String, Package> {
+        &self.packages
     }
 
     /// Valgrind's counts, for another program.
@@ -199,10 +275,10 @@ pub struct Counted<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn sample(cpu_ms: f64, latencies_ms: Vec<f64>) -> Sample {
+    pub fn sample(cpu_ms: f64, latencies_ms: Vec<f64>) -> Sample {
         let ms = cpu_ms;
         Sample {
             start_ms: ms,
@@ -228,6 +304,12 @@ mod tests {
         assert_eq!(measured.figure(&CPU, FUNCTION, Transport::Tls, Some(Size::Kb2)), None);
         let tables = measured.tables();
         assert!(tables.contains("4.00 ms, 2.00 floors") && tables.contains("2.00 ms, ×0.500"), "{tables}");
+        let main = measured.main_table();
+        assert!(main.contains("start to first poll, plain HTTP") && !main.contains("TLS"), "{main}");
+        measured.add(FUNCTION, Transport::Tls, Size::Kb2, sample(1.0, vec![]));
+        let main = measured.main_table();
+        assert!(main.contains("2 kB, TLS") && !main.contains("1 MB, TLS"), "{main}");
+        measured.discount(FUNCTION, Transport::Tls, Size::Kb2);
         measured.discount(FUNCTION, Transport::Http, Size::Kb2);
         assert_eq!(measured.figure(&CPU, FUNCTION, Transport::Http, Some(Size::Kb2)), None);
     }

@@ -3,7 +3,7 @@
 //! Each step is what the pipeline calls, with its input made beforehand. `send` and `put` are the SDK's part: they end in
 //! an HTTP client that reads the request to its end and answers at once. `callback` is all of it together.
 
-use std::{hint::black_box, path::PathBuf, sync::Arc, time::Instant};
+use std::{fs, hint::black_box, path::PathBuf, sync::Arc, time::Instant};
 
 use aws_smithy_runtime_api::{
     client::{
@@ -32,7 +32,7 @@ use flinks_webhooks::{
     signature::{AuthenticCallback, Claim, Header, SignatureHeaders, SigningKey},
     storage::{PayloadStore, Queues},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Failure,
@@ -59,6 +59,9 @@ pub struct Arguments {
     /// Sizes for which valgrind counts
     #[arg(long, value_delimiter = ',', default_values = ["2kB", "1MB"])]
     counted_sizes: Vec<Size>,
+    /// The JSON of another run, of another commit: counts are printed as multiples of its
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Where the figures go as JSON
     #[arg(long, value_name = "FILE", default_value = "target/benches/steps.json")]
     json: PathBuf,
@@ -111,6 +114,15 @@ struct Figure {
     counts: Option<Counts>,
 }
 
+/// A figure of another commit, whose steps may be others.
+#[derive(Deserialize)]
+struct Other {
+    step: String,
+    size: Size,
+    #[serde(flatten)]
+    counts: Option<Counts>,
+}
+
 /// Measures each step at each size.
 ///
 /// # Errors
@@ -121,6 +133,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !counts {
         eprintln!("no valgrind: no counts of instructions and allocations");
     }
+    // Read first: it may be the file that is written in the end.
+    let others: Vec<Other> = match &arguments.against {
+        None => Vec::new(),
+        Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
+    };
     let mut figures = Vec::new();
     for &step in steps {
         for &size in &arguments.sizes {
@@ -132,7 +149,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         eprintln!("{} done", step.label());
     }
-    println!("{}", report(&figures));
+    println!("{}", report(&figures, &others));
     table::write_json(&arguments.json, &figures)
 }
 
@@ -148,11 +165,16 @@ pub fn repeat(repeated: &Repeated) -> Result<(), Failure> {
     Ok(())
 }
 
-fn report(figures: &[Figure]) -> String {
+fn report(figures: &[Figure], others: &[Other]) -> String {
     let header = ["step", "body", "time", "of the body", "instructions", "allocations", "allocated", "copied"];
     let rows = figures.iter().map(|figure| {
-        let count =
-            |of: fn(&Counts) -> u64| figure.counts.as_ref().map_or(String::new(), |counts| table::grouped(of(counts)));
+        let other = others.iter().find(|other| other.step == figure.step.label() && other.size == figure.size);
+        let other = other.and_then(|other| other.counts.as_ref());
+        let count = |of: fn(&Counts) -> u64| {
+            let Some(count) = figure.counts.as_ref().map(of) else { return String::new() };
+            let multiple = other.map(|other| format!(", ×{:.3}", count as f64 / of(other) as f64));
+            table::grouped(count) + &multiple.unwrap_or_default()
+        };
         vec![
             figure.step.label(),
             figure.size.label().to_owned(),
@@ -379,6 +401,23 @@ impl HttpConnector for Answering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_is_a_multiple_of_that_of_the_same_step_and_size() {
+        let counts = |instructions| Counts { instructions, allocations: 1, allocated_bytes: 1, copied_bytes: 1 };
+        let figure = |step, instructions| Figure {
+            step,
+            size: Size::Kb2,
+            nanoseconds: None,
+            bytes_per_second: None,
+            counts: Some(counts(instructions)),
+        };
+        let other = serde_json::to_string(&[figure(Step::EventBase64, 4_000), figure(Step::Fields, 5_000)]).unwrap();
+        let others: Vec<Other> = serde_json::from_str(&other).unwrap();
+        let report = report(&[figure(Step::EventBase64, 3_000), figure(Step::Send, 3_000)], &others);
+        let rows: Vec<&str> = report.lines().skip(2).collect();
+        assert!(rows[0].contains("3,000, ×0.750") && !rows[1].contains('×'), "{report}");
+    }
 
     #[test]
     fn every_step_does_its_work_at_the_smallest_and_the_largest_size() {

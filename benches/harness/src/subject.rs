@@ -1,9 +1,10 @@
 //! What is measured: the function, the floor and the peers, each a program that Lambda could start.
 
 use std::{
-    env, fs, io,
+    fs, io,
     io::{Cursor, Write},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -55,6 +56,12 @@ impl Subject {
         }
     }
 
+    /// Of the interpreter, in its own words.
+    pub fn version(&self) -> Option<String> {
+        let said = (!self.is_native).then(|| Command::new(&self.program).arg("--version").output())?.ok()?;
+        Some(String::from_utf8(said.stdout).ok()?.trim().to_owned())
+    }
+
     /// Bytes of the program, or of the package where an interpreter runs it.
     ///
     /// # Errors
@@ -67,13 +74,13 @@ impl Subject {
     ///
     /// # Errors
     /// When the files cannot be read.
-    pub fn zip_bytes(&self) -> Result<usize, Failure> {
+    pub fn zip_bytes(&self) -> Result<u64, Failure> {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         for file in files(&self.package)? {
             zip.start_file(file.to_string_lossy(), SimpleFileOptions::default())?;
             zip.write_all(&fs::read(file)?)?;
         }
-        Ok(zip.finish()?.into_inner().len())
+        Ok(zip.finish()?.into_inner().len() as u64)
     }
 }
 
@@ -94,13 +101,13 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// All subjects that `benches/run` has built or installed, and why the others are not there.
 pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
-    let node = interpreter("node").map(|node| {
+    let node = interpreter("node", ["-p", "process.execPath"]).map(|node| {
         let mut subject = Subject::interpreted("node", node, &["target/benches/node/index.mjs"], "target/benches/node");
         // Without it each start says which version of Node the SDK will want next year.
         subject.environment = vec![("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true".into())];
         subject
     });
-    let python = interpreter("python3").map(|python| {
+    let python = interpreter("python3", ["-c", "import sys; print(sys.executable)"]).map(|python| {
         let mut subject = Subject::interpreted(
             "python",
             python,
@@ -115,8 +122,8 @@ pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
     let mut skipped = Vec::new();
     let mut present = Vec::new();
     for (name, subject) in [
-        (FLOOR, Some(Subject::native(FLOOR, "target/release/flinks-floor"))),
         (FUNCTION, Some(Subject::native(FUNCTION, "target/release/flinks-webhooks"))),
+        (FLOOR, Some(Subject::native(FLOOR, "target/release/flinks-floor"))),
         ("rust", Some(Subject::native("rust", "target/release/ordinary-receiver"))),
         ("node", node),
         ("python", python),
@@ -132,6 +139,8 @@ pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
     (present, skipped)
 }
 
-fn interpreter(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|path| path.is_file())
+/// An interpreter by its own word: what is on the PATH may be a script that starts it, and would be measured too.
+fn interpreter(name: &str, where_is_it: [&str; 2]) -> Option<PathBuf> {
+    let said = Command::new(name).args(where_is_it).output().ok().filter(|output| output.status.success())?;
+    Some(PathBuf::from(String::from_utf8(said.stdout).ok()?.trim()))
 }

@@ -27,10 +27,10 @@ pub fn write_json(path: &Path, figures: &impl Serialize) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A number to about three digits.
+/// A number to about three digits, a large one with commas between its thousands.
 pub fn short(value: f64) -> String {
     match value {
-        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 100.0 => grouped(v.round() as u64),
         v if v >= 10.0 => format!("{v:.1}"),
         v if v >= 1.0 => format!("{v:.2}"),
         v => format!("{v:.3}"),
@@ -50,7 +50,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_large_ones_grouped() {
-        assert_eq!([short(1234.5), short(12.34), short(1.234), short(0.1234)], ["1234", "12.3", "1.23", "0.123"]);
+        assert_eq!([short(1234.5), short(12.34), short(1.234), short(0.1234)], ["1,235", "12.3", "1.23", "0.123"]);
         assert_eq!([grouped(0), grouped(999), grouped(1000), grouped(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
     }
 }

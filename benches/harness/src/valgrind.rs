@@ -5,12 +5,12 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
 /// What one time costs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Counts {
     /// In user space. Valgrind's processor has no SHA extension, so hashing counts as on one without.
     pub instructions: u64,

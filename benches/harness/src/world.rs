@@ -12,10 +12,10 @@ use std::{
 use clap::ValueEnum;
 use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
 use local_aws::{Calls, Fault, Operation};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::copy_bidirectional_with_sizes,
+    io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
@@ -34,8 +34,12 @@ use crate::{
     subject::{FLOOR, Subject},
 };
 
-/// What is added to each call to AWS where it is slow: about what a service in the same region takes.
-const LATENCY: Duration = Duration::from_millis(5);
+/// What is added to each call to AWS where it is slow: about what a service in the same region takes. A new connection
+/// waits for as long, once, as its handshakes do.
+pub const LATENCY: Duration = Duration::from_millis(5);
+/// The services that a subject uses, by the SDKs' variables for their endpoints.
+const SERVICES: [&str; 3] = ["AWS_ENDPOINT_URL_SECRETS_MANAGER", SQS, "AWS_ENDPOINT_URL_S3"];
+const SQS: &str = "AWS_ENDPOINT_URL_SQS";
 /// The queue that account details go to.
 const QUEUE: &str = "AccountsDetailQueue";
 
@@ -47,7 +51,7 @@ pub enum Transport {
     Http,
     /// TLS, with all certificate authorities that the system trusts to be loaded, as on Lambda
     Tls,
-    /// Plain HTTP, and 5 ms more for each call
+    /// Plain HTTP, and 5 ms more for each call and for each new connection
     Slow,
 }
 
@@ -78,6 +82,8 @@ impl Authority {
     pub fn new() -> Result<Self, Failure> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate for self-signed where issuer and subject are of the same name.
+        params.distinguished_name.push(DnType::CommonName, "flinks-benches");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
         let certificate = CertificateParams::new([Ipv4Addr::LOCALHOST.to_string()])?.signed_by(&key, &authority)?;
@@ -93,7 +99,9 @@ impl Authority {
         bundle.push_str(&authority.pem());
         let folder = std::env::current_dir()?.join("target/benches");
         std::fs::create_dir_all(&folder)?;
-        let (alone, among_all) = (folder.join("authority.pem"), folder.join("authorities.pem"));
+        // Of this run: another may be under way.
+        let file = |name: &str| folder.join(format!("{name}-{}.pem", std::process::id()));
+        let (alone, among_all) = (file("authority"), file("authorities"));
         std::fs::write(&alone, authority.pem())?;
         std::fs::write(&among_all, bundle)?;
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), alone, among_all })
@@ -106,13 +114,21 @@ impl Authority {
     }
 }
 
-/// A local AWS of its own for each process that is measured.
+impl Drop for Authority {
+    fn drop(&mut self) {
+        // What stays is only litter.
+        let _ = [&self.alone, &self.among_all].map(std::fs::remove_file);
+    }
+}
+
+/// A local AWS of its own for each process that is measured, with a port for each service: on AWS no connection serves
+/// two of them.
 pub struct World<'a> {
     stack: Stack,
     authority: &'a Authority,
-    endpoint: String,
+    endpoints: [(&'static str, String); SERVICES.len()],
     /// Ends with this.
-    _front: JoinSet<()>,
+    _fronts: JoinSet<()>,
 }
 
 impl<'a> World<'a> {
@@ -120,30 +136,38 @@ impl<'a> World<'a> {
     /// When no port can be bound.
     pub async fn start(transport: Transport, authority: &'a Authority) -> Result<Self, Failure> {
         let stack = Stack::start().await?;
-        let mut endpoint = stack.aws.endpoint();
-        let mut front = JoinSet::new();
-        match transport {
-            Transport::Http => {}
-            Transport::Tls => {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-                endpoint = format!("https://{}", listener.local_addr()?);
-                front.spawn(terminate(listener, authority.acceptor.clone(), stack.aws.address()));
-            }
-            Transport::Slow => {
-                for operation in [Operation::GetSecretValue, Operation::SendMessage, Operation::PutObject] {
-                    stack.aws.fault(operation, Calls::All, Fault::Delay(LATENCY));
+        let mut fronts = JoinSet::new();
+        let mut endpoints = SERVICES.map(|service| (service, String::new()));
+        for (_, endpoint) in &mut endpoints {
+            let behind = stack.aws.listen().await?;
+            *endpoint = match transport {
+                Transport::Http => format!("http://{behind}"),
+                Transport::Tls => {
+                    let acceptor = authority.acceptor.clone();
+                    format!("https://{}", front(&mut fronts, behind, Front::Tls(acceptor)).await?)
                 }
+                Transport::Slow => format!("http://{}", front(&mut fronts, behind, Front::Slow).await?),
+            };
+        }
+        if transport == Transport::Slow {
+            for operation in [Operation::GetSecretValue, Operation::SendMessage, Operation::PutObject] {
+                stack.aws.fault(operation, Calls::All, Fault::Delay(LATENCY));
             }
         }
-        Ok(Self { stack, authority, endpoint, _front: front })
+        Ok(Self { stack, authority, endpoints, _fronts: fronts })
     }
 
     /// The variables by which a subject finds it.
     pub fn environment(&self, subject: &Subject) -> BTreeMap<&'static str, String> {
         let plain = self.stack.aws.endpoint();
         let mut variables: BTreeMap<_, _> = self.stack.environment().into_iter().collect();
-        for value in variables.values_mut() {
-            *value = value.replace(&plain, &self.endpoint);
+        variables.remove("AWS_ENDPOINT_URL");
+        variables.extend(self.endpoints.iter().cloned());
+        if let Some(sqs) = variables.get(SQS).cloned() {
+            // The queues' URLs: an SDK may go by them.
+            for value in variables.values_mut() {
+                *value = value.replace(&plain, &sqs);
+            }
         }
         variables.extend(self.authority.environment(subject));
         // Lambda sets both; boto3 reads this one.
@@ -189,21 +213,42 @@ fn key(pointer: &str) -> Option<String> {
     Some(pointer.key)
 }
 
-/// Ends the TLS of each connection and passes on what is in it.
-async fn terminate(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
-    let mut connections = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
-        let acceptor = acceptor.clone();
-        // An error is a client that has gone, and there is nobody to tell.
-        connections.spawn(async move { pass_on(stream, &acceptor, to).await });
-    }
+/// What stands before a service.
+#[derive(Clone)]
+enum Front {
+    /// Ends the TLS of each connection.
+    Tls(TlsAcceptor),
+    /// Lets each new connection wait.
+    Slow,
 }
 
-async fn pass_on(stream: TcpStream, acceptor: &TlsAcceptor, to: SocketAddr) -> io::Result<()> {
+/// Listens on a port of its own, and passes on what is in each connection.
+async fn front(fronts: &mut JoinSet<()>, behind: SocketAddr, kind: Front) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    fronts.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let kind = kind.clone();
+            // An error is a client that has gone, and there is nobody to tell.
+            connections.spawn(async move {
+                stream.set_nodelay(true)?;
+                match kind {
+                    Front::Tls(acceptor) => pass_on(acceptor.accept(stream).await?, behind).await,
+                    Front::Slow => {
+                        tokio::time::sleep(LATENCY).await;
+                        pass_on(stream, behind).await
+                    }
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+async fn pass_on(mut outside: impl AsyncRead + AsyncWrite + Unpin, behind: SocketAddr) -> io::Result<()> {
     const BUFFER: usize = 64 * 1024;
-    stream.set_nodelay(true)?;
-    let mut outside = acceptor.accept(stream).await?;
-    let mut inside = TcpStream::connect(to).await?;
+    let mut inside = TcpStream::connect(behind).await?;
     inside.set_nodelay(true)?;
     copy_bidirectional_with_sizes(&mut outside, &mut inside, BUFFER, BUFFER).await?;
     Ok(())

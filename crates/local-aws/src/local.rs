@@ -58,8 +58,24 @@ impl LocalAws {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let aws = LocalAws::at(address, SystemTime::now());
-        tokio::spawn(server::run(listener, Arc::clone(&aws.inner.services), aws.inner.stop.subscribe()));
+        aws.serve(listener);
         Ok(aws)
+    }
+
+    /// Listens on a further free port of 127.0.0.1, for the same services: a program that is given a port for each of
+    /// them cannot use one connection for two, as it cannot on AWS, where each has a host of its own.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn listen(&self) -> io::Result<SocketAddr> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        self.serve(listener);
+        Ok(address)
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        tokio::spawn(server::run(listener, Arc::clone(&self.inner.services), self.inner.stop.subscribe()));
     }
 
     /// Listens nowhere: [`LocalAws::http_client`] is the way in. `now` is the time of day to begin with; from there it

@@ -8,8 +8,9 @@ use std::{
 };
 
 use aws_config::BehaviorVersion;
+use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sqs::{
-    primitives::{ByteStream, DateTime, DateTimeFormat},
+    primitives::{DateTime, DateTimeFormat},
     types::MessageAttributeValue,
 };
 use aws_smithy_http_client::{
@@ -69,7 +70,8 @@ async fn receive(receiver: &Receiver, request: Request) -> Result<Response<Body>
 
     let size: usize = attributes.iter().map(|(name, value)| name.len() + size_of_value(value)).sum();
     let text = str::from_utf8(bytes).ok().filter(|text| !text.is_empty() && text.len() + size <= MAX_MESSAGE_BYTES);
-    let mut message = receiver.sqs.send_message().queue_url(queue).set_message_group_id(group.as_str().map(str::to_owned));
+    let mut message =
+        receiver.sqs.send_message().queue_url(queue).set_message_group_id(group.as_str().map(str::to_owned));
     for (name, value) in attributes {
         message = message.message_attributes(name, value);
     }

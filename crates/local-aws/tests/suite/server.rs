@@ -57,6 +57,19 @@ async fn a_client_that_expects_100_continue_gets_it() {
 }
 
 #[tokio::test]
+async fn every_port_leads_to_the_same_services_and_closes_with_them() {
+    let aws = LocalAws::start().await.unwrap();
+    aws.create_bucket("bucket");
+    let port = aws.listen().await.unwrap();
+    assert_ne!(port, aws.address());
+    let t = Target::at(&format!("http://{port}"));
+    t.s3.put_object().bucket("bucket").key("key").body(ByteStream::from_static(b"hello")).send().await.unwrap();
+    assert_eq!(aws.objects("bucket")["key"].body.as_ref(), b"hello");
+    aws.shutdown();
+    assert!(t.s3.head_bucket().bucket("bucket").send().await.is_err());
+}
+
+#[tokio::test]
 async fn a_connection_serves_many_requests() {
     let aws = LocalAws::start().await.unwrap();
     let mut stream = TcpStream::connect(aws.address()).await.unwrap();

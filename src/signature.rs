@@ -117,7 +117,7 @@ impl Header {
 }
 
 /// The values of the headers that carry signatures, as received.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub struct SignatureHeaders(Vec<(Header, Vec<u8>)>);
 
 impl SignatureHeaders {

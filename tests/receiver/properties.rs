@@ -2,12 +2,13 @@
 
 use flinks_dev::sign;
 use flinks_webhooks::{
-    callback::Callback,
+    callback::{Callback, GatewayEvent},
     event::{Event, ResponseTypes},
     message::{MAX_MESSAGE_BYTES, Message},
     signature::{AuthenticCallback, Form, Header, SignatureHeaders, SigningKey},
 };
 use proptest::prelude::*;
+use serde::Deserialize;
 use serde_json::json;
 use std::time::SystemTime;
 
@@ -76,8 +77,57 @@ fn sqs_has(character: char) -> bool {
     matches!(u32::from(character), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF)
 }
 
+/// Bytes that are nearly an event: pieces of one in any order, by themselves or in the places of members.
+fn events() -> impl Strategy<Value = Vec<u8>> {
+    let piece = proptest::sample::select(vec![
+        &b"{"[..],
+        b"}",
+        b"[",
+        b"]",
+        b":",
+        b",",
+        b" ",
+        b"\n",
+        b"\"",
+        b"\\",
+        b"\\\"",
+        b"\\\\",
+        b"\\/",
+        b"\\n",
+        b"\\u00e9",
+        b"\\u0041",
+        b"\\ud83d",
+        b"\\ude00",
+        b"\\u+0e9",
+        b"\\x",
+        b"body",
+        b"\"body\"",
+        b"\"body\":",
+        b"\"b\\u006fdy\":",
+        b"null",
+        b"true",
+        b"1",
+        b"\"isBase64Encoded\":true",
+        b"e30=",
+        b"\xff",
+        b"\x01",
+        "é".as_bytes(),
+    ]);
+    let pieces = move |most| proptest::collection::vec(piece.clone(), 0..most).prop_map(|pieces| pieces.concat());
+    let members = (pieces(4), pieces(12), pieces(4)).prop_map(|(before, body, after)| {
+        [b"{\"headers\":{}", &before[..], b",\"body\":\"", &body, b"\"", &after, b"}"].concat()
+    });
+    prop_oneof![pieces(24), members]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_event_read_from_its_bytes_is_the_one_that_is_deserialized(event in events()) {
+        let deserialized = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(&event)).unwrap();
+        prop_assert!(GatewayEvent::read(&event).0 == deserialized.0, "{}", String::from_utf8_lossy(&event));
+    }
 
     #[test]
     fn a_flipped_bit_in_the_body_is_refused(mut body in proptest::collection::vec(any::<u8>(), 1..300), at in any::<prop::sample::Index>(), bit in 0..8u8) {

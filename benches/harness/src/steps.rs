@@ -289,7 +289,7 @@ impl Step {
 #[expect(clippy::expect_used, reason = "a step that does not do its work must not be measured")]
 fn reading(event: Bytes) -> Work {
     Box::new(move || {
-        let event: GatewayEvent = serde_json::from_slice(black_box(&event)).expect("an event is read without failing");
+        let event = GatewayEvent::read(black_box(&event));
         black_box(event.0.expect("the event has a callback"));
     })
 }
@@ -359,7 +359,7 @@ impl Desk {
     }
 
     fn receive(&self, event: &Bytes) {
-        let event: GatewayEvent = serde_json::from_slice(event).expect("an event is read without failing");
+        let event = GatewayEvent::read(event);
         let mut record = Record::default();
         let answer = self.runtime.block_on(self.receiver.receive(event.0, &mut record));
         match answer {

@@ -136,7 +136,7 @@ pub struct Outcome {
 }
 
 impl World {
-    /// Hands an event's bytes to a receiver that has just started, as Lambda's runtime does.
+    /// Hands an event's bytes to a receiver that has just started, as the program does.
     pub fn receive(self, event: &[u8]) -> Outcome {
         thread_local! {
             static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
@@ -145,8 +145,9 @@ impl World {
             let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
             runtime.expect("a runtime that does no input or output")
         };
-        let event = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event));
-        let event = event.expect("an event is read without failing");
+        let deserialized = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event));
+        let event = GatewayEvent::read(event);
+        assert!(event.0 == deserialized.expect("an event is read without failing").0, "two ways to read an event");
         let previous_for =
             if self.previous_is_expired { Duration::ZERO } else { Duration::from_secs(7 * 24 * 60 * 60) };
         let receiver = Receiver::new(

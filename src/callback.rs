@@ -56,11 +56,12 @@ impl GatewayEvent {
         let (before, literal) = event.split_at_checked(body_literal(event)?)?;
         let (body, after) = unescaped(literal)?;
         let rest = [before, b"\"", after].concat();
-        let mut fields = serde_json::Deserializer::from_slice(&rest).deserialize_map(EventVisitor).ok()?;
+        let mut fields: EventFields<'_> =
+            serde_json::Deserializer::from_slice(&rest).deserialize_map(EventVisitor).ok()?;
         if fields.bodies != 1 {
             return None;
         }
-        fields.body = Octets(body.into());
+        fields.body = Octets(body);
         Some(Self(fields.into_callback()))
     }
 }
@@ -100,15 +101,18 @@ fn behind_string(mut text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// What a JSON string says that begins before `literal`, and what follows it.
-fn unescaped(literal: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let (mut said, mut rest) = (Vec::with_capacity(literal.len()), literal);
+/// What a JSON string says that begins before `literal`, and what follows it. Without escapes it says what stands there.
+fn unescaped(literal: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
+    let run = |text: &[u8]| text.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+    let (plain, mut marked) = literal.split_at_checked(run(literal)?)?;
+    if let [b'"', behind @ ..] = marked {
+        return Some((plain.into(), behind));
+    }
+    let mut said = Vec::with_capacity(literal.len());
+    said.extend_from_slice(plain);
     loop {
-        let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
-        let (plain, marked) = rest.split_at_checked(plain)?;
-        said.extend_from_slice(plain);
-        rest = match marked {
-            [b'"', behind @ ..] => return Some((said, behind)),
+        let rest = match marked {
+            [b'"', behind @ ..] => return Some((said.into(), behind)),
             [_, b'u', a, b, c, d, after @ ..] => {
                 let mut unit = [0; 2];
                 hex::decode_to_slice([*a, *b, *c, *d], &mut unit).ok()?;
@@ -130,6 +134,9 @@ fn unescaped(literal: &[u8]) -> Option<(Vec<u8>, &[u8])> {
             }
             _ => return None,
         };
+        let plain;
+        (plain, marked) = rest.split_at_checked(run(rest)?)?;
+        said.extend_from_slice(plain);
     }
 }
 

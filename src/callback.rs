@@ -38,20 +38,20 @@ pub enum BadEvent {
 /// What the Lambda runtime delivered, read without ever failing.
 ///
 /// Takes the events of an HTTP API or a function URL (payload format 2.0), of a REST API (1.0) and of
-/// `sam local invoke`. An event that is none of these becomes an `Err` inside and not an error of deserialising: the
-/// runtime would answer such an error by itself, quoting the event, and the sender would learn nothing.
+/// `sam local invoke`. An event that is none of these becomes an `Err` inside and not an error of deserialising, which
+/// would quote the event.
 pub struct GatewayEvent(pub Result<Callback, BadEvent>);
 
 impl GatewayEvent {
-    /// Reads an event from the bytes that Lambda delivered: what deserialising them gives, for half the work and without
-    /// a second copy of the body.
+    /// Reads an event from the bytes that Lambda delivered: exactly what deserialising them gives, but without the second
+    /// and third copy of a body that has escapes.
     pub fn read(event: &[u8]) -> Self {
         let whole = || Self::deserialize(&mut serde_json::Deserializer::from_slice(event));
         Self::with_body_apart(event).unwrap_or_else(|| whole().unwrap_or(Self(Err(BadEvent::NotHttp))))
     }
 
     /// Unescapes the body straight from the event, and deserialises the rest. None where that could differ from
-    /// deserialising the whole: a body that is no string or is there twice, half a surrogate pair, an event that is broken.
+    /// deserialising the whole: a body that is no string or is there twice, half a surrogate pair, a broken event.
     fn with_body_apart(event: &[u8]) -> Option<Self> {
         let (before, literal) = event.split_at_checked(body_literal(event)?)?;
         let (body, after) = unescaped(literal)?;
@@ -75,7 +75,8 @@ fn body_literal(event: &[u8]) -> Option<usize> {
         rest = after;
         match mark {
             b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.checked_sub(1)?,
+            // What follows the event's own end is none of it.
+            b'}' | b']' => depth = depth.checked_sub(1).filter(|depth| *depth > 0)?,
             _ => {
                 let behind = behind_string(after)?;
                 let is_body = depth == 1 && after.starts_with(b"body\"");
@@ -87,6 +88,14 @@ fn body_literal(event: &[u8]) -> Option<usize> {
             }
         }
     }
+}
+
+/// The UTF-16 unit that `text` begins with, written as `\u` and four hex digits, and what follows it.
+fn unit(text: &[u8]) -> Option<(u16, &[u8])> {
+    let (digits, after) = text.strip_prefix(b"\\u")?.split_first_chunk::<4>()?;
+    let mut unit = [0; 2];
+    hex::decode_to_slice(digits, &mut unit).ok()?;
+    Some((u16::from_be_bytes(unit), after))
 }
 
 /// What follows a JSON string that begins before `text`.
@@ -113,10 +122,16 @@ fn unescaped(literal: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
     loop {
         let rest = match marked {
             [b'"', behind @ ..] => return Some((said.into(), behind)),
-            [_, b'u', a, b, c, d, after @ ..] => {
-                let mut unit = [0; 2];
-                hex::decode_to_slice([*a, *b, *c, *d], &mut unit).ok()?;
-                let character = char::from_u32(u16::from_be_bytes(unit).into())?;
+            [_, b'u', ..] => {
+                let (first, after) = unit(marked)?;
+                // Half of a pair by itself is no character.
+                let (character, after) = match char::from_u32(first.into()) {
+                    Some(character) => (character, after),
+                    None => {
+                        let (second, after) = unit(after)?;
+                        (char::decode_utf16([first, second]).next()?.ok()?, after)
+                    }
+                };
                 said.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
                 after
             }
@@ -425,9 +440,11 @@ mod tests {
         for event in [
             r#"{"headers":{"body":"x","a":["}"]},"body":"{\"Name\":\"Zo\u00e9\"}","isBase64Encoded":false}"#,
             r#"{ "body" : "\"\\\/\b\f\n\r\t" }"#,
+            r#"{"body":"\ud83d\ude00\u00E9"}"#,
             r#"{"isBase64Encoded":true,"body":"e30="}"#,
         ] {
             assert!(GatewayEvent::with_body_apart(event.as_bytes()).is_some(), "{event}");
+            let _ = read(event);
         }
     }
 
@@ -437,7 +454,9 @@ mod tests {
             r#"{"body":"a","body":"b"}"#,
             r#"{"body":"a","b\u006fdy":"b"}"#,
             r#"{"body":"a","body":null}"#,
-            r#"{"body":"\ud83d\ude00"}"#,
+            r#"{"body":"\ud83d"}"#,
+            r#"{"body":"\ud83d\u0041"}"#,
+            r#"{"body":"\ude00\ud83d"}"#,
             r#"{"body":"\u+0e9"}"#,
             r#"{"body":"\x"}"#,
             r#"{"body":"a"#,
@@ -445,6 +464,9 @@ mod tests {
             r#"{"x":{"body":"a"}}"#,
             r#"{"x":"body","y":"a"}"#,
             r#"{"body":["a"]}"#,
+            r#"{"headers":{},"body":null}{"body":"x"}"#,
+            r#"{"b\u006fdy":"a"}{"body":"x"}"#,
+            r#"{"body":null}["body":"x"]"#,
             "",
         ] {
             assert!(GatewayEvent::with_body_apart(event.as_bytes()).is_none(), "{event}");

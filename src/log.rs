@@ -4,7 +4,7 @@
 //! together from named fields and from nothing else, and the program has no other way to log: the SDK's and the runtime's
 //! own traces, which quote what they carry, go nowhere but through [`runtime_log`](crate::runtime_log).
 
-use std::{fmt, io::Write, time::SystemTime};
+use std::{io::Write, time::SystemTime};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -41,9 +41,10 @@ pub struct Line {
 /// A line that is ready to be written, its line break included.
 pub struct Entry(Vec<u8>);
 
-impl fmt::Display for Entry {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(String::from_utf8_lossy(&self.0).trim_end())
+impl Entry {
+    /// The line as it is written.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -148,8 +149,8 @@ pub fn notice(level: Level, message: &'static str, fields: &[(&'static str, Valu
 }
 
 /// Writes a line. A log that cannot be written to is no reason to lose a callback.
-pub fn write(Entry(line): &Entry) {
-    let _ = std::io::stdout().lock().write_all(line);
+pub fn write(line: &Entry) {
+    let _ = std::io::stdout().lock().write_all(line.as_bytes());
 }
 
 /// Keeps a panic's message, which may quote what was being worked on, out of the log.

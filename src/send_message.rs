@@ -62,12 +62,12 @@ impl SerializeRequest for SendMessage {
         if input.delay_seconds().is_some()
             || input.message_deduplication_id().is_some()
             || input.message_system_attributes().is_some()
-            || input.message_attributes().is_some_and(|all| all.values().any(|value| value.string_value().is_none()))
+            || input.message_attributes().is_some_and(|all| !all.values().all(is_text))
         {
             return Err("a field that is not written here".into());
         }
         let body = input.message_body().unwrap_or_default();
-        // An eighth more: of JSON in a JSON string every quotation mark is escaped.
+        // An eighth more, for the quotation marks that are escaped: about what account details have.
         let mut json = Vec::with_capacity(body.len() + body.len() / 8 + BESIDE_THE_BODY);
         serde_json::to_writer(&mut json, &Request::of(&input))?;
         let request = http::Request::post("/")
@@ -79,6 +79,14 @@ impl SerializeRequest for SendMessage {
             .body(SdkBody::from(json))?;
         Ok(request.try_into()?)
     }
+}
+
+/// Whether an attribute has a text and nothing else.
+fn is_text(value: &MessageAttributeValue) -> bool {
+    value.string_value().is_some()
+        && value.binary_value().is_none()
+        && value.string_list_values().is_empty()
+        && value.binary_list_values().is_empty()
 }
 
 #[derive(Serialize)]

@@ -20,12 +20,17 @@ use aws_sdk_sqs::{
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::{
+    box_error::BoxError,
     client::{
-        http::SharedHttpClient, orchestrator::HttpResponse, stalled_stream_protection::StalledStreamProtectionConfig,
+        http::SharedHttpClient,
+        interceptors::{Intercept, context::BeforeTransmitInterceptorContextMut, dyn_dispatch_hint},
+        orchestrator::{HttpRequest, HttpResponse},
+        runtime_components::RuntimeComponents,
+        stalled_stream_protection::StalledStreamProtectionConfig,
     },
     http::StatusCode,
 };
-use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_types::{config_bag::ConfigBag, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -209,8 +214,11 @@ pub struct Sqs {
 }
 
 impl Queues for Sqs {
+    /// Opens a connection to SQS in the background: a name to look up and two handshakes that no callback waits for. What
+    /// comes of it does not matter; a message finds the connection, or opens one.
     fn make_ready(&self) {
-        LazyLock::force(&self.client);
+        let opening = self.client.send_message().customize().config_override(one_attempt()).interceptor(Bare).send();
+        tokio::spawn(opening.map(drop));
     }
 
     async fn send(
@@ -230,9 +238,35 @@ impl Queues for Sqs {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
-        let once = aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled());
         let request = self.request(kind, body, attributes, group_id)?;
-        taken(request.customize().config_override(once).send().await)
+        taken(request.customize().config_override(one_attempt()).send().await)
+    }
+}
+
+fn one_attempt() -> aws_sdk_sqs::config::Builder {
+    aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Sends `GET /` in the place of a call: unsigned, with nothing in it. The SDK cannot connect without a request, and only
+/// one that is made like a message's goes to the same host over the same pool of connections.
+#[derive(Debug)]
+struct Bare;
+
+#[dyn_dispatch_hint]
+impl Intercept for Bare {
+    fn name(&self) -> &'static str {
+        "Bare"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        *request = HttpRequest::get(request.uri())?;
+        Ok(())
     }
 }
 

@@ -95,7 +95,7 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
     }
 
     /// Fetches the keys ahead of the first callback, for two seconds at most, and makes the queues ready while they are
-    /// on their way. What failed is for the log alone: that callback tries again.
+    /// on their way, without waiting for them. What failed is for the log alone: that callback tries again.
     pub async fn prepare(&self) -> Vec<AwsError> {
         let (failures, ()) = tokio::join!(self.keys.prefetch(), async { self.storage.queues.make_ready() });
         failures

@@ -23,7 +23,7 @@ const CLAIM_CHECK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The queues, one for each kind.
 pub trait Queues {
-    /// Does what can be done before the first message. Nothing is sent.
+    /// Does what can be done before the first message, and returns at once: what takes time goes on in the background.
     fn make_ready(&self) {}
 
     /// Puts one message on the queue of `kind`. Done means that the queue has it.

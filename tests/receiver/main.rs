@@ -19,5 +19,6 @@ mod redelivery;
 mod signatures;
 mod simulation;
 mod sources;
+mod start;
 mod support;
 mod template;

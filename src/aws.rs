@@ -157,6 +157,7 @@ fn sdk_config(http: SharedHttpClient, aws: &AwsConfig) -> SdkConfig {
         .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(http)
+        // A stream that stalls is given up after 20 s by default; the limits here are shorter.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .sleep_impl(TokioSleep::new())
         .timeout_config(

@@ -2,20 +2,18 @@
 // The SDK nests its futures deeper than the compiler follows unasked.
 #![recursion_limit = "256"]
 
-use std::{cell::Cell, mem, process::ExitCode, rc::Rc, time::SystemTime};
+use std::{process::ExitCode, time::SystemTime};
 
-use bytes::Bytes;
 use flinks_webhooks::{
     AwsReceiver,
     answer::{Answer, Rejection},
     callback::GatewayEvent,
     config::Config,
-    function::{contained, run},
+    function::{Invocation, answer_events, contained, run},
     log::{self, Level},
     record::Record,
 };
-use lambda_runtime::{Error, LambdaEvent, LambdaInvocation, Runtime, service_fn, tower::util::MapRequestLayer};
-use serde::de::IgnoredAny;
+use lambda_runtime::Error;
 
 fn main() -> ExitCode {
     run(Config::read(|variable| std::env::var(variable).ok()), serve)
@@ -31,30 +29,21 @@ async fn serve(config: Config) -> Result<(), Error> {
         log::write(&log::notice(Level::Error, message, &[("awsFailures", failures)]));
     }
     let (receiver, function_name) = (&receiver, &config.function_name);
-    // The event goes past the runtime, which would deserialise it in its own way: a `null` goes through.
-    let passed = Rc::new(Cell::new(Bytes::new()));
-    let event = Rc::clone(&passed);
-    let past = MapRequestLayer::new(move |mut invocation: LambdaInvocation| {
-        passed.set(mem::replace(&mut invocation.body, Bytes::from_static(b"null")));
-        invocation
-    });
-    let handler = service_fn(move |invocation: LambdaEvent<IgnoredAny>| {
-        let event = event.take();
-        async move { Ok::<_, Error>(answer(receiver, function_name, invocation.context.request_id, event).await) }
-    });
-    Runtime::new(handler).layer(past).run().await
+    answer_events(|invocation| answer(receiver, function_name, invocation)).await
 }
 
 /// Answers one event and writes its line.
-async fn answer(receiver: &AwsReceiver, function_name: &str, request_id: String, event: Bytes) -> Answer {
+async fn answer(receiver: &AwsReceiver, function_name: &str, invocation: Invocation) -> Answer {
+    let Invocation { request_id, event } = invocation;
     let mut record = Record { request_id, ..Record::default() };
     let work = async {
+        let event = event?;
         let callback = GatewayEvent::read(&event).0;
         // Its memory is wanted for the message.
         drop(event);
-        receiver.receive(callback, &mut record).await
+        Some(receiver.receive(callback, &mut record).await)
     };
-    let answer = contained(work).await.unwrap_or_else(|| {
+    let answer = contained(work).await.flatten().unwrap_or_else(|| {
         record.rejection = Some(Rejection::Fault);
         Rejection::Fault.into()
     });

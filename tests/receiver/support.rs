@@ -43,11 +43,10 @@ impl Bench {
         self.deliver(&serde_json::to_vec(&event(&request)).unwrap()).await
     }
 
-    /// Hands over an event's bytes as the runtime does.
+    /// Hands over an event's bytes as the program does.
     pub async fn deliver(&self, event: &[u8]) -> Posted {
         let mut record = Record::default();
-        let event = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event)).unwrap();
-        let answer = self.receiver.receive(event.0, &mut record).await;
+        let answer = self.receiver.receive(GatewayEvent::read(event).0, &mut record).await;
         Posted { answer, record }
     }
 

@@ -21,7 +21,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) async fn run(listener: TcpListener, services: Arc<Services>, mut stop: watch::Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
-            _ = stop.changed() => return,
+            _ = stop.wait_for(|stop| *stop) => return,
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = accepted else {
@@ -32,7 +32,7 @@ pub(crate) async fn run(listener: TcpListener, services: Arc<Services>, mut stop
         let mut stop = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
-                _ = stop.changed() => {}
+                _ = stop.wait_for(|stop| *stop) => {}
                 () = connection => {}
             }
         });

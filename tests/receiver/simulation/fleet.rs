@@ -12,7 +12,6 @@ use flinks_webhooks::{
     record::Record,
 };
 use rand::RngExt;
-use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::{
@@ -73,7 +72,7 @@ impl Fleet {
 /// Hands an event to an instance. With `crash`, the instance is gone after so many polls, if it is not done by then.
 pub async fn invoke(world: &Arc<World>, event: &[u8], crash: Option<u32>) -> Invocation {
     let started = world.now();
-    let callback = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event)).unwrap().0;
+    let callback = GatewayEvent::read(event).0;
     let (instance, is_cold) = instance(world);
     let mut record = Record::default();
     let work = async {

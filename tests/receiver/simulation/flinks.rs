@@ -251,8 +251,9 @@ fn judge(world: &World, callback: &Callback, is_new: bool, invocation: &Invocati
         Outcome::TimedOut => return Judged::Inexplicable,
     };
     let failed = |service| invocation.line.had_to_fail(service, invocation.started);
-    let recently = invocation.started.saturating_sub(KEYS_RECALL);
-    let keys_failed = invocation.line.had_to_fail(Service::Secrets, recently.saturating_sub(KEYS_FETCH));
+    // The recall begins when both stages' fetches are over, and one of them may have failed long before the other.
+    let recently = invocation.started.saturating_sub(KEYS_RECALL + KEYS_FETCH);
+    let keys_failed = invocation.line.had_to_fail(Service::Secrets, recently);
     let (line, scheme) = (&invocation.line, callback.scheme);
     let (old, new) = (keys::old(scheme), keys::new(scheme));
     let never_had_a_key = [old, new].iter().all(|key| !line.has_read(scheme, &[Stage::Current], key));

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Instant};
 
 use flinks_webhooks::{
     AwsReceiver,
-    answer::{Answer, Rejection},
     aws::{Aws, SecretsManager},
     callback::GatewayEvent,
     config::Config,
@@ -90,11 +89,7 @@ impl Front {
         let mut record = Record::default();
         // Never closed, so there is always a permit.
         let permit = self.at_once.acquire().await;
-        // As the runtime reads it; reading never fails, what is odd about an event is inside.
-        let answer = match serde_json::from_slice::<GatewayEvent>(&event) {
-            Ok(event) => self.receiver.receive(event.0, &mut record).await,
-            Err(_) => Answer::from(Rejection::Fault),
-        };
+        let answer = self.receiver.receive(GatewayEvent::read(&event).0, &mut record).await;
         drop(permit);
         callback.note(record);
         let answer = serde_json::to_vec(&answer).unwrap_or_default();
@@ -126,7 +121,7 @@ impl Front {
     /// any more, after a rotation.
     pub(super) async fn message(&self, callback: &Callback) -> Option<(Message, Vec<Attribute>)> {
         let stored_as = callback.stored_as?;
-        let event: GatewayEvent = serde_json::from_slice(&callback.request.event()).ok()?;
+        let event = GatewayEvent::read(&callback.request.event());
         // The gate let it in already.
         let admitted = AllowedSources::default().admit(event.0.ok()?).ok()?;
         let authentic = self.keys.authenticate(admitted, Deadline::start(), &mut Record::default()).await.ok()?;

@@ -119,8 +119,7 @@ impl Storage<Sqs, S3> {
     }
 }
 
-/// A client that is made when it is first wanted: each reads all regions' names into a table of its own, which is a tenth
-/// of a start.
+/// A client that is made when it is first wanted: each reads all regions' names into a table of its own.
 type Lazy<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send + Sync>>;
 
 /// What the clients have in common, for a service at this endpoint if it is not at AWS's own.
@@ -188,6 +187,7 @@ impl SecretSource for SecretsManager {
             Stage::Current => "AWSCURRENT",
             Stage::Previous => "AWSPREVIOUS",
         };
+        // Boxed, as every call here: its future of six kilobytes would be part of all that wait for it, and move with them.
         match self.client.get_secret_value().secret_id(id).version_stage(label).send().boxed().await {
             Ok(mut version) => {
                 let id = version.version_id.take().unwrap_or_default();
@@ -240,7 +240,7 @@ impl Queues for Sqs {
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
         let request = self.request(kind, body, attributes, group_id)?;
-        taken(request.customize().config_override(one_attempt()).send().await)
+        taken(request.customize().config_override(one_attempt()).send().boxed().await)
     }
 }
 

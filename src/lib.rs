@@ -94,10 +94,10 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         Self { allowed_sources, ..self }
     }
 
-    /// Fetches the keys ahead of the first callback, for two seconds at most, and makes the queues ready while they are
-    /// on their way, without waiting for them. What failed is for the log alone: that callback tries again.
+    /// Fetches the keys ahead of the first callback, for two seconds at most, and makes the queues ready once their
+    /// requests are on the way, without waiting for what that begins. What failed is for the log alone: that callback tries again.
     pub async fn prepare(&self) -> Vec<AwsError> {
-        let (failures, ()) = tokio::join!(self.keys.prefetch(), async { self.storage.queues.make_ready() });
+        let (failures, ()) = tokio::join!(biased; self.keys.prefetch(), async { self.storage.queues.make_ready() });
         failures
     }
 

@@ -116,7 +116,7 @@ impl Header {
     }
 }
 
-/// The values of the headers that carry signatures, as received.
+/// The values of the headers that carry signatures, as received. Two of them can be compared: nothing is proven by it.
 #[derive(Default, PartialEq)]
 pub struct SignatureHeaders(Vec<(Header, Vec<u8>)>);
 

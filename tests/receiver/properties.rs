@@ -117,7 +117,15 @@ fn events() -> impl Strategy<Value = Vec<u8>> {
     let members = (pieces(4), pieces(12), pieces(4)).prop_map(|(before, body, after)| {
         [b"{\"headers\":{}", &before[..], b",\"body\":\"", &body, b"\"", &after, b"}"].concat()
     });
-    prop_oneof![pieces(24), members]
+    let whole = proptest::sample::select(vec![
+        &br#"{"headers":{},"body":null}"#[..],
+        br#"{"b\u006fdy":"a"}"#,
+        br#"{"body":"\u0061"}"#,
+        br#"["body":"a"]"#,
+    ]);
+    let one_behind_the_other =
+        proptest::collection::vec(prop_oneof![whole, Just(&b" "[..])], 1..4).prop_map(|events| events.concat());
+    prop_oneof![pieces(24), members, one_behind_the_other]
 }
 
 proptest! {

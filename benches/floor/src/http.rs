@@ -24,6 +24,8 @@ impl<S: Read + Write> Stream for S {}
 pub struct Connection {
     stream: Box<dyn Stream>,
     host: String,
+    /// The last request's; its memory is used again for the next.
+    head: Vec<u8>,
     /// The last response; its memory is used again for the next.
     received: Vec<u8>,
 }
@@ -42,7 +44,7 @@ impl Connection {
         socket.set_nodelay(true)?;
         let stream: Box<dyn Stream> =
             if scheme == "https" { Box::new(encrypted(socket, host)?) } else { Box::new(socket) };
-        Ok(Self { stream, host: host.to_owned(), received: Vec::new() })
+        Ok(Self { stream, host: host.to_owned(), head: Vec::new(), received: Vec::new() })
     }
 
     /// Sends a request and waits for the whole response.
@@ -54,12 +56,14 @@ impl Connection {
         body: &mut [IoSlice<'_>],
     ) -> Result<Response<'_>> {
         let length: usize = body.iter().map(|part| part.len()).sum();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: {length}\r\n", self.host);
+        let (host, head) = (&self.host, &mut self.head);
+        head.clear();
+        write!(head, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n")?;
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n")?;
         }
-        head.push_str("\r\n");
-        let mut parts = vec![IoSlice::new(head.as_bytes())];
+        head.extend_from_slice(b"\r\n");
+        let mut parts = vec![IoSlice::new(head)];
         parts.extend_from_slice(body);
         let mut unsent = parts.as_mut_slice();
         while !unsent.is_empty() {

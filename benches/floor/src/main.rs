@@ -29,14 +29,14 @@ fn main() -> Result<()> {
 
     let (mut sqs, mut s3) = (None, None);
     let mut runtime = Connection::to(&format!("http://{}", env::var("AWS_LAMBDA_RUNTIME_API")?))?;
-    let mut body = Vec::new();
+    let (mut body, mut digest) = (Vec::new(), String::new());
     loop {
         let invocation = runtime.request("GET", &format!("{RUNTIME_PATH}/next"), &[], &mut [])?.expect_success()?;
         let id = invocation.header("lambda-runtime-aws-request-id")?.to_owned();
         let literal = unescape_body(invocation.body, &mut body)?;
-        let mut digest = String::new();
+        digest.clear();
         for byte in Sha256::digest(&body) {
-            digest.push_str(&format!("{byte:02x}"));
+            digest.extend([byte >> 4, byte & 0xF].map(nibble));
         }
         if body.len() > MAX_MESSAGE_BYTES {
             let headers = [("x-amz-content-sha256", digest.as_str())];
@@ -53,6 +53,11 @@ fn main() -> Result<()> {
         let path = format!("{RUNTIME_PATH}/{id}/response");
         runtime.request("POST", &path, &[], &mut [IoSlice::new(ANSWER)])?.expect_success()?;
     }
+}
+
+/// A digit of a hexadecimal number.
+fn nibble(value: u8) -> char {
+    char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 })
 }
 
 /// The connection to a service, opened where it is used first.

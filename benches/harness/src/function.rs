@@ -1,6 +1,7 @@
 //! A run: every subject, over every transport, with callbacks of every size, round after round.
 //!
-//! Subjects take turns within a round, so that a machine that is busy for a while is busy for all of them.
+//! Subjects take turns within a round, so that a machine that is busy for a while is busy for all of them. Another one
+//! begins each time, and every other round goes backwards, so that none always comes after the same one.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
@@ -29,7 +30,7 @@ pub struct Arguments {
     /// Rounds, each with a process for every subject, transport and size
     #[arg(long)]
     rounds: Option<usize>,
-    /// These subjects alone: floor, function, rust, node, python, and those of --also
+    /// These subjects alone, and those of --also: floor, function, rust, node, python
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// A further build of the function, to compare in the same run
@@ -78,6 +79,10 @@ struct Report<'a> {
 pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let prices = Prices::read(&arguments.prices)?;
     let subjects = subjects(arguments)?;
+    // Before anything is measured: a run takes long.
+    if arguments.counts && !valgrind::is_there() {
+        return Err("--counts needs valgrind".into());
+    }
     let default_sizes: &[Size] = if arguments.quick { &[Size::Kb2, Size::Mb1] } else { Size::value_variants() };
     let sizes = if arguments.sizes.is_empty() { default_sizes } else { &arguments.sizes };
     let transports =
@@ -92,9 +97,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
         let started = Instant::now();
         for transport in transports {
             for callback in &callbacks {
-                for turn in 0..subjects.len() {
-                    // Another one goes first each time.
-                    let Some(subject) = subjects.get((turn + round) % subjects.len()) else { continue };
+                for subject in turns(&subjects, round) {
                     let count = Count::of(callback.size, arguments.quick);
                     match sample::take(subject, *transport, callback, count, &authority).await {
                         Ok(sample) => measured.add(&subject.name, *transport, callback.size, sample),
@@ -132,24 +135,41 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     println!("### Targets\n\n{}", targets::table(&measured));
     println!("{}", measured.tables());
     println!("{}", cost::tables(&measured, &prices));
-    fs::write(&arguments.svg, picture::draw(&measured))?;
     let (figures, counts) = (measured.figures(), measured.counts());
     let report =
         Report { machine: machine(), rounds, packages: measured.packages(), figures, counts, failures: &failures };
     table::write_json(&arguments.json, &report)?;
+    table::write(&arguments.svg, &picture::draw(&measured))?;
     if failures.is_empty() { Ok(()) } else { Err(format!("these do not count:\n{}", failures.join("\n")).into()) }
+}
+
+/// The order of a round: another one begins each time, and every other round goes backwards.
+fn turns<T>(subjects: &[T], round: usize) -> impl Iterator<Item = &T> {
+    let all = subjects.len();
+    (0..all).filter_map(move |turn| {
+        let steps = if round.is_multiple_of(2) { turn } else { all - turn };
+        subjects.get((round + steps) % all)
+    })
 }
 
 /// Those that are asked for and there; the others are named.
 fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
-    let (mut subjects, skipped) = subject::all();
-    subjects.extend(arguments.also.iter().map(|(name, path)| Subject::native(name, path)));
-    for (name, reason) in skipped {
-        eprintln!("{name} is skipped: {reason}");
+    let (mut subjects, mut skipped) = subject::all();
+    let names: Vec<&str> =
+        subjects.iter().map(|subject| &*subject.name).chain(skipped.iter().map(|(name, _)| *name)).collect();
+    let is_named =
+        |name: &String| names.contains(&name.as_str()) || arguments.also.iter().any(|(also, _)| also == name);
+    if let Some(unknown) = arguments.only.iter().find(|name| !is_named(name)) {
+        return Err(format!("--only: there is no {unknown}; there are {}", names.join(", ")).into());
     }
     if !arguments.only.is_empty() {
         subjects.retain(|subject| arguments.only.contains(&subject.name));
+        skipped.retain(|(name, _)| arguments.only.iter().any(|only| only == name));
     }
+    for (name, reason) in skipped {
+        eprintln!("{name} is skipped: {reason}");
+    }
+    subjects.extend(arguments.also.iter().map(|(name, path)| Subject::native(name, path)));
     if subjects.is_empty() { Err("there is nothing to measure".into()) } else { Ok(subjects) }
 }
 
@@ -162,9 +182,6 @@ fn count(
 ) -> Result<(), Failure> {
     /// So few that a large body, fifty times slower than without valgrind, stays within the SDK's time limits.
     const TIMES: u64 = 3;
-    if !valgrind::is_there() {
-        return Err("--counts needs valgrind".into());
-    }
     for subject in subjects.iter().filter(|subject| subject.is_native) {
         for callback in callbacks {
             let counts = valgrind::difference(TIMES, |tool: Tool, times| {
@@ -189,4 +206,29 @@ fn machine() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{}, {cores} cores, {}", model.map_or("unknown processor", |(_, name)| name), std::env::consts::ARCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_subject_begins_once_and_follows_both_of_its_neighbours() {
+        let subjects = ['a', 'b', 'c', 'd', 'e'];
+        let rounds: Vec<Vec<char>> = (0..5).map(|round| turns(&subjects, round).copied().collect()).collect();
+        assert_eq!(
+            rounds[..3],
+            [vec!['a', 'b', 'c', 'd', 'e'], vec!['b', 'a', 'e', 'd', 'c'], vec!['c', 'd', 'e', 'a', 'b']]
+        );
+        assert_eq!(rounds.iter().map(|turns| turns[0]).collect::<BTreeSet<_>>(), BTreeSet::from(subjects));
+        let before_c: BTreeSet<_> = rounds
+            .iter()
+            .flat_map(|turns| turns.windows(2))
+            .filter(|pair| pair[1] == 'c')
+            .map(|pair| pair[0])
+            .collect();
+        assert_eq!(before_c, BTreeSet::from(['b', 'd']));
+    }
 }

@@ -66,6 +66,14 @@ impl Process {
         }
     }
 
+    /// Ends it, and waits until it is gone, so that it takes nothing from the one that is measured next.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn kill(mut self) -> Result<(), Failure> {
+        Ok(self.child.kill().await?)
+    }
+
     /// Asks it to end, and waits until it has: a tool around it then writes what it has counted.
     ///
     /// # Errors

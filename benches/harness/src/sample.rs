@@ -80,7 +80,18 @@ pub async fn take(
 ) -> Result<Sample, Failure> {
     let world = World::start(transport, authority).await?;
     let mut running = Running::start(subject, &[], &world).await?;
-    let (start_ms, start_cpu_ms) = (running.start_ms, running.process.cpu_ms()?);
+    let taken = measure(&mut running, callback, count).await;
+    let killed = running.process.kill().await;
+    // One that has ended by itself cannot be killed: how it ended says more.
+    let sample = taken?;
+    killed?;
+    world.check(subject, callback, count.all())?;
+    Ok(sample)
+}
+
+async fn measure(running: &mut Running, callback: &Callback, count: Count) -> Result<Sample, Failure> {
+    tokio::time::sleep(REST).await;
+    let start_cpu_ms = running.process.cpu_ms()?;
     let start_mib = running.process.status("VmHWM")? as f64 / KIB_IN_MIB;
 
     let first_ms = running.answer(callback).await?;
@@ -95,9 +106,8 @@ pub async fn take(
     }
     tokio::time::sleep(REST).await;
     let cpu_ms = (running.process.cpu_ms()? - before) / count.measured as f64;
-    world.check(subject, callback, count.all())?;
     Ok(Sample {
-        start_ms,
+        start_ms: running.start_ms,
         start_cpu_ms,
         start_mib,
         first_ms,

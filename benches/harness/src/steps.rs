@@ -44,8 +44,8 @@ use crate::{
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Fewer and shorter samples
-    #[arg(long)]
+    /// Fewer and shorter samples, and no counts
+    #[arg(long, conflicts_with = "counts_only")]
     quick: bool,
     /// These steps alone
     #[arg(long, value_delimiter = ',')]
@@ -129,8 +129,11 @@ struct Other {
 /// When a step does not do what it should, or the figures cannot be written.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let steps = if arguments.only.is_empty() { Step::value_variants() } else { &arguments.only };
-    let counts = valgrind::is_there();
-    if !counts {
+    let counts = !arguments.quick && valgrind::is_there();
+    if arguments.counts_only && !counts {
+        return Err("--counts-only needs valgrind".into());
+    }
+    if !arguments.quick && !counts {
         eprintln!("no valgrind: no counts of instructions and allocations");
     }
     // Read first: it may be the file that is written in the end.
@@ -172,7 +175,8 @@ fn report(figures: &[Figure], others: &[Other]) -> String {
         let other = other.and_then(|other| other.counts.as_ref());
         let count = |of: fn(&Counts) -> u64| {
             let Some(count) = figure.counts.as_ref().map(of) else { return String::new() };
-            let multiple = other.map(|other| format!(", ×{:.3}", count as f64 / of(other) as f64));
+            let other = other.map(of).filter(|other| *other > 0);
+            let multiple = other.map(|other| format!(", ×{:.3}", count as f64 / other as f64));
             table::grouped(count) + &multiple.unwrap_or_default()
         };
         vec![
@@ -412,11 +416,15 @@ mod tests {
             bytes_per_second: None,
             counts: Some(counts(instructions)),
         };
-        let other = serde_json::to_string(&[figure(Step::EventBase64, 4_000), figure(Step::Fields, 5_000)]).unwrap();
+        let others = [figure(Step::EventBase64, 4_000), figure(Step::Fields, 5_000), figure(Step::Put, 0)];
+        let other = serde_json::to_string(&others).unwrap();
         let others: Vec<Other> = serde_json::from_str(&other).unwrap();
-        let report = report(&[figure(Step::EventBase64, 3_000), figure(Step::Send, 3_000)], &others);
+        let figures = [Step::EventBase64, Step::Send, Step::Put].map(|step| figure(step, 3_000));
+        let report = report(&figures, &others);
         let rows: Vec<&str> = report.lines().skip(2).collect();
         assert!(rows[0].contains("3,000, ×0.750") && !rows[1].contains('×'), "{report}");
+        // Nothing is a multiple of none.
+        assert!(rows[2].contains("3,000 ") && !rows[2].contains("inf"), "{report}");
     }
 
     #[test]

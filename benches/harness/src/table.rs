@@ -19,11 +19,19 @@ pub fn markdown(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) ->
 /// # Errors
 /// When the file cannot be written.
 pub fn write_json(path: &Path, figures: &impl Serialize) -> Result<(), Failure> {
+    write(path, &(serde_json::to_string_pretty(figures)? + "\n"))
+}
+
+/// Writes a file, its folder too, and says so.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    fs::write(path, serde_json::to_string_pretty(figures)? + "\n")?;
-    eprintln!("figures: {}", path.display());
+    fs::write(path, text)?;
+    eprintln!("written: {}", path.display());
     Ok(())
 }
 

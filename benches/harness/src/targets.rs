@@ -72,20 +72,27 @@ impl Limit {
     }
 }
 
-/// Each target whose figures were measured, and whether it is met.
+/// Each target, and whether it is met.
 pub fn table(measured: &Measured) -> String {
     let rows = TARGETS.iter().flat_map(|(metric, transports, size, limit)| {
-        transports.iter().filter_map(move |transport| {
-            let own = measured.figure(metric, FUNCTION, *transport, *size)?;
-            let most = limit.most(measured, metric, *transport, *size)?;
+        transports.iter().map(move |transport| {
+            let own = measured.figure(metric, FUNCTION, *transport, *size);
+            let most = limit.most(measured, metric, *transport, *size);
             let of = size.map_or(String::new(), |size| format!(", {}", size.label()));
-            Some(vec![
+            let verdict = match (own, most) {
+                (Some(own), Some(most)) if own <= most => "met",
+                (Some(_), Some(_)) => "missed",
+                _ => "not measured",
+            };
+            let in_unit =
+                |value: Option<f64>| value.map_or(String::new(), |value| format!("{} {}", short(value), metric.unit));
+            vec![
                 format!("{}{of}, {}", metric.name, transport.label()),
                 format!("at most {}", limit.words(metric.unit)),
-                format!("{} {}", short(most), metric.unit),
-                format!("{} {}", short(own), metric.unit),
-                (if own <= most { "met" } else { "missed" }).to_owned(),
-            ])
+                in_unit(most),
+                in_unit(own),
+                verdict.to_owned(),
+            ]
         })
     });
     table::markdown(&["function", "target", "that is", "measured", ""], rows)
@@ -97,13 +104,17 @@ mod tests {
     use crate::measured::tests::sample;
 
     #[test]
-    fn a_target_is_met_up_to_its_limit_and_left_out_where_nothing_was_measured() {
+    fn a_target_is_met_up_to_its_limit_and_not_measured_where_a_figure_is_missing() {
         let verdicts = |own: f64| {
             let mut measured = Measured::of(Vec::new());
             for (subject, value) in [(FLOOR, 1.0), (FUNCTION, own), ("node", 60.0)] {
                 measured.add(subject, Transport::Http, Size::Kb2, sample(value, vec![value]));
             }
-            table(&measured).lines().skip(2).map(|row| !row.contains("missed")).collect::<Vec<_>>()
+            let table = table(&measured);
+            let rows: Vec<&str> = table.lines().skip(2).collect();
+            assert_eq!(rows.len(), TARGETS.iter().map(|(_, transports, ..)| transports.len()).sum::<usize>());
+            let is_measured = |row: &&&str| !row.contains("not measured");
+            rows.iter().filter(is_measured).map(|row| !row.contains("missed")).collect::<Vec<_>>()
         };
         // Start by floor and Node, CPU by both, memory.
         assert_eq!(verdicts(2.0), [true; 5]);

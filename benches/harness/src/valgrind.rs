@@ -59,8 +59,9 @@ impl Tool {
     }
 }
 
+/// Of this run: another may be under way.
 fn log() -> PathBuf {
-    PathBuf::from("target/benches/valgrind.log")
+    PathBuf::from(format!("target/benches/valgrind-{}.log", std::process::id()))
 }
 
 pub fn is_there() -> bool {
@@ -72,6 +73,7 @@ pub fn is_there() -> bool {
 /// # Errors
 /// When a run fails, or valgrind says something else than expected.
 pub fn difference(times: u64, mut under: impl FnMut(Tool, u64) -> Result<(), Failure>) -> Result<Counts, Failure> {
+    log().parent().map_or(Ok(()), fs::create_dir_all)?;
     let mut one = |tool: Tool| -> Result<(u64, u64), Failure> {
         under(tool, times)?;
         let once = tool.read()?;
@@ -82,5 +84,6 @@ pub fn difference(times: u64, mut under: impl FnMut(Tool, u64) -> Result<(), Fai
     let (instructions, _) = one(Tool::Instructions)?;
     let (allocated_bytes, allocations) = one(Tool::Heap)?;
     let (copied_bytes, _) = one(Tool::Copies)?;
+    fs::remove_file(log())?;
     Ok(Counts { instructions, allocations, allocated_bytes, copied_bytes })
 }

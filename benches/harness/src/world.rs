@@ -1,7 +1,7 @@
 //! What a subject talks to: a local AWS with the stack in it, plain, behind TLS or slow, and the check of what it stored.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -125,7 +125,8 @@ impl Drop for Authority {
 /// two of them.
 pub struct World<'a> {
     stack: Stack,
-    authority: &'a Authority,
+    /// What a subject has to trust; over plain HTTP nothing.
+    authority: Option<&'a Authority>,
     endpoints: [(&'static str, String); SERVICES.len()],
     /// Ends with this.
     _fronts: JoinSet<()>,
@@ -154,6 +155,7 @@ impl<'a> World<'a> {
                 stack.aws.fault(operation, Calls::All, Fault::Delay(LATENCY));
             }
         }
+        let authority = (transport == Transport::Tls).then_some(authority);
         Ok(Self { stack, authority, endpoints, _fronts: fronts })
     }
 
@@ -169,7 +171,7 @@ impl<'a> World<'a> {
                 *value = value.replace(&plain, &sqs);
             }
         }
-        variables.extend(self.authority.environment(subject));
+        variables.extend(self.authority.into_iter().flat_map(|authority| authority.environment(subject)));
         // Lambda sets both; boto3 reads this one.
         variables.extend(variables.get("AWS_REGION").cloned().map(|region| ("AWS_DEFAULT_REGION", region)));
         variables
@@ -182,18 +184,24 @@ impl<'a> World<'a> {
     pub fn check(&self, subject: &Subject, callback: &Callback, count: usize) -> Result<(), Failure> {
         let messages = self.stack.aws.messages(QUEUE);
         let objects = self.stack.aws.objects(PAYLOAD_BUCKET);
-        let stored: Vec<&[u8]> = if callback.size.is_inline() {
+        let is_inline = callback.size.is_inline();
+        // The floor's objects have no messages.
+        let expected = (if is_inline || subject.name != FLOOR { count } else { 0 }, if is_inline { 0 } else { count });
+        if (messages.len(), objects.len()) != expected {
+            let (messages, objects) = (messages.len(), objects.len());
+            return Err(format!("{count} callbacks became {messages} messages and {objects} objects").into());
+        }
+        let stored: Vec<&[u8]> = if is_inline {
             messages.iter().map(|message| message.body.as_bytes()).collect()
         } else if subject.name == FLOOR {
             objects.values().map(|object| object.body.as_ref()).collect()
         } else {
-            let mut keys: Vec<_> = messages.iter().filter_map(|message| key(&message.body)).collect();
-            keys.sort();
-            keys.dedup();
+            // Each object by the one message that points at it.
+            let keys: BTreeSet<_> = messages.iter().filter_map(|message| key(&message.body)).collect();
             keys.iter().filter_map(|key| Some(objects.get(key)?.body.as_ref())).collect()
         };
         if stored.len() != count {
-            return Err(format!("of {count} callbacks, {} are stored", stored.len()).into());
+            return Err(format!("of {count} callbacks, {} can be found", stored.len()).into());
         }
         if stored.iter().any(|body| *body != callback.body) {
             return Err("a stored payload is not what was sent".into());

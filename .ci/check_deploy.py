@@ -103,7 +103,10 @@ def forgeries() -> dict[str, tuple[bytes, dict[str, str]]]:
         "no signature": (body, {}),
         "signature of another body": (body + b" ", {"flinks-authenticity-key": right}),
         "signature with another secret": (body, {"flinks-authenticity-key": aggregation_signature(body, "a guess")}),
-        "two signatures": (body, {"flinks-authenticity-key": f"{right},{right}"}),
+        "two signatures": (
+            body,
+            {"flinks-authenticity-key": f"{right},{aggregation_signature(body, 'a guess')}"},
+        ),
         "not a signature": (body, {"flinks-authenticity-key": "%%%"}),
         "the Pay secret for an aggregation signature": (
             body,

@@ -54,7 +54,7 @@ impl SecretSource for Secrets {
         Ok(Some(SecretVersion {
             id: secret.to_owned(),
             created: Some(SystemTime::now()),
-            secret: Zeroizing::new(secret.to_owned()),
+            text: Some(Zeroizing::new(secret.to_owned())),
         }))
     }
 }
@@ -114,7 +114,7 @@ impl Bench {
     fn new() -> Self {
         let receiver = |rotated| {
             let keys = SigningKeys::new(Secrets { rotated }, Duration::from_secs(7 * 24 * 60 * 60), true);
-            Receiver::new(keys, ResponseTypes::new(), Storage { queues: Nowhere, payloads: Nowhere })
+            Receiver::new(keys, ResponseTypes::new(), Storage::new(Nowhere, Nowhere))
         };
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),

@@ -1,4 +1,5 @@
-//! AWS behind the seams: the SDK's clients, on one HTTP client, within the time budget.
+//! AWS behind the traits: the SDK's clients, on one HTTP client. Each call is one attempt; [`retry`](crate::retry) makes
+//! the others.
 
 use std::{
     collections::HashMap,
@@ -13,10 +14,7 @@ use aws_sdk_s3::{
     operation::{RequestId, get_object::GetObjectError},
     primitives::ByteStream,
 };
-use aws_sdk_sqs::{
-    operation::send_message::{SendMessageError, SendMessageOutput, builders::SendMessageFluentBuilder},
-    types::MessageAttributeValue,
-};
+use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::{
@@ -30,35 +28,28 @@ use aws_smithy_runtime_api::{
     },
     http::StatusCode,
 };
-use aws_smithy_types::{config_bag::ConfigBag, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_smithy_types::{
+    DateTime, config_bag::ConfigBag, date_time::Format, retry::RetryConfig, timeout::TimeoutConfig,
+};
 use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::{
-    aws_error::{AwsError, Reason},
+    aws_error::{AwsError, Operation, Reason},
     config::{AwsConfig, Config, StorageConfig},
-    keys::{FETCH, SecretSource, SecretVersion, Stage},
+    keys::{SecretSource, SecretVersion, Stage},
     kind::{Kind, PerKind},
     message::Attribute,
-    redelivery::{GET, LIST, Listed, Object, Page, REMOVE, SpilledPayloads},
+    redelivery::{Listed, Object, Page, SpilledPayloads},
     send_message::OwnSerializer,
     signature::Scheme,
     spilled::{self, SpilledKey},
-    storage::{PUT, PayloadStore, Queues, Receipt, SEND, Storage},
+    storage::{PayloadStore, Queues, Receipt, Storage},
+    time_budget::CONNECT,
 };
 
-/// Time to connect. Within a region it takes a few milliseconds.
-const CONNECT: Duration = Duration::from_secs(1);
-/// Time for one attempt, so that a second and a third fit into the operation.
-const ATTEMPT: Duration = Duration::from_secs(3);
-/// Time for an operation with all its attempts.
-const OPERATION: Duration = Duration::from_secs(9);
-const ATTEMPTS: u32 = 3;
-/// Longest wait before the second attempt; it doubles from there.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// A function may be frozen between callbacks for longer than AWS keeps an idle connection open.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
@@ -112,20 +103,25 @@ impl Storage<Sqs, S3> {
             let config = aws_sdk_s3::config::Builder::from(&for_s3).force_path_style(path_style);
             aws_sdk_s3::Client::from_conf(config.build())
         };
-        Self {
-            queues: Sqs { client: LazyLock::new(Box::new(sqs)), urls: config.queue_urls.clone() },
-            payloads: S3 { client: LazyLock::new(Box::new(s3)), bucket: config.payload_bucket.clone() },
-        }
+        Self::new(
+            Sqs { client: LazyLock::new(Box::new(sqs)), urls: config.queue_urls.clone() },
+            S3 { client: LazyLock::new(Box::new(s3)), bucket: config.payload_bucket.clone() },
+        )
     }
 }
 
 /// A client that is made when it is first wanted: each reads all regions' names into a table of its own.
 type Lazy<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send + Sync>>;
 
-/// What the clients have in common, for a service at this endpoint if it is not at AWS's own.
+/// What the clients have in common, for a service at this endpoint if it is not at AWS's own. Another endpoint is used as it
+/// is: SQS and S3 refuse to combine one with FIPS or dual-stack endpoints.
 fn at(common: &SdkConfig, endpoint: &Option<String>) -> SdkConfig {
     let mut builder = common.to_builder();
-    builder.set_endpoint_url(endpoint.clone());
+    if endpoint.is_some() {
+        builder.set_endpoint_url(endpoint.clone());
+        builder.set_use_fips(None);
+        builder.set_use_dual_stack(None);
+    }
     builder.build()
 }
 
@@ -159,14 +155,10 @@ fn sdk_config(http: SharedHttpClient, aws: &AwsConfig) -> SdkConfig {
         // A stream that stalls is given up after 20 s by default; the limits here are shorter.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .sleep_impl(TokioSleep::new())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .operation_attempt_timeout(ATTEMPT)
-                .operation_timeout(OPERATION)
-                .build(),
-        )
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACK_OFF))
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
+        .retry_config(RetryConfig::disabled())
+        .use_fips(aws.use_fips)
+        .use_dual_stack(aws.use_dual_stack)
         .build()
 }
 
@@ -190,10 +182,12 @@ impl SecretSource for SecretsManager {
         // Boxed, as every call here: its future of six kilobytes would be part of all that wait for it, and move with them.
         match self.client.get_secret_value().secret_id(id).version_stage(label).send().boxed().await {
             Ok(mut version) => {
-                let id = version.version_id.take().unwrap_or_default();
+                let text = version.secret_string.take().map(Zeroizing::new);
+                let has_secret = text.is_some() || version.secret_binary.is_some();
+                let id = version.version_id.take().filter(|id| !id.is_empty() && has_secret);
+                let id = id.ok_or(AwsError::unusable(Operation::GetSecretValue, "no version id or no secret"))?;
                 let created = version.created_date.and_then(|date| date.try_into().ok());
-                let secret = version.secret_string.take().map(Zeroizing::new);
-                Ok(secret.map(|secret| SecretVersion { id, created, secret }))
+                Ok(Some(SecretVersion { id, created, text }))
             }
             // Not there, no version at that stage, or marked for deletion.
             Err(error)
@@ -203,7 +197,7 @@ impl SecretSource for SecretsManager {
             {
                 Ok(None)
             }
-            Err(error) => Err(told(FETCH, &error)),
+            Err(error) => Err(reported(Operation::GetSecretValue, &error)),
         }
     }
 }
@@ -218,7 +212,7 @@ impl Queues for Sqs {
     /// Opens a connection to SQS in the background: a name to look up and two handshakes that no callback waits for. What
     /// comes of it does not matter; a message finds the connection, or opens one.
     fn make_ready(&self) {
-        let opening = self.client.send_message().customize().config_override(one_attempt()).interceptor(Bare).send();
+        let opening = self.client.send_message().customize().interceptor(Bare).send();
         tokio::spawn(opening.map(drop));
     }
 
@@ -229,23 +223,27 @@ impl Queues for Sqs {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
-        taken(self.request(kind, body, attributes, group_id)?.send().boxed().await)
+        let attributes: HashMap<_, _> = attributes
+            .iter()
+            .map(|attribute| {
+                let value = MessageAttributeValue::builder()
+                    .data_type(attribute.data_type.as_str())
+                    .string_value(&attribute.value)
+                    .build()
+                    .map_err(|_| AwsError::new(Operation::SendMessage, Reason::Construction))?;
+                Ok((attribute.name.to_owned(), value))
+            })
+            .collect::<Result<_, AwsError>>()?;
+        let request = self.client.send_message().queue_url(self.urls.get(kind)).message_body(body);
+        let request =
+            request.set_message_attributes(Some(attributes)).set_message_group_id(group_id.map(str::to_owned));
+        let sent = request.send().boxed().await.map_err(|error| reported(Operation::SendMessage, &error))?;
+        // Something else than SQS can answer 200 too.
+        if sent.message_id().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::SendMessage, "no message id"));
+        }
+        Ok(())
     }
-
-    async fn send_once(
-        &self,
-        kind: Kind,
-        body: String,
-        attributes: &[Attribute],
-        group_id: Option<&str>,
-    ) -> Result<(), AwsError> {
-        let request = self.request(kind, body, attributes, group_id)?;
-        taken(request.customize().config_override(one_attempt()).send().boxed().await)
-    }
-}
-
-fn one_attempt() -> aws_sdk_sqs::config::Builder {
-    aws_sdk_sqs::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
 /// Sends `GET /` in the place of a call: unsigned, with nothing in it. The SDK cannot connect without a request, and only
@@ -271,40 +269,6 @@ impl Intercept for Bare {
     }
 }
 
-impl Sqs {
-    fn request(
-        &self,
-        kind: Kind,
-        body: String,
-        attributes: &[Attribute],
-        group_id: Option<&str>,
-    ) -> Result<SendMessageFluentBuilder, AwsError> {
-        let attributes: HashMap<_, _> = attributes
-            .iter()
-            .map(|attribute| {
-                let value = MessageAttributeValue::builder()
-                    .data_type(attribute.data_type.as_str())
-                    .string_value(&attribute.value)
-                    .build()
-                    .map_err(|_| AwsError::new(SEND, Reason::Construction))?;
-                Ok((attribute.name.to_owned(), value))
-            })
-            .collect::<Result<_, AwsError>>()?;
-        let request = self.client.send_message().queue_url(self.urls.get(kind)).message_body(body);
-        Ok(request.set_message_attributes(Some(attributes)).set_message_group_id(group_id.map(str::to_owned)))
-    }
-}
-
-/// Whether SQS has the message.
-fn taken(sent: Result<SendMessageOutput, SdkError<SendMessageError, HttpResponse>>) -> Result<(), AwsError> {
-    let sent = sent.map_err(|error| told(SEND, &error))?;
-    // Something else than SQS can answer 200 too.
-    if sent.message_id().is_none() {
-        return Err(AwsError::unusable(SEND, "an answer that SQS does not give"));
-    }
-    Ok(())
-}
-
 /// The payload bucket, in S3.
 pub struct S3 {
     client: Lazy<aws_sdk_s3::Client>,
@@ -321,9 +285,10 @@ impl PayloadStore for S3 {
         for (name, value) in metadata {
             put = put.metadata(*name, *value);
         }
-        let put = put.body(ByteStream::from(payload)).send().boxed().await.map_err(|error| told(PUT, &error))?;
-        if put.e_tag().is_none() {
-            return Err(AwsError::unusable(PUT, "an answer that S3 does not give"));
+        let put = put.body(ByteStream::from(payload)).send().boxed().await;
+        let put = put.map_err(|error| reported(Operation::PutObject, &error))?;
+        if put.e_tag().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::PutObject, "no entity tag"));
         }
         Ok(())
     }
@@ -338,8 +303,12 @@ impl SpilledPayloads for S3 {
             .prefix(spilled::PREFIX)
             .set_continuation_token(after)
             .send()
+            .boxed()
             .await
-            .map_err(|error| told(LIST, &error))?;
+            .map_err(|error| reported(Operation::ListObjectsV2, &error))?;
+        if page.name().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::ListObjectsV2, "no bucket name"));
+        }
         let listed = page.contents.unwrap_or_default().into_iter().map(|object| Listed {
             key: object.key.unwrap_or_default(),
             modified: object.last_modified.and_then(|at| at.try_into().ok()).unwrap_or(SystemTime::UNIX_EPOCH),
@@ -349,29 +318,28 @@ impl SpilledPayloads for S3 {
     }
 
     async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
-        let fetch = async {
-            let object = match self.client.get_object().bucket(&self.bucket).key(key.to_string()).send().await {
-                Ok(object) => object,
-                Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
-                Err(error) => return Err(told(GET, &error)),
-            };
-            // Of the body's errors nothing may be told, and there is little to tell: the connection broke, or the
-            // checksum is wrong.
-            let body = object.body.collect().await.map_err(|_| AwsError::new(GET, Reason::Response))?;
-            Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
+        let fetched = self.client.get_object().bucket(&self.bucket).key(key.to_string()).send().boxed().await;
+        let object = match fetched {
+            Ok(object) => object,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => return Ok(None),
+            Err(error) => return Err(reported(Operation::GetObject, &error)),
         };
-        // The SDK's own limit ends with the head of the answer.
-        timeout(OPERATION, fetch).await.unwrap_or_else(|_| Err(AwsError::timeout(GET)))
+        if object.e_tag().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::GetObject, "no entity tag"));
+        }
+        // Never log body errors: they may quote bank data. There are two: the connection broke, or the checksum is wrong.
+        let body = object.body.collect().await.map_err(|_| AwsError::new(Operation::GetObject, Reason::Response))?;
+        Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
     }
 
-    async fn remove(&self, key: &SpilledKey, _: Receipt) -> Result<(), AwsError> {
-        let removed = self.client.delete_object().bucket(&self.bucket).key(key.to_string()).send().await;
-        removed.map(drop).map_err(|error| told(REMOVE, &error))
+    async fn remove(&self, key: &SpilledKey, _: &Receipt) -> Result<(), AwsError> {
+        let removed = self.client.delete_object().bucket(&self.bucket).key(key.to_string()).send().boxed().await;
+        removed.map(drop).map_err(|error| reported(Operation::DeleteObject, &error))
     }
 }
 
-/// What may be told of an SDK's error: never its message, which can quote the request.
-fn told<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> AwsError {
+/// What may be logged of an SDK's error: never its message, which can quote the request.
+fn reported<E: ProvideErrorMetadata>(operation: Operation, error: &SdkError<E, HttpResponse>) -> AwsError {
     /// Longest code or id that is believed, in bytes. AWS's own are shorter.
     const LONGEST: usize = 64;
     // Words such as `AccessDeniedException`, and ids in hex or, S3's, in capitals: what else a service might echo is none.
@@ -380,7 +348,7 @@ fn told<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, Ht
         word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
             || word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
     };
-    let legal = |word: &&str, form: fn(&str) -> bool| word.len() <= LONGEST && form(word);
+    let legal = |word: &&str, form: fn(&str) -> bool| (1..=LONGEST).contains(&word.len()) && form(word);
     let reason = match error {
         SdkError::ConstructionFailure(_) => Reason::Construction,
         SdkError::TimeoutError(_) => Reason::Timeout,
@@ -399,5 +367,19 @@ fn told<E: ProvideErrorMetadata>(operation: &'static str, error: &SdkError<E, Ht
             .map(str::to_owned),
         status: error.raw_response().map(HttpResponse::status).map(StatusCode::as_u16),
         aws_request_id: error.request_id().filter(|word| legal(word, id)).map(str::to_owned),
+        clocks_differ: error.raw_response().is_some_and(|response| clocks_differ(response, SystemTime::now())),
     }
 }
+
+/// Whether a response was made at a time so far from `now` that the SDK takes the clocks for skewed. It signs the next
+/// attempt with the response's time.
+fn clocks_differ(response: &HttpResponse, now: SystemTime) -> bool {
+    const SKEW: Duration = Duration::from_secs(4 * 60);
+    let date = response.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+    let Some(date) = date.and_then(|date| SystemTime::try_from(date).ok()) else { return false };
+    let difference = date.duration_since(now).unwrap_or_else(|earlier| earlier.duration());
+    difference > SKEW
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,65 +1,340 @@
-//! What may be said of a call to AWS that failed.
+//! Calls to AWS that failed: what may be said of them, and what each means for the next attempt.
 
 use serde::Serialize;
 
-/// A failed call, told in AWS's own words for it and never in the message's: services quote what they were sent.
+/// The calls that the functions make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Operation {
+    GetSecretValue,
+    SendMessage,
+    PutObject,
+    ListObjectsV2,
+    GetObject,
+    DeleteObject,
+}
+
+/// A failed call, in AWS's own words for it. Never with the error's message: services quote what they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsError {
-    pub operation: &'static str,
+    pub operation: Operation,
     pub reason: Reason,
     /// The service's error code, such as `AccessDeniedException`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// HTTP status of the service's answer.
+    /// HTTP status of the service's response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// AWS's id of the call, for its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_request_id: Option<String>,
+    /// The service's clock and this one differ by so much that AWS does not accept signatures.
+    #[serde(skip)]
+    pub clocks_differ: bool,
 }
 
-/// How far a call came.
+/// Where the call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reason {
-    /// It could not be put together.
+    /// The request could not be built.
     Construction,
     /// No connection, or one that broke.
     Connection,
-    /// No answer in time. It may have been carried out.
+    /// No response in time. The call may have been carried out.
     Timeout,
-    /// An answer that cannot be understood.
+    /// A response that cannot be understood. The call may have been carried out.
     Response,
-    /// The service refused it or failed.
+    /// An error response.
     Service,
-    /// It succeeded and what it returned is of no use; the text says why.
+    /// A success that is not the service's own; the text says what is missing. The call may have been carried out.
     Unusable(&'static str),
 }
 
+/// What a failure means for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The same call may succeed a moment later.
+    Transient,
+    /// One more attempt is worth it, signed anew and with a clock that the response may have corrected.
+    OnceMore,
+    /// The queue will never carry a message like this one. Another form of it may do.
+    ContentRefused,
+    /// The same call fails again until somebody changes something.
+    Permanent,
+}
+
+use Meaning::{ContentRefused, OnceMore, Permanent, Transient};
+use Operation::{DeleteObject, GetObject, GetSecretValue, ListObjectsV2, PutObject, SendMessage};
+
+const EVERY: &[Operation] = &[GetSecretValue, SendMessage, PutObject, ListObjectsV2, GetObject, DeleteObject];
+const S3: &[Operation] = &[PutObject, ListObjectsV2, GetObject, DeleteObject];
+
+/// What AWS can answer, by its error code. A code that is not here means what its status says
+/// ([`AwsError::meaning`]), so codes that are permanent are here only where their status would say otherwise.
+///
+/// From the services' models, the API references' pages "Common errors" and "Error responses", and the codes that the SDK
+/// retries. SQS has two names for most errors, that of the older query protocol, which AWS sends, and that of the model.
+const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
+    // Throttling, in all its spellings. Most have the status 400 or 403.
+    (
+        Transient,
+        EVERY,
+        &[
+            "BandwidthLimitExceeded",
+            "EC2ThrottledException",
+            "LimitExceededException",
+            "PriorRequestNotComplete",
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "SlowDown",
+            "ThrottledException",
+            "Throttling",
+            "ThrottlingException",
+            "TooManyRequests",
+            "TooManyRequestsException",
+            "TransactionInProgressException",
+        ],
+    ),
+    (Transient, &[SendMessage], &["OverLimit"]),
+    // KMS, as SQS and S3 pass its errors on: throttled, or failing itself. Its other states are permanent.
+    (
+        Transient,
+        EVERY,
+        &[
+            "KMS.DependencyTimeoutException",
+            "KMS.KMSInternalException",
+            "KMS.KeyUnavailableException",
+            "KMS.ThrottlingException",
+            "KmsThrottled",
+        ],
+    ),
+    // The service failed. The status is 5xx in most editions of the documentation, and 400 in others.
+    (
+        Transient,
+        EVERY,
+        &[
+            "AWS.SimpleQueueService.InternalError",
+            "InternalError",
+            "InternalFailure",
+            "InternalServerError",
+            "InternalServiceError",
+            "InternalServiceFailure",
+            "ServiceUnavailable",
+            "ServiceUnavailableException",
+        ],
+    ),
+    // The request did not arrive in time, or not as it was sent, or ran into another one.
+    (Transient, EVERY, &["RequestAbortedException", "RequestTimeout", "RequestTimeoutException"]),
+    (
+        Transient,
+        S3,
+        &[
+            "BadDigest",
+            "Busy",
+            "ConditionalRequestConflict",
+            "IncompleteBody",
+            "OperationAborted",
+            "XAmzContentSHA256Mismatch",
+        ],
+    ),
+    // The clocks differ. The SDK signs the next attempt with the time of the response.
+    (Transient, EVERY, &["RequestExpired", "RequestTimeTooSkewed"]),
+    // A signature that AWS computes otherwise: an older time stamp, damage on the way, or a wrong key.
+    (OnceMore, EVERY, &["AuthFailure", "InvalidSignature", "InvalidSignatureException", "SignatureDoesNotMatch"]),
+    // Credentials that AWS does not know. New ones are unknown in some places for a few seconds.
+    (OnceMore, EVERY, &["InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"]),
+    // Secrets Manager has one code for everything that goes wrong with KMS.
+    (OnceMore, &[GetSecretValue], &["DecryptionFailure"]),
+    // The message, not the call. `InvalidParameterValue` stands for a message group that the queue does not take and for a
+    // body over its limit alike.
+    (
+        ContentRefused,
+        &[SendMessage],
+        &[
+            "AWS.SimpleQueueService.UnsupportedOperation",
+            "InvalidMessageContents",
+            "InvalidParameterValue",
+            "InvalidParameterValueException",
+            "RequestEntityTooLarge",
+            "RequestEntityTooLargeException",
+            "UnsupportedOperation",
+        ],
+    ),
+    // Its status is 501.
+    (Permanent, EVERY, &["NotImplemented"]),
+];
+
 impl AwsError {
     /// The call took longer than there was time for.
-    pub fn timeout(operation: &'static str) -> Self {
+    pub fn timeout(operation: Operation) -> Self {
         Self::new(operation, Reason::Timeout)
     }
 
-    /// The call brought nothing that can be used, for a reason that holds no data.
-    pub fn unusable(operation: &'static str, why: &'static str) -> Self {
-        Self::new(operation, Reason::Unusable(why))
+    /// The call succeeded without what the service always returns; `missing` holds no data.
+    pub fn unusable(operation: Operation, missing: &'static str) -> Self {
+        Self::new(operation, Reason::Unusable(missing))
     }
 
-    pub fn new(operation: &'static str, reason: Reason) -> Self {
-        Self { operation, reason, code: None, status: None, aws_request_id: None }
+    pub fn new(operation: Operation, reason: Reason) -> Self {
+        Self { operation, reason, code: None, status: None, aws_request_id: None, clocks_differ: false }
     }
 
-    /// Whether the same call may succeed a moment later: a service out of reach, failing or throttling.
-    pub fn may_pass(&self) -> bool {
-        const THROTTLED: [&str; 2] = ["RequestThrottled", "ThrottlingException"];
-        let out_of_reach = matches!(self.reason, Reason::Connection | Reason::Timeout | Reason::Response);
-        out_of_reach || self.status.is_some_and(|status| status >= 500) || self.has_code(&THROTTLED)
+    /// What the failure means for the next attempt: by its code, else by its status.
+    pub fn meaning(&self) -> Meaning {
+        match self.reason {
+            Reason::Construction => Permanent,
+            Reason::Connection | Reason::Timeout | Reason::Response | Reason::Unusable(_) => Transient,
+            Reason::Service => match self.by_code().unwrap_or_else(|| self.by_status()) {
+                // Signed with another time, the same call may be allowed.
+                Permanent if self.clocks_differ => OnceMore,
+                meaning => meaning,
+            },
+        }
+    }
+
+    fn by_code(&self) -> Option<Meaning> {
+        let code = self.code.as_deref()?;
+        let row = MEANINGS
+            .iter()
+            .find(|(_, operations, codes)| operations.contains(&self.operation) && codes.contains(&code))?;
+        Some(row.0)
+    }
+
+    fn by_status(&self) -> Meaning {
+        match self.status {
+            // Not implemented; HTTP version not supported.
+            Some(501 | 505) => Permanent,
+            // Request timeout, too early, too many requests. A success whose body is not the service's own.
+            Some(408 | 425 | 429 | 500.. | 200..=299) => Transient,
+            // Content too large.
+            Some(413) if self.operation == SendMessage => ContentRefused,
+            _ => Permanent,
+        }
+    }
+
+    /// AWS said with a code of its own that the call failed, so that it had no effect.
+    pub fn is_definite(&self) -> bool {
+        self.reason == Reason::Service && self.code.is_some()
     }
 
     pub fn has_code(&self, codes: &[&str]) -> bool {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+}
+
+/// Failed calls in the order in which each kind was first seen, including ones that a retry recovered. Calls that failed
+/// alike are counted, so that an outage does not fill the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FailedCalls(Vec<FailedCall>);
+
+/// A failed call, and how often it failed like that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedCall {
+    /// The first of them.
+    #[serde(flatten)]
+    pub error: AwsError,
+    pub times: u32,
+}
+
+impl FailedCalls {
+    /// Most kinds that are kept.
+    const MOST: usize = 10;
+
+    pub fn push(&mut self, error: AwsError) {
+        self.add(FailedCall { error, times: 1 });
+    }
+
+    pub fn extend(&mut self, others: Self) {
+        for call in others.0 {
+            self.add(call);
+        }
+    }
+
+    fn add(&mut self, call: FailedCall) {
+        let kind = |error: &AwsError| (error.operation, error.reason, error.status);
+        let alike =
+            |known: &&mut FailedCall| kind(&known.error) == kind(&call.error) && known.error.code == call.error.code;
+        if let Some(known) = self.0.iter_mut().find(alike) {
+            known.times = known.times.saturating_add(call.times);
+        } else if self.0.len() < Self::MOST {
+            self.0.push(call);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, FailedCall> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(operation: Operation, status: u16, code: Option<&str>) -> AwsError {
+        let code = code.map(str::to_owned);
+        AwsError { status: Some(status), code, ..AwsError::new(operation, Reason::Service) }
+    }
+
+    #[test]
+    fn a_call_without_an_error_response_may_succeed_later_and_one_that_cannot_be_built_may_not() {
+        for reason in [Reason::Connection, Reason::Timeout, Reason::Response, Reason::Unusable("no message id")] {
+            assert_eq!(AwsError::new(SendMessage, reason).meaning(), Transient, "{reason:?}");
+            assert!(!AwsError::new(SendMessage, reason).is_definite());
+        }
+        assert_eq!(AwsError::new(SendMessage, Reason::Construction).meaning(), Permanent);
+    }
+
+    #[test]
+    fn without_a_known_code_the_status_decides() {
+        for (status, meaning) in [
+            (400, Permanent),
+            (403, Permanent),
+            (404, Permanent),
+            (413, Permanent),
+            (408, Transient),
+            (200, Transient),
+            (501, Permanent),
+            (429, Transient),
+            (500, Transient),
+            (503, Transient),
+            (599, Transient),
+        ] {
+            for code in [None, Some("NeverHeardOf")] {
+                let error = service(PutObject, status, code);
+                assert_eq!((error.meaning(), error.is_definite()), (meaning, code.is_some()), "{status} {code:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn calls_that_failed_alike_are_counted() {
+        let mut failures = FailedCalls::default();
+        for _ in 0..3 {
+            failures
+                .push(AwsError { aws_request_id: Some("1".to_owned()), ..service(PutObject, 503, Some("SlowDown")) });
+            failures.push(service(PutObject, 503, None));
+        }
+        let mut all = failures.clone();
+        all.extend(failures);
+        assert_eq!(all.iter().map(|call| call.times).collect::<Vec<_>>(), [6, 6]);
+        for status in 500..600 {
+            all.push(service(PutObject, status, None));
+        }
+        assert_eq!(all.iter().count(), FailedCalls::MOST);
+    }
+
+    #[test]
+    fn what_is_denied_while_the_clocks_differ_is_tried_once_more() {
+        let denied = service(GetSecretValue, 400, Some("AccessDeniedException"));
+        assert_eq!(denied.meaning(), Permanent);
+        assert_eq!(AwsError { clocks_differ: true, ..denied }.meaning(), OnceMore);
     }
 }

@@ -63,6 +63,9 @@ pub struct AwsConfig {
     pub access_key_id: String,
     pub secret_access_key: String,
     pub session_token: Option<String>,
+    /// `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`: not where another endpoint is set.
+    pub use_fips: bool,
+    pub use_dual_stack: bool,
 }
 
 impl fmt::Debug for AwsConfig {
@@ -187,6 +190,19 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         Some(url)
     }
 
+    /// A switch of AWS's own, with the values that its SDKs take.
+    fn flag(&mut self, variable: &'static str) -> bool {
+        match self.optional(variable) {
+            None => false,
+            Some(value) if value.eq_ignore_ascii_case("true") => true,
+            Some(value) if value.eq_ignore_ascii_case("false") => false,
+            Some(_) => {
+                self.problems.push(Problem { variable, expected: "true or false" });
+                false
+            }
+        }
+    }
+
     fn switch(&mut self, variable: &'static str, default: bool) -> bool {
         match self.optional(variable).as_deref() {
             None => default,
@@ -249,6 +265,8 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
             access_key_id: self.required("AWS_ACCESS_KEY_ID", "the role's access key, as Lambda sets it"),
             secret_access_key: self.required("AWS_SECRET_ACCESS_KEY", "the role's secret key, as Lambda sets it"),
             session_token: self.optional("AWS_SESSION_TOKEN"),
+            use_fips: self.flag("AWS_USE_FIPS_ENDPOINT"),
+            use_dual_stack: self.flag("AWS_USE_DUALSTACK_ENDPOINT"),
         }
     }
 }

@@ -1,54 +1,58 @@
-//! The signing keys: fetched from Secrets Manager, cached, refreshed, and tried on a callback.
+//! The signing keys: read from Secrets Manager, cached, read again, and tried on a callback.
 //!
-//! Each scheme has a [`KeyRing`]: the current key, and the previous one for a bounded time after a rotation, because
-//! Flinks and the customer cannot change it at the same instant. Rules, all from the design:
+//! Each scheme has a key ring with the two stages of its secret: AWSCURRENT, and AWSPREVIOUS for a bounded time after a
+//! rotation, because Flinks and the customer cannot change it at the same instant. The rules; each has a test of its name
+//! below:
 //!
-//! - a cached key is used for [`FRESH_FOR`]; then it is fetched anew, and goes on serving while that fails;
-//! - a signature that no key proves fetches the keys at once, in case they were just rotated, but at most once in
-//!   [`MISMATCH_INTERVAL`], however many forgeries arrive;
-//! - what could be read replaces what was cached, what could not be read stays; a secret that is gone, or holds nothing
-//!   that could be a key, takes the cached ones with it;
-//! - without any key nothing is let in and nothing is refused: the sender is told to come again.
+//! | when | what happens |
+//! |---|---|
+//! | keys are cached and fresh | they serve, without a call |
+//! | keys are cached and due | one attempt to read; if it fails, the cached ones serve, and the next one *for being due* is [`RETRY_DUE_AFTER`] later |
+//! | no cached key matches | read again, and retry for [`MISMATCH`] while that fails; then 401 |
+//! | ...and a read for a mismatch succeeded less than [`MISMATCH_INTERVAL`] ago | 401 |
+//! | ...and a read for a mismatch failed less than [`MISMATCH`] ago | 401 |
+//! | ...and a stage was never read and fails transiently | retry until the time to store is left; then 503 |
+//! | there is no key at all | retry while a stage fails transiently, until the time to store is left; then 503 |
+//!
+//! What Secrets Manager says is believed: a stage that it reports gone is gone from the cache as well. A version that cannot
+//! be a key does not put out a previous one that can. Only a stage whose read failed keeps what was cached for it.
 
 use std::{
     future::Future,
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use serde::Serialize;
 use tokio::{
     sync::Mutex,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 use zeroize::Zeroizing;
 
 use crate::{
     answer::Rejection,
-    aws_error::AwsError,
-    deadline::Deadline,
-    record::Record,
-    signature::{AuthenticCallback, Refusal, Scheme, SigningKey},
+    aws_error::{AwsError, FailedCalls, Meaning, Operation},
+    retry::{BackOff, Retry, attempt},
+    secret::{self, SecretProblem, SecretReading},
+    signature::{AuthenticCallback, Claim, Claims, Refusal, Scheme, SigningKey},
     source::Admitted,
+    time_budget::{ATTEMPT, FIRST_BACK_OFF, MISMATCH, START, TimeBudget},
 };
 
-/// How long a fetched key is used without asking again: a rotation is noticed within it even if nothing mismatches.
+/// How long a read key is used without asking again: a rotation is noticed within it even if nothing mismatches.
 const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
-/// At most one refresh in this time because of signatures that do not match, or after a refresh that failed.
+/// How long after a read that failed the keys are due again.
+const RETRY_DUE_AFTER: Duration = Duration::from_secs(30);
+/// At most one successful read in this time because of signatures that do not match, however many forgeries arrive.
 const MISMATCH_INTERVAL: Duration = Duration::from_secs(30);
-/// Most time for a refresh while an older key is at hand: one attempt that hangs, and a second one.
-const REFRESH_BUDGET: Duration = Duration::from_secs(4);
-/// Most time for the fetch at start. The first sender is waiting already, and its callback can try again.
-const START_BUDGET: Duration = Duration::from_secs(2);
-/// What a fetch without any key at hand must leave of the time to answer, for storing the callback.
-const RESERVED_FOR_STORING: Duration = Duration::from_secs(5);
-/// Without any key each callback tries to fetch one, until so many in a row have failed...
-const FREE_FAILURES: u32 = 3;
-/// ...and then one in this time, so that a flood of forgeries at such a time is not passed on to Secrets Manager.
-const FAILURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where secrets come from.
 pub trait SecretSource {
-    /// The version of the scheme's secret that is at `stage`. None if there is no such version, or no text in it.
+    /// Makes one attempt to read the version of the scheme's secret that is at `stage`. None if there is no such version.
     fn fetch(
         &self,
         scheme: Scheme,
@@ -57,9 +61,11 @@ pub trait SecretSource {
 }
 
 /// Secrets Manager's staging labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Stage {
+    #[serde(rename = "AWSCURRENT")]
     Current,
+    #[serde(rename = "AWSPREVIOUS")]
     Previous,
 }
 
@@ -68,7 +74,78 @@ pub struct SecretVersion {
     pub id: String,
     /// When the version was stored.
     pub created: Option<SystemTime>,
-    pub secret: Zeroizing<String>,
+    /// None if the secret is binary.
+    pub text: Option<Zeroizing<String>>,
+}
+
+/// What became of the signature check, and what it took.
+pub struct Authentication {
+    pub outcome: Result<AuthenticCallback, Rejection>,
+    pub keys: KeyUse,
+}
+
+/// How the keys were used for one callback.
+#[derive(Clone, Debug, Default)]
+pub struct KeyUse {
+    /// How often a scheme's keys were read, and how many of those reads did not bring both stages.
+    pub reads: u32,
+    pub failed_reads: u32,
+    pub failures: FailedCalls,
+    /// How long ago the oldest of the keys at hand was read.
+    pub age: Option<Duration>,
+    /// Secrets that cannot be a key, and secrets that were read and look like a slip.
+    pub problems: Vec<KeyProblem>,
+    /// The keys that the callback was checked with.
+    pub tried: Vec<TriedKey>,
+}
+
+/// What is wrong with the secret at a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyProblem {
+    pub scheme: Scheme,
+    pub stage: Stage,
+    pub problem: SecretProblem,
+}
+
+/// A key that a callback was checked with. Nothing of the key itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TriedKey {
+    pub scheme: Scheme,
+    pub stage: Stage,
+    /// Since the version was stored in Secrets Manager.
+    pub age_seconds: Option<u64>,
+    /// Since this instance read it.
+    pub read_seconds_ago: u64,
+}
+
+impl KeyProblem {
+    /// The secret cannot be a key. The others are used, and look like a slip.
+    pub fn is_unusable(&self) -> bool {
+        matches!(self.problem, SecretProblem::Binary | SecretProblem::Empty)
+    }
+}
+
+impl KeyUse {
+    /// How many schemes have a current version that cannot be a key.
+    pub fn unusable(&self) -> usize {
+        self.problems.iter().filter(|found| found.stage == Stage::Current && found.is_unusable()).count()
+    }
+
+    fn note(&mut self, problem: KeyProblem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.reads += other.reads;
+        self.failed_reads += other.failed_reads;
+        self.failures.extend(other.failures);
+        self.age = self.age.max(other.age);
+        self.problems.extend(other.problems);
+        self.tried.extend(other.tried);
+    }
 }
 
 /// The keys of both schemes.
@@ -76,543 +153,446 @@ pub struct SigningKeys<S> {
     source: S,
     aggregation: KeyRing,
     pay: KeyRing,
+    rules: Rules,
+}
+
+/// What the operator decides.
+#[derive(Clone, Copy)]
+struct Rules {
+    /// How long the previous key is accepted after a rotation.
     previous_for: Duration,
+    /// Whether a signature over the ASCII encoding is accepted.
     ascii_reading: bool,
 }
 
 impl<S: SecretSource> SigningKeys<S> {
-    /// `previous_for` is how long the previous key is accepted after a rotation; `ascii_reading` turns the second
-    /// reading of [`signature`](crate::signature) on.
+    /// `previous_for` is how long the previous key is accepted after a rotation; `ascii_reading` turns the ASCII encoding
+    /// of [`signature`](crate::signature) on.
     pub fn new(source: S, previous_for: Duration, ascii_reading: bool) -> Self {
-        let ring = |scheme| KeyRing { scheme, state: Mutex::default() };
-        Self { source, aggregation: ring(Scheme::Aggregation), pay: ring(Scheme::Pay), previous_for, ascii_reading }
+        let ring = |scheme| KeyRing { scheme, cache: Mutex::default() };
+        let rules = Rules { previous_for, ascii_reading };
+        Self { source, aggregation: ring(Scheme::Aggregation), pay: ring(Scheme::Pay), rules }
     }
 
-    /// Fetches the keys of both schemes side by side, ahead of the first callback. What failed is for the log alone:
-    /// the first callback tries again.
-    pub async fn prefetch(&self) -> Vec<AwsError> {
-        let fetch = async |ring: &KeyRing| {
-            let mut record = Record::default();
-            ring.keys(&self.source, START_BUDGET, &mut record).await;
-            record.failures
+    /// Reads the keys of both schemes side by side, ahead of the first callback. What is wrong is for the log alone: the
+    /// first callback reads what is missing.
+    pub async fn prefetch(&self) -> KeyUse {
+        let limit = Instant::now() + START;
+        let read = async |ring: &KeyRing| {
+            let mut keys = KeyUse::default();
+            ring.at_hand(&self.source, self.rules, limit, &mut keys).await;
+            keys
         };
-        let (mut failures, of_pay) = tokio::join!(fetch(&self.aggregation), fetch(&self.pay));
-        failures.extend(of_pay);
-        failures
+        let (mut keys, of_pay) = tokio::join!(read(&self.aggregation), read(&self.pay));
+        keys.add(of_pay);
+        keys
     }
 
-    /// Proves a callback with the keys that are valid now.
+    /// Verifies a callback with the keys that are valid now. Both schemes are checked side by side where both have a
+    /// signature; a valid Pay signature goes first, because it decides the kind.
     ///
-    /// # Errors
-    /// [`Rejection::Refused`] when its signature is missing, malformed or wrong; [`Rejection::NoKeys`] when there is no
-    /// key to check it with.
-    pub async fn authenticate(
-        &self,
-        admitted: Admitted,
-        deadline: Deadline,
-        record: &mut Record,
-    ) -> Result<AuthenticCallback, Rejection> {
-        let mut callback = admitted.into_callback();
-        let mut outcome = Rejection::Refused(Refusal::Wrong);
-        for claim in callback.headers.claims().map_err(Rejection::Refused)? {
-            let ring = match claim.scheme() {
-                Scheme::Aggregation => &self.aggregation,
-                Scheme::Pay => &self.pay,
-            };
-            let Some(keys) = ring.keys(&self.source, deadline.remaining_but(RESERVED_FOR_STORING), record).await else {
-                outcome = Rejection::NoKeys;
-                continue;
-            };
-            let tried = keys.usable(self.previous_for);
-            callback = match claim.prove(callback, tried.clone().map(|key| &key.signing), self.ascii_reading) {
-                Ok(authentic) => return Ok(authentic),
-                Err(callback) => callback,
-            };
-            let Some(newer) = ring.newer_than(&keys, &self.source, deadline.remaining(), record).await else {
-                continue;
-            };
-            let untried =
-                newer.usable(self.previous_for).filter(|key| !tried.clone().any(|tried| tried.version == key.version));
-            callback = match claim.prove(callback, untried.map(|key| &key.signing), self.ascii_reading) {
-                Ok(authentic) => return Ok(authentic),
-                Err(callback) => callback,
-            };
+    /// The outcome is [`Rejection::Refused`] when the signature is missing, malformed or wrong, and [`Rejection::NoKeys`]
+    /// when a key that it needs could not be read.
+    pub async fn authenticate(&self, admitted: Admitted, budget: TimeBudget) -> Authentication {
+        let callback = admitted.into_callback();
+        let Claims { pay, aggregation } = match callback.headers.claims() {
+            Ok(claims) => claims,
+            Err(refusal) => {
+                let outcome = Err(Rejection::Refused(refusal));
+                return Authentication { outcome, keys: KeyUse::default() };
+            }
+        };
+        let check = |claim: Option<Claim>, ring| {
+            claim.map(|claim| Check {
+                source: &self.source,
+                ring,
+                rules: self.rules,
+                claim,
+                body: &callback.body,
+                budget,
+                lacks_a_key: false,
+                tried: Vec::new(),
+                keys: KeyUse::default(),
+            })
+        };
+        let (mut pay, mut aggregation) = (check(pay, &self.pay), check(aggregation, &self.aggregation));
+        let with_keys_at_hand = async |check: &mut Option<Check<'_, S>>| match check {
+            Some(check) => check.with_keys_at_hand().await,
+            None => None,
+        };
+        let with_newer_keys = async |check: &mut Option<Check<'_, S>>| match check {
+            Some(check) => check.with_newer_keys().await,
+            None => None,
+        };
+        let mut verified = first_of(with_keys_at_hand(&mut pay), with_keys_at_hand(&mut aggregation)).await;
+        if verified.is_none() {
+            verified = first_of(with_newer_keys(&mut pay), with_newer_keys(&mut aggregation)).await;
         }
-        Err(outcome)
+        let mut keys = KeyUse::default();
+        let mut rejection = Rejection::Refused(Refusal::Wrong);
+        for check in [pay, aggregation].into_iter().flatten() {
+            if check.lacks_a_key {
+                rejection = Rejection::NoKeys;
+            }
+            keys.add(check.keys);
+        }
+        Authentication { outcome: verified.ok_or(rejection), keys }
+    }
+}
+
+/// What the first of two checks found, or else the second one. Both go on side by side; the second one alone does not end
+/// the first.
+async fn first_of<T>(first: impl Future<Output = Option<T>>, second: impl Future<Output = Option<T>>) -> Option<T> {
+    match select(pin!(first), pin!(second)).await {
+        Either::Left((Some(found), _)) => Some(found),
+        Either::Left((None, second)) => second.await,
+        Either::Right((found, first)) => first.await.or(found),
+    }
+}
+
+/// The check of one claim with the keys of its scheme.
+struct Check<'c, S> {
+    source: &'c S,
+    ring: &'c KeyRing,
+    rules: Rules,
+    claim: Claim,
+    body: &'c Bytes,
+    budget: TimeBudget,
+    /// The key that signed may be one that could not be read.
+    lacks_a_key: bool,
+    /// Ids of the versions that were tried.
+    tried: Vec<String>,
+    keys: KeyUse,
+}
+
+impl<S: SecretSource> Check<'_, S> {
+    /// Checks with the keys at hand, which are read first if there are none yet or they are due.
+    async fn with_keys_at_hand(&mut self) -> Option<AuthenticCallback> {
+        let limit = self.budget.keys_end();
+        match self.ring.at_hand(self.source, self.rules, limit, &mut self.keys).await {
+            Some(keys) => self.verify(&keys),
+            None => {
+                self.lacks_a_key = true;
+                None
+            }
+        }
+    }
+
+    /// Checks with keys that are read because those at hand did not match, as far as the rules allow it.
+    async fn with_newer_keys(&mut self) -> Option<AuthenticCallback> {
+        if self.lacks_a_key {
+            return None;
+        }
+        let (started, keys_end) = (Instant::now(), self.budget.keys_end());
+        let Ok(mut cache) = timeout_at(keys_end, self.ring.cache.lock()).await else {
+            self.lacks_a_key = true;
+            return None;
+        };
+        // Another callback may have read them in the meantime.
+        let verified = self.verify(&cache.keys);
+        if verified.is_some() || !cache.may_read_for_a_mismatch() {
+            return verified;
+        }
+        let mut retry = Retry::default();
+        let mut limit = if cache.lacks_a_stage() { keys_end } else { keys_end.min(started + MISMATCH) };
+        loop {
+            let read = self.ring.read(self.source, &mut cache, limit, &mut retry, &mut self.keys).await;
+            let verified = self.verify(&cache.keys);
+            if verified.is_some() || read.is_whole {
+                cache.was_read_for_a_mismatch(read.is_whole);
+                return verified;
+            }
+            // A stage that was never read may hold the key that signed, and there is time to wait for it.
+            limit = if read.lacks_a_stage { keys_end } else { keys_end.min(started + MISMATCH) };
+            if !read.is_worth_a_retry || !retry.back_off.wait(limit).await {
+                self.lacks_a_key = read.lacks_a_stage;
+                cache.was_read_for_a_mismatch(false);
+                return None;
+            }
+        }
+    }
+
+    /// Checks with those of the keys that were not tried yet.
+    fn verify(&mut self, keys: &Keys) -> Option<AuthenticCallback> {
+        let untried: Vec<_> =
+            keys.usable(self.rules).filter(|(_, version, _)| !self.tried.contains(&version.id)).collect();
+        let scheme = self.claim.scheme();
+        for (stage, version, _) in &untried {
+            self.tried.push(version.id.clone());
+            self.keys.tried.push(TriedKey {
+                scheme,
+                stage: *stage,
+                age_seconds: version.created.map(|at| at.elapsed().unwrap_or_default().as_secs()),
+                read_seconds_ago: version.read.elapsed().as_secs(),
+            });
+        }
+        let verified = self.claim.verify(self.body, untried.iter().map(|(_, _, key)| *key), self.rules.ascii_reading);
+        if verified.is_none() {
+            // What looks like a slip is the first suspicion now.
+            keys.problems(scheme).for_each(|problem| self.keys.note(problem));
+        }
+        verified
     }
 }
 
 /// The keys of one scheme.
 struct KeyRing {
     scheme: Scheme,
-    /// Locked during a fetch on purpose: callbacks that want the same one wait for the one that is under way.
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    keys: Option<Arc<Keys>>,
-    /// When the keys are to be fetched again.
-    due: Option<Instant>,
-    /// When the current key was last read.
-    read: Option<Instant>,
-    /// When they were last fetched because a signature did not match.
-    for_mismatch: Option<Instant>,
-    /// When the current key could last not be fetched, and how often in a row.
-    failed: Option<Instant>,
-    failures: u32,
-}
-
-/// What a scheme's secret held when it was last read.
-struct Keys {
-    current: Arc<Key>,
-    previous: Option<Arc<Key>>,
-}
-
-struct Key {
-    /// Secrets Manager's id of the version.
-    version: String,
-    created: Option<SystemTime>,
-    signing: SigningKey,
-    looks_like_json: bool,
-}
-
-impl Keys {
-    /// The current key, and the previous one until `previous_for` after the rotation.
-    fn usable(&self, previous_for: Duration) -> impl Iterator<Item = &Key> + Clone {
-        // Secrets Manager does not tell when it was. The current version is stored at a rotation; after a rotation that
-        // was taken back it is an old one, and the key that was not to be is refused at once.
-        let rotated = self.current.created;
-        // In the future by this clock: it has just happened.
-        let still = rotated.is_some_and(|at| at.elapsed().unwrap_or_default() < previous_for);
-        let previous = self.previous.as_deref().filter(|_| still);
-        [Some(&*self.current), previous].into_iter().flatten()
-    }
+    /// Locked during a read on purpose: callbacks that want the same one wait for the one that is under way.
+    cache: Mutex<Cache>,
 }
 
 impl KeyRing {
-    /// The keys to check with, fetched first if there are none yet or they are due. None without any.
-    async fn keys(&self, source: &impl SecretSource, budget: Duration, record: &mut Record) -> Option<Arc<Keys>> {
-        let mut state = self.state.lock().await;
-        if state.due.is_none_or(|due| due <= Instant::now()) && !state.fails_too_often() {
-            self.read(source, &mut state, budget, record).await;
-        }
-        record.keys.age = record.keys.age.max(state.read.map(|read| read.elapsed()));
-        state.keys.clone()
-    }
-
-    /// Keys that were read after `known`, if there are or can be any: asks again unless that was done just now.
-    async fn newer_than(
-        &self,
-        known: &Arc<Keys>,
-        source: &impl SecretSource,
-        budget: Duration,
-        record: &mut Record,
-    ) -> Option<Arc<Keys>> {
-        let mut state = self.state.lock().await;
-        let is_known = |state: &State| state.keys.as_ref().is_some_and(|keys| Arc::ptr_eq(keys, known));
-        if is_known(&state)
-            && !within(state.for_mismatch, MISMATCH_INTERVAL)
-            && !within(state.failed, MISMATCH_INTERVAL)
-        {
-            state.for_mismatch = Some(Instant::now());
-            self.read(source, &mut state, budget, record).await;
-        }
-        if is_known(&state) { None } else { state.keys.clone() }
-    }
-
-    /// Reads both stages side by side and puts what could be read in the place of what was cached.
-    async fn read(&self, source: &impl SecretSource, state: &mut State, budget: Duration, record: &mut Record) {
-        let budget = if state.keys.is_some() { budget.min(REFRESH_BUDGET) } else { budget };
-        let (current, previous) =
-            tokio::join!(self.fetch(source, Stage::Current, budget), self.fetch(source, Stage::Previous, budget));
-        record.keys.refreshes += 1;
-        let current = match current {
-            Ok(current) => {
-                if current.is_none() {
-                    state.keys = None;
-                }
-                current.ok_or(AwsError::unusable(FETCH, "there is no current version that is text and not empty"))
-            }
-            Err(failed) => Err(failed),
-        };
-        let whole = current.is_ok() && previous.is_ok();
-        record.failures.extend(current.as_ref().err().into_iter().chain(previous.as_ref().err()).cloned());
-        record.keys.failures += u32::from(!whole);
-        match &current {
-            Ok(current) => {
-                (state.read, state.failed, state.failures) = (Some(Instant::now()), None, 0);
-                if current.looks_like_json {
-                    record
-                        .failures
-                        .push(AwsError::unusable(FETCH, "the secret looks like JSON; it is to be Flinks' plain text"));
-                }
-            }
-            Err(_) => (state.failed, state.failures) = (Some(Instant::now()), state.failures.saturating_add(1)),
-        }
-        let old = state.keys.take();
-        let Some(new) = current.ok().or(old.as_ref().map(|old| Arc::clone(&old.current))) else {
-            state.due = None;
-            return;
-        };
-        let previous = previous_of(&new, previous, old.as_deref());
-        state.keys = Some(Arc::new(Keys { current: new, previous }));
-        state.due = Some(Instant::now() + if whole { FRESH_FOR } else { MISMATCH_INTERVAL });
-    }
-
-    async fn fetch(
+    /// The keys to check with, read first if there are none yet or they are due. None without any.
+    async fn at_hand(
         &self,
         source: &impl SecretSource,
-        stage: Stage,
-        budget: Duration,
-    ) -> Result<Option<Arc<Key>>, AwsError> {
-        let fetched = timeout(budget, source.fetch(self.scheme, stage)).await;
-        let Some(version) = fetched.unwrap_or_else(|_| Err(AwsError::timeout(FETCH)))? else { return Ok(None) };
-        Ok(SigningKey::from_secret(version.secret.as_bytes()).map(|signing| {
-            Arc::new(Key {
-                version: version.id,
-                created: version.created,
-                signing,
-                looks_like_json: version.secret.trim_start().starts_with('{'),
-            })
-        }))
+        rules: Rules,
+        limit: Instant,
+        used: &mut KeyUse,
+    ) -> Option<Keys> {
+        let mut cache = timeout_at(limit, self.cache.lock()).await.ok()?;
+        let mut retry = Retry::default();
+        let mut read = None;
+        if cache.keys.has_usable(rules) && cache.is_due() {
+            let limit = limit.min(Instant::now() + ATTEMPT);
+            read = Some(self.read(source, &mut cache, limit, &mut retry, used).await);
+        }
+        while !cache.keys.has_usable(rules) {
+            if read.is_some_and(|read: Read| !read.is_worth_a_retry) || !cache.wait_for_turn(limit).await {
+                break;
+            }
+            read = Some(self.read(source, &mut cache, limit, &mut retry, used).await);
+            cache.was_read_without_a_key();
+        }
+        cache.keys.problems(self.scheme).filter(KeyProblem::is_unusable).for_each(|problem| used.note(problem));
+        used.age = cache.keys.age();
+        cache.keys.has_usable(rules).then(|| cache.keys.clone())
+    }
+
+    /// Reads both stages side by side, once or, when a rotation may have fallen between the two, twice.
+    async fn read(
+        &self,
+        source: &impl SecretSource,
+        cache: &mut Cache,
+        limit: Instant,
+        retry: &mut Retry,
+        used: &mut KeyUse,
+    ) -> Read {
+        let (mut current, mut previous) = self.attempt(source, limit, used).await;
+        if cache.keys.may_span_a_rotation(&current, &previous) {
+            let second = self.attempt(source, limit, used).await;
+            current = second.0.or(current);
+            previous = second.1;
+        }
+        used.reads += 1;
+        let is_worth_a_retry = {
+            let mut is_worth_it = |stage: &StageRead| stage.as_ref().is_err_and(|failed| retry.is_worth_it(failed));
+            // Both are asked: each notes a signature that was not accepted.
+            is_worth_it(&current) | is_worth_it(&previous)
+        };
+        let is_whole = current.is_ok() && previous.is_ok();
+        used.failed_reads += u32::from(!is_whole);
+        let is_transient =
+            |stage: &StageRead| stage.as_ref().is_err_and(|failed| failed.meaning() != Meaning::Permanent);
+        let lacks = |slot: &Slot, stage: &StageRead| matches!(slot, Slot::Unread) && is_transient(stage);
+        let lacks_a_stage = lacks(&cache.keys.current, &current) || lacks(&cache.keys.previous, &previous);
+        cache.learn(current.ok(), previous.ok());
+        cache.keys.problems(self.scheme).for_each(|problem| used.note(problem));
+        Read { is_whole, is_worth_a_retry, lacks_a_stage: lacks_a_stage && is_worth_a_retry }
+    }
+
+    /// Makes one attempt at each stage.
+    async fn attempt(&self, source: &impl SecretSource, limit: Instant, used: &mut KeyUse) -> (StageRead, StageRead) {
+        let fetch = async |stage| {
+            let version = attempt(Operation::GetSecretValue, limit, source.fetch(self.scheme, stage)).await?;
+            Ok(version.map_or(Slot::Gone, |version| Slot::Version(Arc::new(Version::of(version)))))
+        };
+        let (current, previous) = tokio::join!(fetch(Stage::Current), fetch(Stage::Previous));
+        for failed in [&current, &previous].into_iter().filter_map(|stage: &StageRead| stage.as_ref().err()) {
+            used.failures.push(failed.clone());
+        }
+        (current, previous)
     }
 }
 
-impl State {
-    /// Whether it is too soon to ask again without any key.
-    fn fails_too_often(&self) -> bool {
-        self.keys.is_none() && self.failures >= FREE_FAILURES && within(self.failed, FAILURE_INTERVAL)
+/// What a reading of one stage brought.
+type StageRead = Result<Slot, AwsError>;
+
+/// What a reading of both stages brought.
+#[derive(Clone, Copy)]
+struct Read {
+    is_whole: bool,
+    /// A stage failed, and may not the next time.
+    is_worth_a_retry: bool,
+    /// A stage that this instance has never read is among them.
+    lacks_a_stage: bool,
+}
+
+/// What this instance knows of a scheme's secret, and when it may ask again.
+#[derive(Default)]
+struct Cache {
+    keys: Keys,
+    /// When the keys are to be read again; `None` before the first read.
+    due: Option<Instant>,
+    /// What the last reading for a mismatch came to, and when.
+    mismatch: Option<(bool, Instant)>,
+    /// Without any key: when the next attempt may begin, and the waits between them.
+    next_attempt: Option<Instant>,
+    back_off: BackOff,
+}
+
+impl Cache {
+    fn is_due(&self) -> bool {
+        self.due.is_none_or(|due| due <= Instant::now())
+    }
+
+    /// Takes over what could be read. What Secrets Manager says is believed; a stage that could not be read keeps what was
+    /// cached for it.
+    fn learn(&mut self, current: Option<Slot>, previous: Option<Slot>) {
+        let now = Instant::now();
+        let is_whole = current.is_some() && previous.is_some();
+        let old = current.map(|current| std::mem::replace(&mut self.keys.current, current));
+        // A rotation has made what was current the previous one. That is all that is known while it cannot be read.
+        let new_id = self.keys.current.id();
+        let rotated = old.filter(|old| old.id().is_some() && new_id.is_some() && old.id() != new_id);
+        let has_rotated = rotated.is_some();
+        if let Some(previous) = previous.or(rotated) {
+            self.keys.previous = previous;
+        }
+        if is_whole {
+            self.due = Some(now + FRESH_FOR);
+        } else if self.is_due() || has_rotated {
+            self.due = Some(now + RETRY_DUE_AFTER);
+        }
+    }
+
+    fn lacks_a_stage(&self) -> bool {
+        matches!(self.keys.current, Slot::Unread) || matches!(self.keys.previous, Slot::Unread)
+    }
+
+    /// Whether keys may be read because none matched: a flood of forgeries must not be passed on to Secrets Manager.
+    fn may_read_for_a_mismatch(&self) -> bool {
+        self.mismatch.is_none_or(|(succeeded, at)| {
+            let pause = if succeeded { MISMATCH_INTERVAL } else { MISMATCH };
+            at.elapsed() >= pause
+        })
+    }
+
+    fn was_read_for_a_mismatch(&mut self, succeeded: bool) {
+        self.mismatch = Some((succeeded, Instant::now()));
+    }
+
+    /// Waits until the next attempt without any key may begin. False if `limit` is too near for one.
+    async fn wait_for_turn(&mut self, limit: Instant) -> bool {
+        let now = Instant::now();
+        let left = limit.saturating_duration_since(now);
+        let wait = self.next_attempt.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        if left < FIRST_BACK_OFF {
+            return false;
+        }
+        if wait > Duration::ZERO {
+            sleep(wait.min(left / 2)).await;
+        }
+        true
+    }
+
+    fn was_read_without_a_key(&mut self) {
+        self.next_attempt = Some(Instant::now() + self.back_off.next());
     }
 }
 
-/// Whether something happened less than `interval` ago.
-fn within(at: Option<Instant>, interval: Duration) -> bool {
-    at.is_some_and(|at| at.elapsed() < interval)
+/// Both stages of a scheme's secret.
+#[derive(Clone, Default)]
+struct Keys {
+    current: Slot,
+    previous: Slot,
 }
 
-/// The previous key beside `current`, from what was read and what was known before.
-///
-/// The two stages are read one by one, so a rotation can fall between, and one can fail without the other. When the
-/// current key is a new one and nothing newer is told of the previous one, it is the one that was current until now.
-fn previous_of(current: &Arc<Key>, read: Result<Option<Arc<Key>>, AwsError>, old: Option<&Keys>) -> Option<Arc<Key>> {
-    let Some(old) = old else { return read.ok().flatten() };
-    let is_old = |key: &Key| old.previous.as_ref().is_some_and(|previous| previous.version == key.version);
-    match (current.version != old.current.version, read) {
-        (false, Ok(read)) => read,
-        (false, Err(_)) => old.previous.clone(),
-        (true, Ok(Some(read))) if !is_old(&read) => Some(read),
-        (true, _) => Some(Arc::clone(&old.current)),
+/// What is known of a stage.
+#[derive(Clone, Default)]
+enum Slot {
+    /// Nothing: this instance could not read it yet.
+    #[default]
+    Unread,
+    /// No version is at this stage.
+    Gone,
+    Version(Arc<Version>),
+}
+
+impl Slot {
+    fn version(&self) -> Option<&Version> {
+        match self {
+            Self::Version(version) => Some(version),
+            Self::Unread | Self::Gone => None,
+        }
+    }
+
+    fn id(&self) -> Option<&str> {
+        self.version().map(|version| version.id.as_str())
     }
 }
 
-/// The operation that fetches, as failures name it.
-pub const FETCH: &str = "GetSecretValue";
+/// A version of a secret, read.
+struct Version {
+    /// Secrets Manager's id of it.
+    id: String,
+    created: Option<SystemTime>,
+    /// None if it cannot be a key.
+    key: Option<SigningKey>,
+    problem: Option<SecretProblem>,
+    read: Instant,
+}
+
+impl Version {
+    fn of(SecretVersion { id, created, text }: SecretVersion) -> Self {
+        let SecretReading { key, problem } = secret::read(text.as_ref().map(|text| text.as_str()));
+        let key = key.and_then(|key| SigningKey::new(key.as_bytes()));
+        Self { id, created, key, problem, read: Instant::now() }
+    }
+}
+
+impl Keys {
+    /// The keys that callbacks may be signed with: the current one, and the previous one for its time after the rotation.
+    fn usable(&self, rules: Rules) -> impl Iterator<Item = (Stage, &Version, &SigningKey)> {
+        // Secrets Manager does not say when it was. The current version is stored at a rotation; after a rotation that was
+        // rolled back it is an old one, and the abandoned key is rejected at once.
+        let rotated = self.current.version().and_then(|version| version.created);
+        // In the future by this clock: it has just happened.
+        let is_valid = rotated.is_some_and(|at| at.elapsed().unwrap_or_default() < rules.previous_for);
+        let previous = self.previous.version().filter(|_| is_valid).map(|version| (Stage::Previous, version));
+        let current = self.current.version().map(|version| (Stage::Current, version));
+        let stages = current.into_iter().chain(previous);
+        stages.filter_map(|(stage, version)| Some((stage, version, version.key.as_ref()?)))
+    }
+
+    fn has_usable(&self, rules: Rules) -> bool {
+        self.usable(rules).next().is_some()
+    }
+
+    /// Whether the two stages may have been read on both sides of a rotation: the previous one is not what was current
+    /// until now, or is the same as the current one.
+    fn may_span_a_rotation(&self, current: &StageRead, previous: &StageRead) -> bool {
+        let (Ok(current), Ok(previous)) = (current, previous) else { return false };
+        let Some(new) = current.id() else { return false };
+        let has_rotated = self.current.id().is_some_and(|old| old != new);
+        (has_rotated && previous.id() != self.current.id()) || previous.id() == Some(new)
+    }
+
+    fn problems(&self, scheme: Scheme) -> impl Iterator<Item = KeyProblem> {
+        [(Stage::Current, &self.current), (Stage::Previous, &self.previous)].into_iter().filter_map(
+            move |(stage, slot)| {
+                let problem = slot.version()?.problem?;
+                Some(KeyProblem { scheme, stage, problem })
+            },
+        )
+    }
+
+    /// How long ago the current version was read.
+    fn age(&self) -> Option<Duration> {
+        self.current.version().map(|version| version.read.elapsed())
+    }
+}
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    use hmac::{Hmac, KeyInit, Mac};
-    use sha2::Sha256;
-    use tokio::time::{advance, sleep};
-
-    use super::*;
-    use crate::{
-        callback::Callback,
-        signature::{Header, SignatureHeaders},
-        source::AllowedSources,
-    };
-
-    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-    /// A secret store in memory: version, age and secret at each stage, and how it behaves.
-    #[derive(Default)]
-    struct Store(Mutex<StoreState>);
-
-    #[derive(Default)]
-    struct StoreState {
-        current: Option<(&'static str, Duration, &'static str)>,
-        previous: Option<(&'static str, Duration, &'static str)>,
-        fails: Vec<Stage>,
-        hangs: bool,
-        calls: usize,
-    }
-
-    impl SecretSource for Store {
-        async fn fetch(&self, _: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
-            let (version, fails, hangs) = {
-                let mut state = self.0.lock().unwrap();
-                state.calls += 1;
-                let version = if stage == Stage::Current { state.current } else { state.previous };
-                (version, state.fails.contains(&stage), state.hangs)
-            };
-            if hangs {
-                sleep(DAY).await;
-            }
-            if fails {
-                return Err(AwsError::timeout(FETCH));
-            }
-            Ok(version.map(|(id, age, secret)| SecretVersion {
-                id: id.to_owned(),
-                created: SystemTime::now().checked_sub(age),
-                secret: Zeroizing::new(secret.to_owned()),
-            }))
-        }
-    }
-
-    impl SecretSource for Arc<Store> {
-        async fn fetch(&self, scheme: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
-            self.as_ref().fetch(scheme, stage).await
-        }
-    }
-
-    struct Bench {
-        store: Arc<Store>,
-        keys: SigningKeys<Arc<Store>>,
-    }
-
-    impl Bench {
-        fn new(change: impl FnOnce(&mut StoreState)) -> Self {
-            let store = Arc::new(Store::default());
-            let bench = Self { keys: SigningKeys::new(Arc::clone(&store), WEEK, true), store };
-            bench.change(|state| state.current = Some(("v1", DAY, "first")));
-            bench.change(change);
-            bench
-        }
-
-        fn change(&self, change: impl FnOnce(&mut StoreState)) {
-            change(&mut self.store.0.lock().unwrap());
-        }
-
-        fn rotate(&self) {
-            self.change(|state| {
-                state.previous = state.current;
-                state.current = Some(("v2", Duration::ZERO, "second"));
-            });
-        }
-
-        fn calls(&self) -> usize {
-            self.store.0.lock().unwrap().calls
-        }
-
-        /// Whether a callback that is signed with `secret` gets in.
-        async fn accepts(&self, secret: &str) -> Result<(), Rejection> {
-            let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-            mac.update(b"{}");
-            let mut headers = SignatureHeaders::default();
-            headers.push(Header::AuthenticityKey, BASE64_STANDARD.encode(mac.finalize().into_bytes()).into_bytes());
-            let callback = Callback { headers, body: "{}".into(), ..Callback::default() };
-            let admitted = AllowedSources::default().admit(callback)?;
-            self.keys.authenticate(admitted, Deadline::start(), &mut Record::default()).await.map(|_| ())
-        }
-    }
-
-    const WRONG: Result<(), Rejection> = Err(Rejection::Refused(Refusal::Wrong));
-
-    #[tokio::test(start_paused = true)]
-    async fn keys_are_fetched_once_and_then_every_five_minutes() {
-        let bench = Bench::new(|_| {});
-        for _ in 0..3 {
-            assert_eq!(bench.accepts("first").await, Ok(()));
-        }
-        assert_eq!(bench.calls(), 2);
-        advance(FRESH_FOR - Duration::from_secs(1)).await;
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        assert_eq!(bench.calls(), 2);
-        advance(Duration::from_secs(1)).await;
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        assert_eq!(bench.calls(), 4);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rotated_key_works_at_the_next_callback_and_the_previous_one_still_does() {
-        let bench = Bench::new(|_| {});
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        bench.rotate();
-        assert_eq!(bench.accepts("second").await, Ok(()));
-        assert_eq!(bench.accepts("first").await, Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn forgeries_cost_one_refresh_in_thirty_seconds() {
-        let bench = Bench::new(|_| {});
-        for _ in 0..500 {
-            assert_eq!(bench.accepts("forged").await, WRONG);
-        }
-        assert_eq!(bench.calls(), 4);
-        advance(MISMATCH_INTERVAL).await;
-        for _ in 0..500 {
-            assert_eq!(bench.accepts("forged").await, WRONG);
-        }
-        assert_eq!(bench.calls(), 6);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_version_that_was_tried_is_not_tried_again_after_the_refresh() {
-        let bench = Bench::new(|_| {});
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        // Secrets Manager never does that. Here it tells whether the version is tried twice.
-        bench.change(|state| state.current = Some(("v1", DAY, "second")));
-        assert_eq!(bench.accepts("second").await, WRONG);
-        assert_eq!(bench.calls(), 4);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn concurrent_callbacks_share_one_refresh() {
-        let bench = Bench::new(|_| {});
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        bench.rotate();
-        let (a, b, c) = tokio::join!(bench.accepts("second"), bench.accepts("second"), bench.accepts("forged"));
-        assert_eq!((a, b, c), (Ok(()), Ok(()), WRONG));
-        assert_eq!(bench.calls(), 4);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_previous_key_is_accepted_for_the_time_set_and_no_longer() {
-        let aged = |age| {
-            Bench::new(move |state| {
-                state.current = Some(("v2", age, "second"));
-                state.previous = Some(("v1", age + DAY, "first"));
-            })
-        };
-        assert_eq!(aged(WEEK - Duration::from_secs(60)).accepts("first").await, Ok(()));
-        assert_eq!(aged(WEEK).accepts("first").await, WRONG);
-        assert_eq!(aged(WEEK).accepts("second").await, Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_cached_key_goes_on_serving_while_secrets_manager_is_down() {
-        let bench = Bench::new(|_| {});
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        bench.change(|state| state.fails = vec![Stage::Current, Stage::Previous]);
-        for _ in 0..20 {
-            advance(FRESH_FOR).await;
-            assert_eq!(bench.accepts("first").await, Ok(()));
-        }
-        // It is asked again after half a minute and not at each callback.
-        let before = bench.calls();
-        for _ in 0..20 {
-            assert_eq!(bench.accepts("first").await, Ok(()));
-            assert_eq!(bench.accepts("forged").await, WRONG);
-        }
-        assert_eq!(bench.calls(), before);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_secrets_manager_that_hangs_delays_one_callback_by_a_few_seconds() {
-        let bench = Bench::new(|_| {});
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        bench.change(|state| state.hangs = true);
-        advance(FRESH_FOR).await;
-        let started = Instant::now();
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        assert_eq!(started.elapsed(), REFRESH_BUDGET);
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        assert_eq!(started.elapsed(), REFRESH_BUDGET);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_key_the_sender_is_told_to_come_again_and_the_next_callback_tries_again() {
-        let bench = Bench::new(|state| state.fails = vec![Stage::Current]);
-        assert_eq!(bench.accepts("first").await, Err(Rejection::NoKeys));
-        bench.change(|state| state.fails.clear());
-        assert_eq!(bench.accepts("first").await, Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_empty_secret_is_no_key() {
-        let bench = Bench::new(|state| state.current = Some(("v1", DAY, "\n")));
-        assert_eq!(bench.accepts("").await, Err(Rejection::NoKeys));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_could_be_read_replaces_what_was_cached_and_the_rest_stays() {
-        let bench = Bench::new(|state| {
-            state.current = Some(("v2", DAY, "second"));
-            state.previous = Some(("v1", DAY, "first"));
-        });
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        bench.change(|state| state.fails = vec![Stage::Previous]);
-        advance(FRESH_FOR).await;
-        assert_eq!(bench.accepts("second").await, Ok(()));
-        assert_eq!(bench.accepts("first").await, Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_key_that_was_current_until_a_rotation_is_kept_though_the_previous_one_cannot_be_read() {
-        // Not readable, and read before the rotation while the current one was read after it.
-        for fails in [vec![Stage::Previous], vec![]] {
-            let bench = Bench::new(|_| {});
-            assert_eq!(bench.accepts("first").await, Ok(()));
-            bench.change(|state| {
-                state.current = Some(("v2", Duration::ZERO, "second"));
-                state.fails = fails;
-            });
-            assert_eq!(bench.accepts("second").await, Ok(()));
-            assert_eq!(bench.accepts("first").await, Ok(()));
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_previous_key_that_cannot_be_read_does_not_hinder_the_notice_of_a_rotation() {
-        let bench = Bench::new(|state| state.fails = vec![Stage::Previous]);
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        bench.rotate();
-        assert_eq!(bench.accepts("second").await, Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_rotation_that_is_taken_back_works_at_the_next_callback() {
-        let bench = Bench::new(|state| {
-            state.current = Some(("v2", 10 * DAY, "second"));
-            state.previous = Some(("v1", 90 * DAY, "first"));
-        });
-        assert_eq!(bench.accepts("second").await, Ok(()));
-        bench.change(|state| std::mem::swap(&mut state.current, &mut state.previous));
-        assert_eq!(bench.accepts("first").await, Ok(()));
-        assert_eq!(bench.accepts("second").await, WRONG);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_secret_that_is_gone_takes_the_cached_keys_with_it() {
-        for gone in [None, Some(("v2", Duration::ZERO, ""))] {
-            let bench = Bench::new(|_| {});
-            assert_eq!(bench.accepts("first").await, Ok(()));
-            bench.change(|state| state.current = gone);
-            advance(FRESH_FOR).await;
-            assert_eq!(bench.accepts("first").await, Err(Rejection::NoKeys));
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_key_a_flood_is_not_passed_on() {
-        let bench = Bench::new(|state| state.fails = vec![Stage::Current]);
-        for _ in 0..500 {
-            assert_eq!(bench.accepts("forged").await, Err(Rejection::NoKeys));
-        }
-        assert_eq!(bench.calls(), 6);
-        bench.change(|state| state.fails.clear());
-        advance(FAILURE_INTERVAL).await;
-        assert_eq!(bench.accepts("first").await, Ok(()));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_start_waits_two_seconds_at_most_and_tells_what_failed_for_each_scheme() {
-        let bench = Bench::new(|state| state.hangs = true);
-        let started = Instant::now();
-        let failures = bench.keys.prefetch().await;
-        assert_eq!(started.elapsed(), START_BUDGET);
-        assert_eq!(failures.len(), 4, "two stages of two secrets");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_secret_that_looks_like_json_is_used_and_noticed() {
-        let secret = r#"{"key":"secret"}"#;
-        let bench = Bench::new(|state| state.current = Some(("v1", DAY, secret)));
-        assert_eq!(bench.keys.prefetch().await.len(), 2);
-        assert_eq!(bench.accepts(secret).await, Ok(()));
-    }
-}
+mod tests;

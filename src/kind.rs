@@ -62,7 +62,7 @@ impl Kind {
 }
 
 /// One value for each kind, so that none can be missing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PerKind<T> {
     pub kyc: T,
     pub accounts_detail: T,

@@ -21,7 +21,6 @@ pub mod aws;
 pub mod aws_error;
 pub mod callback;
 pub mod config;
-pub mod deadline;
 pub mod event;
 pub mod function;
 pub mod keys;
@@ -31,29 +30,31 @@ pub mod message;
 pub mod metric;
 pub mod record;
 pub mod redelivery;
+pub mod retry;
 pub mod runtime_log;
+pub mod secret;
 pub mod send_message;
 pub mod signature;
 pub mod source;
 pub mod spilled;
 pub mod storage;
+pub mod time_budget;
 
 use std::time::{Instant, SystemTime};
 
 use crate::{
     answer::{Answer, Rejection},
     aws::Aws,
-    aws_error::AwsError,
     callback::{BadEvent, Callback},
     config::Config,
-    deadline::Deadline,
     event::{Event, ResponseTypes},
-    keys::{SecretSource, SigningKeys},
+    keys::{Authentication, KeyUse, SecretSource, SigningKeys},
     message::Message,
     metric::Metric,
     record::Record,
     source::AllowedSources,
     storage::{PayloadStore, Queues, Receipt, Storage},
+    time_budget::TimeBudget,
 };
 
 /// The pipeline with what it needs.
@@ -94,11 +95,12 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         Self { allowed_sources, ..self }
     }
 
-    /// Fetches the keys ahead of the first callback, for two seconds at most, and makes the queues ready once their
-    /// requests are on the way, without waiting for what that begins. What failed is for the log alone: that callback tries again.
-    pub async fn prepare(&self) -> Vec<AwsError> {
-        let (failures, ()) = tokio::join!(biased; self.keys.prefetch(), async { self.storage.queues.make_ready() });
-        failures
+    /// Reads the keys ahead of the first callback, for two seconds at most, and makes the queues ready once the requests
+    /// for the keys are on the way, without waiting for what that begins. What is wrong is for the log alone: the next
+    /// callback reads what is missing.
+    pub async fn prepare(&self) -> KeyUse {
+        let (keys, ()) = tokio::join!(biased; self.keys.prefetch(), async { self.storage.queues.make_ready() });
+        keys
     }
 
     /// Takes one callback from the gateway's event to the answer, and notes in `record` what happened to it.
@@ -119,16 +121,18 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
     }
 
     async fn store(&self, callback: Result<Callback, BadEvent>, record: &mut Record) -> Result<Receipt, Rejection> {
-        let (deadline, received_at) = (Deadline::start(), SystemTime::now());
+        let (budget, received_at) = (TimeBudget::start(), SystemTime::now());
         let callback = callback.map_err(Rejection::BadEvent)?;
         record.gateway_request_id.clone_from(&callback.gateway_request_id);
         record.body_bytes = Some(callback.body.len());
+        record.signature_headers = callback.headers.present();
         let admitted = self.allowed_sources.admit(callback)?;
 
         let step = Instant::now();
-        let authentic = self.keys.authenticate(admitted, deadline, record).await;
+        let Authentication { outcome, keys } = self.keys.authenticate(admitted, budget).await;
         record.step(Metric::AuthenticateTime, step);
-        let authentic = authentic?;
+        record.keys = keys;
+        let authentic = outcome?;
         record.form = Some(authentic.form());
 
         let step = Instant::now();
@@ -139,7 +143,7 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         record.delivery_id = Some(message.delivery_id().to_owned());
 
         let step = Instant::now();
-        let receipt = self.storage.store(&message, deadline, &mut record.failures).await;
+        let receipt = self.storage.store(&message, budget.end(), &mut record.failures).await;
         record.step(Metric::StoreTime, step);
         receipt
     }

@@ -22,11 +22,15 @@ fn main() -> ExitCode {
 /// Fetches the keys, then answers events until Lambda ends the process.
 async fn serve(config: Config) -> Result<(), Error> {
     let receiver = AwsReceiver::on_aws(&config);
-    let failures = receiver.prepare().await;
-    if !failures.is_empty() {
-        let failures = serde_json::to_value(&failures)?;
-        let message = "not all is well with the keys; the next callback tries again";
-        log::write(&log::notice(Level::Error, message, &[("awsFailures", failures)]));
+    let keys = receiver.prepare().await;
+    if !keys.failures.is_empty() || !keys.problems.is_empty() {
+        let fields = [
+            ("awsFailures", serde_json::to_value(&keys.failures)?),
+            ("keyProblems", serde_json::to_value(&keys.problems)?),
+        ];
+        let message =
+            "the signing keys could not all be prefetched as they should be; the next callback reads what is missing";
+        log::write(&log::notice(Level::Error, message, &fields));
     }
     let (receiver, function_name) = (&receiver, &config.function_name);
     answer_events(|invocation| answer(receiver, function_name, invocation)).await

@@ -37,6 +37,8 @@ pub enum Metric {
     /// Fetches of the keys, and those of them that did not bring all of it.
     KeyRefreshes,
     KeyRefreshFailures,
+    /// Schemes whose current secret cannot be a key, of those that a callback was checked for.
+    UnusableKeys,
     /// How long ago the key that a callback was checked with was read.
     KeyAge,
     /// Times of the steps of a callback, and of the whole.
@@ -76,7 +78,7 @@ impl Unit {
 }
 
 impl Metric {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Received,
         Self::BodyBytes,
         Self::Stored,
@@ -89,6 +91,7 @@ impl Metric {
         Self::StoredSpilled,
         Self::KeyRefreshes,
         Self::KeyRefreshFailures,
+        Self::UnusableKeys,
         Self::KeyAge,
         Self::AuthenticateTime,
         Self::RouteTime,
@@ -115,6 +118,7 @@ impl Metric {
             Self::StoredSpilled => "StoredSpilled",
             Self::KeyRefreshes => "KeyRefreshes",
             Self::KeyRefreshFailures => "KeyRefreshFailures",
+            Self::UnusableKeys => "UnusableKeys",
             Self::KeyAge => "KeyAge",
             Self::AuthenticateTime => "AuthenticateTime",
             Self::RouteTime => "RouteTime",
@@ -173,16 +177,17 @@ mod tests {
             Metric::StoredSpilled => 9,
             Metric::KeyRefreshes => 10,
             Metric::KeyRefreshFailures => 11,
-            Metric::KeyAge => 12,
-            Metric::AuthenticateTime => 13,
-            Metric::RouteTime => 14,
-            Metric::StoreTime => 15,
-            Metric::TotalTime => 16,
-            Metric::Undelivered => 17,
-            Metric::UndeliveredAge => 18,
-            Metric::Redelivered => 19,
-            Metric::RedeliveredBytes => 20,
-            Metric::RedeliveryFailures => 21,
+            Metric::UnusableKeys => 12,
+            Metric::KeyAge => 13,
+            Metric::AuthenticateTime => 14,
+            Metric::RouteTime => 15,
+            Metric::StoreTime => 16,
+            Metric::TotalTime => 17,
+            Metric::Undelivered => 18,
+            Metric::UndeliveredAge => 19,
+            Metric::Redelivered => 20,
+            Metric::RedeliveredBytes => 21,
+            Metric::RedeliveryFailures => 22,
         };
         assert!(Metric::ALL.into_iter().map(place).eq(0..Metric::ALL.len()));
     }

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::{
     answer::Rejection,
-    aws_error::AwsError,
+    aws_error::FailedCalls,
+    keys::KeyUse,
     kind::Kind,
     log::{Entry, Level, Line},
     metric::{KIND, Metric, REASON},
-    signature::Form,
+    signature::{Form, Header},
     storage::StoredAs,
 };
 
@@ -25,19 +26,13 @@ pub struct Record {
     pub delivery_id: Option<String>,
     pub stored_as: Option<StoredAs>,
     pub rejection: Option<Rejection>,
-    pub keys: KeyFetches,
-    /// Calls to AWS that failed, also those that something else made up for.
-    pub failures: Vec<AwsError>,
+    /// The headers that carry a signature, those that are there.
+    pub signature_headers: Vec<Header>,
+    pub keys: KeyUse,
+    /// Failed calls to SQS and S3, including ones that a retry recovered.
+    pub failures: FailedCalls,
     /// Each step's metric, and how long it took.
     pub steps: Vec<(Metric, Duration)>,
-}
-
-/// How often the keys were fetched, and how old those are that the callback was checked with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyFetches {
-    pub refreshes: u32,
-    pub failures: u32,
-    pub age: Option<Duration>,
 }
 
 impl Record {
@@ -53,9 +48,17 @@ impl Record {
             (Some(Rejection::NoKeys | Rejection::NotStored | Rejection::Fault), _) | (_, Some(StoredAs::Spilled)) => {
                 Level::Error
             }
-            _ if !self.failures.is_empty() || self.kind == Some(Kind::Unclassified) => Level::Warn,
+            _ if !self.failed_calls().is_empty() || !self.keys.problems.is_empty() => Level::Warn,
+            _ if self.kind == Some(Kind::Unclassified) => Level::Warn,
             _ => Level::Info,
         }
+    }
+
+    /// All failed calls to AWS, those for the keys first.
+    pub fn failed_calls(&self) -> FailedCalls {
+        let mut calls = self.keys.failures.clone();
+        calls.extend(self.failures.clone());
+        calls
     }
 
     fn message(&self) -> &'static str {
@@ -74,8 +77,17 @@ impl Record {
         line.set_some("queue", self.kind.map(Kind::queue));
         line.set_some("storedAs", self.stored_as.map(StoredAs::label));
         line.set_some("signatureForm", self.form.map(Form::as_str));
-        if !self.failures.is_empty() {
-            line.set("awsFailures", &self.failures);
+        let failed_calls = self.failed_calls();
+        if !failed_calls.is_empty() {
+            line.set("awsFailures", &failed_calls);
+        }
+        if matches!(self.rejection, Some(Rejection::Refused(_) | Rejection::NoKeys)) {
+            let headers: Vec<_> = self.signature_headers.iter().map(|header| header.name()).collect();
+            line.set("signatureHeaders", headers);
+            line.set("keysTried", &self.keys.tried);
+        }
+        if !self.keys.problems.is_empty() {
+            line.set("keyProblems", &self.keys.problems);
         }
 
         line.measure(Metric::Received, 1);
@@ -104,9 +116,13 @@ impl Record {
             line.set(REASON, rejection.label());
             line.measure(Metric::Rejected, 1);
         }
-        if self.keys.refreshes > 0 {
-            line.measure(Metric::KeyRefreshes, self.keys.refreshes);
-            line.measure(Metric::KeyRefreshFailures, self.keys.failures);
+        if self.keys.reads > 0 {
+            line.measure(Metric::KeyRefreshes, self.keys.reads);
+            line.measure(Metric::KeyRefreshFailures, self.keys.failed_reads);
+        }
+        let unusable = self.keys.unusable();
+        if unusable > 0 {
+            line.measure(Metric::UnusableKeys, unusable);
         }
         if let Some(age) = self.keys.age {
             line.measure(Metric::KeyAge, Metric::KeyAge.time(age));

@@ -8,6 +8,7 @@
 use std::{
     collections::HashMap,
     future::Future,
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -18,23 +19,19 @@ use tokio::time::Instant;
 
 use crate::{
     aws,
-    aws_error::AwsError,
+    aws_error::{AwsError, FailedCalls, Meaning, Operation},
     config::RedeliveryConfig,
-    deadline::Deadline,
     kind::Kind,
     log::{Entry, Level, Line},
     message::Message,
     metric::Metric,
+    retry,
     spilled::{Spilled, SpilledKey},
-    storage::{PayloadStore, Queues, REFUSED_CONTENT, Receipt, Storage},
+    storage::{ClaimCheckObject, Joining, PayloadStore, Queues, Receipt, Storage},
+    time_budget::TimeBudget,
 };
 
-/// The operations, as failures name them.
-pub const LIST: &str = "ListObjectsV2";
-pub const GET: &str = "GetObject";
-pub const REMOVE: &str = "DeleteObject";
-
-/// What the payload store must be able to do for a redelivery.
+/// What the payload store must be able to do for a redelivery. Each call is one attempt.
 pub trait SpilledPayloads {
     /// What is spilled, page by page; `after` is what the page before named as [`Page::next`].
     fn list(&self, after: Option<String>) -> impl Future<Output = Result<Page, AwsError>> + Send;
@@ -43,7 +40,7 @@ pub trait SpilledPayloads {
     fn get(&self, key: &SpilledKey) -> impl Future<Output = Result<Option<Object>, AwsError>> + Send;
 
     /// Removes an object that has been put on its queue.
-    fn remove(&self, key: &SpilledKey, sent: Receipt) -> impl Future<Output = Result<(), AwsError>> + Send;
+    fn remove(&self, key: &SpilledKey, sent: &Receipt) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
 /// A page of the listing.
@@ -101,7 +98,7 @@ const LARGEST_BYTES: u64 = 6_291_456;
 const MOST_LISTED: usize = 20_000;
 /// When so often in a row nothing could be sent, or be removed once it was sent, a queue is left alone until the next run.
 const MOST_FAILURES: u32 = 3;
-/// Most failures, and most keys of damaged objects, that are told of.
+/// Most keys of damaged objects that are named.
 const MOST_TOLD: usize = 10;
 
 /// What a run did: the function's answer and its line in the log.
@@ -124,17 +121,12 @@ pub struct Summary {
     pub left: usize,
     /// Age of the oldest when the run began.
     pub oldest_seconds: u64,
-    /// The first failed calls to AWS, also those that something else made up for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub aws_failures: Vec<AwsError>,
+    /// Failed calls to AWS, including ones that a retry recovered.
+    #[serde(skip_serializing_if = "FailedCalls::is_empty")]
+    pub aws_failures: FailedCalls,
 }
 
 impl Summary {
-    fn tell(&mut self, failures: Vec<AwsError>) {
-        let room = MOST_TOLD.saturating_sub(self.aws_failures.len());
-        self.aws_failures.extend(failures.into_iter().take(room));
-    }
-
     /// Notes an object that is no whole spilled payload.
     fn damaged(&mut self, key: Option<&SpilledKey>) {
         self.damaged += 1;
@@ -150,7 +142,7 @@ impl Summary {
         self.damaged += other.damaged;
         self.damaged_keys.extend(other.damaged_keys);
         self.damaged_keys.truncate(MOST_TOLD);
-        self.tell(other.aws_failures);
+        self.aws_failures.extend(other.aws_failures);
     }
 
     /// The line of the log, with the metrics of the function of this name.
@@ -182,6 +174,9 @@ impl Summary {
 /// Sends on what is spilled.
 pub struct Redelivery<Q, P> {
     storage: Storage<Q, P>,
+    /// By the key of an undelivered payload, the key of a claim check's object that no message points to: its queue
+    /// refused the message. The next run uses it again, or a queue that is down would leave one more object at each run.
+    unused_objects: Mutex<HashMap<String, String>>,
 }
 
 /// The redelivery that runs on AWS.
@@ -195,7 +190,7 @@ impl AwsRedelivery {
 
 impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
     pub fn new(storage: Storage<Q, P>) -> Self {
-        Self { storage }
+        Self { storage, unused_objects: Mutex::default() }
     }
 
     /// Sends on what is spilled, within the budget.
@@ -228,7 +223,7 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
 
     /// What is spilled, oldest first.
     async fn list(&self, budget: Budget, summary: &mut Summary) -> Result<Vec<Listed>, AwsError> {
-        let mut page = self.storage.payloads.list(None).await?;
+        let mut page = self.list_page(None, &mut summary.aws_failures).await?;
         let mut oldest = Vec::new();
         loop {
             summary.found += page.listed.len();
@@ -236,14 +231,19 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
             oldest.sort_by(|one, other| (one.modified, &one.key).cmp(&(other.modified, &other.key)));
             oldest.truncate(MOST_LISTED);
             let Some(next) = page.next.take().filter(|_| budget.has_time()) else { return Ok(oldest) };
-            match self.storage.payloads.list(Some(next)).await {
+            match self.list_page(Some(next), &mut summary.aws_failures).await {
                 Ok(next) => page = next,
                 Err(failed) => {
-                    summary.tell(vec![failed]);
+                    summary.aws_failures.push(failed);
                     return Ok(oldest);
                 }
             }
         }
+    }
+
+    async fn list_page(&self, after: Option<String>, failures: &mut FailedCalls) -> Result<Page, AwsError> {
+        let limit = TimeBudget::start().end();
+        retry::until(limit, Operation::ListObjectsV2, failures, || self.storage.payloads.list(after.clone())).await
     }
 
     /// Sends on what belongs on one queue.
@@ -263,8 +263,7 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
             if !budget.has_time() || too_much || failures_in_a_row == MOST_FAILURES {
                 break;
             }
-            let mut failures = Vec::new();
-            match self.send(key, &mut failures).await {
+            match self.send(key, &mut summary.aws_failures).await {
                 Ok(Sent::Yes) => {
                     failures_in_a_row = 0;
                     summary.sent += 1;
@@ -275,27 +274,49 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
                 Err(failed) => {
                     // What is the fault of one payload must not hold up the others: an object that cannot be fetched, a
                     // message that the queue will never carry. What was sent and stays would be sent at every run.
-                    let of_one = failed.operation == GET || failed.has_code(&REFUSED_CONTENT);
+                    let of_one =
+                        failed.operation == Operation::GetObject || failed.meaning() == Meaning::ContentRefused;
                     failures_in_a_row += u32::from(!of_one);
                     summary.failed += 1;
-                    failures.push(failed);
+                    summary.aws_failures.push(failed);
                 }
             }
-            summary.tell(failures);
         }
         summary
     }
 
     /// Sends on one payload and removes it.
-    async fn send(&self, key: &SpilledKey, failures: &mut Vec<AwsError>) -> Result<Sent, AwsError> {
-        let Some(object) = self.storage.payloads.get(key).await? else { return Ok(Sent::Gone) };
+    async fn send(&self, key: &SpilledKey, failures: &mut FailedCalls) -> Result<Sent, AwsError> {
+        let limit = TimeBudget::start().end();
+        let get = || self.storage.payloads.get(key);
+        let Some(object) = retry::until(limit, Operation::GetObject, failures, get).await? else {
+            return Ok(Sent::Gone);
+        };
         let Some(spilled) = Spilled::read(key.clone(), object.body, &object.metadata) else {
             return Ok(Sent::Damaged);
         };
         let message = Message::of_spilled(spilled);
-        let receipt = self.storage.enqueue(&message, Deadline::start(), failures).await?;
-        self.storage.payloads.remove(key, receipt).await?;
+        let receipt = self.enqueue(key, &message, failures).await?;
+        let limit = TimeBudget::start().end();
+        let remove = || self.storage.payloads.remove(key, &receipt);
+        retry::until(limit, Operation::DeleteObject, failures, remove).await?;
         Ok(Sent::Yes)
+    }
+
+    async fn enqueue(
+        &self,
+        key: &SpilledKey,
+        message: &Message,
+        failures: &mut FailedCalls,
+    ) -> Result<Receipt, AwsError> {
+        let (key, limit) = (key.to_string(), TimeBudget::start().end());
+        let unused = || self.unused_objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut object = unused().remove(&key).map_or_else(ClaimCheckObject::default, ClaimCheckObject::unused);
+        let sent = self.storage.enqueue(message, limit, &mut object, &Joining::new(limit), failures).await;
+        if let Some(object) = object.into_unused() {
+            unused().insert(key, object);
+        }
+        sent
     }
 }
 
@@ -319,8 +340,12 @@ mod tests {
         message::Attribute,
         signature::{AuthenticCallback, Form},
         spilled,
-        storage::{PUT, SEND},
     };
+
+    const SEND: &str = "SendMessage";
+    const PUT: &str = "PutObject";
+    const GET: &str = "GetObject";
+    const REMOVE: &str = "DeleteObject";
 
     /// Queues and a store with objects of a given age, and what happened to them in order.
     #[derive(Default)]
@@ -360,7 +385,14 @@ mod tests {
             let fails = |(failing, of): &(&str, Option<String>)| {
                 *failing == operation && (of.is_none() || of.as_deref() == key)
             };
-            if self.failing.iter().any(fails) { Err(AwsError::new(operation, Reason::Service)) } else { Ok(()) }
+            let of = match operation {
+                SEND => Operation::SendMessage,
+                PUT => Operation::PutObject,
+                GET => Operation::GetObject,
+                REMOVE => Operation::DeleteObject,
+                _ => Operation::ListObjectsV2,
+            };
+            if self.failing.iter().any(fails) { Err(AwsError::new(of, Reason::Service)) } else { Ok(()) }
         }
 
         async fn run(&self) -> Summary {
@@ -368,7 +400,7 @@ mod tests {
         }
 
         async fn run_within(&self, time: Duration, bytes_per_queue: u64) -> Result<Summary, AwsError> {
-            let redelivery = Redelivery::new(Storage { queues: self, payloads: self });
+            let redelivery = Redelivery::new(Storage::new(self, self));
             redelivery.run(Budget { stop: Instant::now() + time, bytes_per_queue }).await
         }
 
@@ -391,12 +423,12 @@ mod tests {
         ) -> Result<(), AwsError> {
             self.check(SEND, None)?;
             if self.closed.contains(&kind) {
-                return Err(AwsError::new(SEND, Reason::Service));
+                return Err(AwsError::new(Operation::SendMessage, Reason::Service));
             }
             let id = &attributes.iter().find(|attribute| attribute.name == "DeliveryId").unwrap().value;
             if self.uncarriable.iter().any(|key| key.ends_with(id)) {
-                let code = Some(REFUSED_CONTENT[0].to_owned());
-                return Err(AwsError { code, ..AwsError::new(SEND, Reason::Service) });
+                let code = Some("InvalidMessageContents".to_owned());
+                return Err(AwsError { code, ..AwsError::new(Operation::SendMessage, Reason::Service) });
             }
             self.sent.lock().unwrap().push(body);
             Ok(())
@@ -431,7 +463,7 @@ mod tests {
             Ok(objects.iter().find(|(listed, _)| listed.key == key).map(|(_, object)| object.clone()))
         }
 
-        async fn remove(&self, key: &SpilledKey, _: Receipt) -> Result<(), AwsError> {
+        async fn remove(&self, key: &SpilledKey, _: &Receipt) -> Result<(), AwsError> {
             let key = key.to_string();
             self.check(REMOVE, Some(&key))?;
             self.objects.lock().unwrap().retain(|(listed, _)| listed.key != key);
@@ -551,7 +583,7 @@ mod tests {
         let mut fakes = Fakes { page: 3, failing: vec![("next page", None)], ..Fakes::default() };
         fakes.spill_all(&KYC);
         let summary = fakes.run().await;
-        assert_eq!((summary.sent, summary.aws_failures.len()), (3, 1));
+        assert_eq!((summary.sent, summary.aws_failures.iter().count()), (3, 1));
         fakes.failing = vec![("first page", None)];
         assert!(fakes.run_within(Duration::from_secs(270), 1_000).await.is_err());
     }

@@ -16,11 +16,10 @@ use std::{fmt, str::FromStr};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
 use sha2::Sha256;
 
-use crate::callback::Callback;
-
-/// A callback whose body is proven to come from Flinks. Only [`Claim::prove`] makes one.
+/// A callback whose body is verified to come from Flinks. Only [`Claim::verify`] makes one.
 pub struct AuthenticCallback {
     body: Bytes,
     form: Form,
@@ -32,7 +31,7 @@ impl AuthenticCallback {
         &self.body
     }
 
-    /// What proved them.
+    /// What verified them.
     pub fn form(&self) -> Form {
         self.form
     }
@@ -43,7 +42,7 @@ impl AuthenticCallback {
     }
 }
 
-/// What proved a callback: the message attribute `SignatureForm`.
+/// What verified a callback: the message attribute `SignatureForm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Aggregation scheme, over the raw bytes.
@@ -75,7 +74,8 @@ impl FromStr for Form {
 }
 
 /// Which kind of callback signs, and with which of the two keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// KYC, GetAccountsDetail, Investments, and whatever else the aggregation side sends.
     Aggregation,
@@ -88,7 +88,7 @@ pub enum Scheme {
 pub enum Refusal {
     /// No header that could carry a signature.
     Missing,
-    /// Several values, two headers that contradict each other, or a value that is no HMAC-SHA256 in its encoding.
+    /// Several different values, or a value that is no HMAC-SHA256 in its encoding.
     Malformed,
     /// Well-formed, and not made with a key that is valid now.
     Wrong,
@@ -104,19 +104,24 @@ pub enum Header {
 }
 
 impl Header {
+    /// The name in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AuthenticityKey => "flinks-authenticity-key",
+            Self::AuthenticityKeyAlias => "x-flinks-signature",
+            Self::WebhookSignature => "x-webhook-signature",
+        }
+    }
+
     /// The header of this name, in any case (RFC 9110, section 5.1); none for a header of no interest.
     pub fn named(name: &[u8]) -> Option<Self> {
-        [
-            (&b"flinks-authenticity-key"[..], Self::AuthenticityKey),
-            (b"x-flinks-signature", Self::AuthenticityKeyAlias),
-            (b"x-webhook-signature", Self::WebhookSignature),
-        ]
-        .into_iter()
-        .find_map(|(known, header)| name.eq_ignore_ascii_case(known).then_some(header))
+        [Self::AuthenticityKey, Self::AuthenticityKeyAlias, Self::WebhookSignature]
+            .into_iter()
+            .find(|header| name.eq_ignore_ascii_case(header.name().as_bytes()))
     }
 }
 
-/// The values of the headers that carry signatures, as received. Two of them can be compared: nothing is proven by it.
+/// The values of the headers that carry signatures, as received. They can be compared because that verifies nothing.
 #[derive(Default, PartialEq)]
 pub struct SignatureHeaders(Vec<(Header, Vec<u8>)>);
 
@@ -129,45 +134,63 @@ impl SignatureHeaders {
         self.0.is_empty()
     }
 
-    /// What the headers claim, one claim for each scheme at most, Pay first: a valid Pay signature decides the kind.
+    /// The headers that are there, each once.
+    pub fn present(&self) -> Vec<Header> {
+        let mut present: Vec<Header> = Vec::new();
+        for (header, _) in &self.0 {
+            if !present.contains(header) {
+                present.push(*header);
+            }
+        }
+        present
+    }
+
+    /// What the headers claim, at most one claim for each scheme.
     ///
     /// A scheme whose header is malformed makes no claim as long as the other one does: a proxy may add an
-    /// `X-Webhook-Signature` of its own, and one valid proof of the exact bytes is proof enough.
+    /// `X-Webhook-Signature` of its own, and one valid signature of the exact bytes is enough.
     ///
     /// # Errors
     /// [`Refusal::Missing`] without any of the headers, [`Refusal::Malformed`] when none of them is usable. Neither
     /// costs an HMAC.
-    pub fn claims(&self) -> Result<Vec<Claim>, Refusal> {
+    pub fn claims(&self) -> Result<Claims, Refusal> {
         if self.is_empty() {
             return Err(Refusal::Missing);
         }
-        let pay = self.only(Header::WebhookSignature, from_hex).map(|mac| Claim { scheme: Scheme::Pay, mac });
-        let aggregation = self.aggregation().map(|mac| Claim { scheme: Scheme::Aggregation, mac });
-        let claims: Vec<_> = [pay, aggregation].into_iter().flatten().collect();
-        if claims.is_empty() { Err(Refusal::Malformed) } else { Ok(claims) }
+        let claim = |scheme, mac: Option<_>| mac.map(|mac| Claim { scheme, mac });
+        let pay = claim(Scheme::Pay, self.only(&[Header::WebhookSignature], from_hex));
+        let aggregation = claim(
+            Scheme::Aggregation,
+            self.only(&[Header::AuthenticityKey, Header::AuthenticityKeyAlias], from_base64),
+        );
+        if pay.is_none() && aggregation.is_none() {
+            return Err(Refusal::Malformed);
+        }
+        Ok(Claims { pay, aggregation })
     }
 
-    /// The aggregation signature: of either name, or of both where they agree.
-    fn aggregation(&self) -> Option<[u8; MAC_BYTES]> {
-        let named = |header| self.0.iter().any(|(name, _)| *name == header);
-        let value = |header| self.only(header, from_base64);
-        match (named(Header::AuthenticityKey), named(Header::AuthenticityKeyAlias)) {
-            (true, false) => value(Header::AuthenticityKey),
-            (false, true) => value(Header::AuthenticityKeyAlias),
-            (true, true) => {
-                value(Header::AuthenticityKey).filter(|mac| value(Header::AuthenticityKeyAlias).as_ref() == Some(mac))
-            }
-            (false, false) => None,
-        }
+    /// The signature that headers of these names carry, each with one value or with the same one several times: some
+    /// proxies send a header twice, or join its values with commas (RFC 9110, section 5.3). Neither encoding has a comma.
+    fn only(&self, headers: &[Header], decode: fn(&[u8]) -> Option<[u8; MAC_BYTES]>) -> Option<[u8; MAC_BYTES]> {
+        let values = self.0.iter().filter(|(header, _)| headers.contains(header));
+        let mut macs =
+            values.flat_map(|(_, value)| value.split(|byte| *byte == b',')).map(|value| decode(value.trim_ascii()));
+        let first = macs.next()??;
+        macs.all(|mac| mac == Some(first)).then_some(first)
     }
+}
 
-    /// The value of a header that must have exactly one.
-    fn only(&self, header: Header, decode: fn(&[u8]) -> Option<[u8; MAC_BYTES]>) -> Option<[u8; MAC_BYTES]> {
-        let mut values = self.0.iter().filter(|(name, _)| *name == header);
-        match (values.next(), values.next()) {
-            (Some((_, value)), None) => decode(value.trim_ascii()),
-            _ => None,
-        }
+/// The claims of one request, by scheme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    pub pay: Option<Claim>,
+    pub aggregation: Option<Claim>,
+}
+
+impl Claims {
+    /// All claims, Pay first.
+    pub fn iter(&self) -> impl Iterator<Item = Claim> {
+        [self.pay, self.aggregation].into_iter().flatten()
     }
 }
 
@@ -189,35 +212,37 @@ fn from_hex(value: &[u8]) -> Option<[u8; MAC_BYTES]> {
 }
 
 /// A well-formed signature that nobody has checked yet.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     scheme: Scheme,
     mac: [u8; MAC_BYTES],
 }
 
+impl fmt::Debug for Claim {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Claim").field("scheme", &self.scheme).finish_non_exhaustive()
+    }
+}
+
 impl Claim {
-    /// Whose keys can prove it.
+    /// Whose keys can verify it.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Checks the claim over the callback's exact body against each key, comparing in constant time. Costs at most one
-    /// HMAC for each key and reading.
+    /// Checks the claim over the exact body against each key, comparing in constant time. Costs at most one HMAC for each
+    /// key and encoding. None when no key verifies it.
     ///
-    /// The ASCII reading is tried only for the aggregation scheme, only when `ascii_reading` is on, only after the raw
-    /// reading failed with every key, and only for a body that is UTF-8 text and not all ASCII.
-    ///
-    /// # Errors
-    /// Gives the callback back when no key proves it.
-    pub fn prove<'k>(
+    /// The ASCII encoding is tried only for the aggregation scheme, only when `ascii_reading` is on, only after the raw
+    /// bytes failed with every key, and only for a body that is UTF-8 text and not all ASCII.
+    pub fn verify<'k>(
         &self,
-        callback: Callback,
+        body: &Bytes,
         keys: impl Iterator<Item = &'k SigningKey> + Clone,
         ascii_reading: bool,
-    ) -> Result<AuthenticCallback, Callback> {
-        let body = &callback.body;
+    ) -> Option<AuthenticCallback> {
         let raw = |key: &SigningKey| self.is_mac_of(key, |mac| mac.update(body));
-        let proven = if keys.clone().any(raw) {
+        let form = if keys.clone().any(raw) {
             Some(if self.scheme == Scheme::Pay { Form::Pay } else { Form::Raw })
         } else if self.scheme == Scheme::Aggregation && ascii_reading && !body.is_ascii() {
             let ascii = |text: &str| {
@@ -228,10 +253,7 @@ impl Claim {
         } else {
             None
         };
-        match proven {
-            Some(form) => Ok(AuthenticCallback { body: callback.body, form }),
-            None => Err(callback),
-        }
+        form.map(|form| AuthenticCallback { body: body.clone(), form })
     }
 
     fn is_mac_of(&self, key: &SigningKey, feed: impl Fn(&mut Hmac<Sha256>)) -> bool {
@@ -271,18 +293,16 @@ fn update_with_ascii_reading(mac: &mut Hmac<Sha256>, text: &str) {
     }
 }
 
-/// A secret, ready to sign with. Wiped from memory when dropped; shows nothing of itself.
+/// A key, ready to sign with. Wiped from memory when dropped; shows nothing of itself.
 pub struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
-    /// The key of a secret: its own bytes, never base64-decoded, without one line break at the end, which people paste
-    /// along. None for an empty secret, with which anybody could sign.
-    pub fn from_secret(secret: &[u8]) -> Option<Self> {
-        let key = secret.strip_suffix(b"\n").map_or(secret, |line| line.strip_suffix(b"\r").unwrap_or(line));
-        if key.is_empty() {
+    /// The key of these bytes. None for an empty one, with which anybody could sign.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
             return None;
         }
-        Hmac::new_from_slice(key).ok().map(Self)
+        Hmac::new_from_slice(bytes).ok().map(Self)
     }
 }
 
@@ -356,7 +376,10 @@ mod tests {
             [(key, &stray)],
             [(key, &sha256_of("00"))],
             [(key, &sha256_of("00")[7..])],
-            [(key, &format!("{ZEROS},{ZEROS}"))],
+            [(key, &format!("{ZEROS},{ONES}"))],
+            [(key, &format!("{ZEROS},"))],
+            [(key, &format!("{ZEROS} {ZEROS}"))],
+            [(key, ",")],
             [(key, &format!("{}\n{}", &ZEROS[..20], &ZEROS[20..]))],
             [(key, "é")],
             [(pay, "")],
@@ -373,10 +396,30 @@ mod tests {
     }
 
     #[test]
-    fn several_values_of_one_header_are_malformed_even_when_they_agree() {
+    fn different_values_of_one_header_are_malformed() {
         let key = "flinks-authenticity-key";
-        assert_eq!(claims(&[(key, ZEROS), (key, ZEROS)]), Err(Refusal::Malformed));
+        let lists = [format!("{ZEROS},{ONES}"), format!("{ZEROS}, {ZEROS},{ONES}"), format!("{ZEROS},{ZEROS},")];
+        assert_eq!(claims(&[(key, ZEROS), (key, ONES)]), Err(Refusal::Malformed));
         assert_eq!(claims(&[(key, ZEROS), ("Flinks-Authenticity-Key", ONES)]), Err(Refusal::Malformed));
+        assert_eq!(claims(&[(key, ZEROS), (key, "")]), Err(Refusal::Malformed));
+        for list in &lists {
+            assert_eq!(claims(&[(key, list)]), Err(Refusal::Malformed), "{list}");
+        }
+        let (zeros, ones) = (sha256_of("00"), sha256_of("ff"));
+        assert_eq!(claims(&[("x-webhook-signature", &format!("{zeros},{ones}"))]), Err(Refusal::Malformed));
+    }
+
+    #[test]
+    fn the_same_value_several_times_is_one_value() {
+        let key = "flinks-authenticity-key";
+        let zeros = Ok(vec![(Scheme::Aggregation, [0; MAC_BYTES])]);
+        assert_eq!(claims(&[(key, ZEROS), (key, ZEROS)]), zeros);
+        for list in [format!("{ZEROS},{ZEROS}"), format!("{ZEROS}, {ZEROS}"), format!(" {ZEROS} ,\t{ZEROS},{ZEROS}")] {
+            assert_eq!(claims(&[(key, &list)]), zeros, "{list}");
+            assert_eq!(claims(&[(key, &list), ("x-flinks-signature", ZEROS)]), zeros, "{list}");
+        }
+        let pay = format!("{}, {}", sha256_of("aB"), sha256_of("Ab"));
+        assert_eq!(claims(&[("x-webhook-signature", &pay)]), Ok(vec![(Scheme::Pay, [0xAB; MAC_BYTES])]));
     }
 
     #[test]
@@ -424,13 +467,13 @@ mod tests {
 
     #[test]
     fn a_forgery_costs_one_hmac_for_each_key_and_reading() {
-        let keys = ["current", "previous"].map(|secret| SigningKey::from_secret(secret.as_bytes()).unwrap());
+        let keys = ["current", "previous"].map(|secret| SigningKey::new(secret.as_bytes()).unwrap());
         let hmacs = |scheme, body: &[u8], ascii_reading| {
             let taken = Cell::new(0);
             // A key is taken from the iterator for one HMAC.
             let keys = keys.iter().inspect(|_| taken.set(taken.get() + 1));
-            let callback = Callback { body: body.to_vec().into(), ..Callback::default() };
-            assert!(Claim { scheme, mac: [0; MAC_BYTES] }.prove(callback, keys, ascii_reading).is_err());
+            let body = Bytes::copy_from_slice(body);
+            assert!(Claim { scheme, mac: [0; MAC_BYTES] }.verify(&body, keys, ascii_reading).is_none());
             taken.get()
         };
         assert_eq!(hmacs(Scheme::Aggregation, b"Zoe", true), 2);
@@ -442,21 +485,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_the_secrets_own_bytes_without_one_line_break_at_the_end() {
-        let body = b"{}";
-        let mac = |key: &SigningKey| {
-            let mut mac = key.0.clone();
-            mac.update(body);
-            mac.finalize().into_bytes()
-        };
-        let key = |secret: &str| SigningKey::from_secret(secret.as_bytes()).map(|key| mac(&key));
-        assert_eq!(key("secret\n"), key("secret"));
-        assert_eq!(key("secret\r\n"), key("secret"));
-        assert_ne!(key("secret\n\n"), key("secret"));
-        assert_ne!(key("secret "), key("secret"));
-        assert_ne!(key("c2VjcmV0"), key("secret"));
-        assert_eq!(key(""), None);
-        assert_eq!(key("\r\n"), None);
+    fn nobody_signs_with_an_empty_key() {
+        assert!(SigningKey::new(b"").is_none());
     }
 
     #[test]
@@ -464,7 +494,7 @@ mod tests {
         // An HMAC is two states of its hash, which wipe themselves.
         fn wiped<T: zeroize::ZeroizeOnDrop>() {}
         wiped::<Sha256>();
-        let shown = SigningKey::from_secret(b"secret").map(|key| format!("{key:?}"));
+        let shown = SigningKey::new(b"secret").map(|key| format!("{key:?}"));
         assert_eq!(shown.as_deref(), Some("SigningKey(..)"));
     }
 }

@@ -1,32 +1,39 @@
 //! The last step: a queue or, failing that, the payload store takes the callback; a [`Receipt`] is the proof.
+//!
+//! The queue is tried first, again and again while a failure may pass. The bucket joins when the queue is in trouble
+//! ([`Joining`]); from then on both are tried side by side until one of them has the payload or the time is used up. Both
+//! may end up with it: a duplicate with the same DeliveryId.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
-use tokio::time::{sleep, timeout};
+use futures_util::future::{Either, select};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use uuid::Uuid;
 
 use crate::{
     answer::Rejection,
-    aws_error::AwsError,
-    deadline::Deadline,
-    kind::Kind,
+    aws_error::{AwsError, FailedCalls, Meaning, Operation},
+    kind::{Kind, PerKind},
     message::{Attribute, Message},
+    retry::{self, Retry, attempt},
     spilled::{self, SpilledKey},
+    time_budget::{ATTEMPT, BUCKET_JOINS_AFTER, BUCKET_JOINS_BEFORE_THE_END},
 };
-
-/// What the queues leave of the time to answer, so that a payload that they did not take can still be spilled.
-const RESERVED_FOR_SPILLING: Duration = Duration::from_millis(2_500);
-/// Attempts to put a claim check on its queue, and the pause between them.
-const CLAIM_CHECKS: u32 = 3;
-const CLAIM_CHECK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The queues, one for each kind.
 pub trait Queues {
     /// Does what can be done before the first message, and returns at once: what takes time goes on in the background.
     fn make_ready(&self) {}
 
-    /// Puts one message on the queue of `kind`. Done means that the queue has it.
+    /// Makes one attempt to put a message on the queue of `kind`. Done means that the queue has it.
     fn send(
         &self,
         kind: Kind,
@@ -34,18 +41,6 @@ pub trait Queues {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
-
-    /// The same without a second try: what failed has made one message at most. It is what [`send`](Self::send) does
-    /// unless a queue tries again by itself.
-    fn send_once(
-        &self,
-        kind: Kind,
-        body: String,
-        attributes: &[Attribute],
-        group_id: Option<&str>,
-    ) -> impl Future<Output = Result<(), AwsError>> + Send {
-        self.send(kind, body, attributes, group_id)
-    }
 }
 
 /// The store for payloads that no queue can carry, or that no queue took.
@@ -53,7 +48,7 @@ pub trait PayloadStore {
     /// The bucket's name, for pointers into it.
     fn bucket(&self) -> &str;
 
-    /// Stores an object. Done means that the store has it.
+    /// Makes one attempt to store an object. Done means that the store has it.
     fn put(
         &self,
         key: &str,
@@ -100,229 +95,269 @@ impl StoredAs {
 pub struct Storage<Q, P> {
     pub queues: Q,
     pub payloads: P,
+    /// Queues that were seen to refuse a message for its group alone.
+    refuse_groups: PerKind<AtomicBool>,
+}
+
+/// The object of a claim check, kept from one attempt to the next.
+///
+/// Every message has an object of its own, because some clients delete the object together with the message. So an object
+/// is used again only after an error response, which says that the attempt made no message. After an attempt whose outcome
+/// is unknown the next one gets a new object.
+#[derive(Debug, Default)]
+pub struct ClaimCheckObject {
+    key: Option<String>,
+    is_stored: bool,
+}
+
+impl ClaimCheckObject {
+    /// An object under this key, which no message points to; it is stored again before a message does.
+    pub fn unused(key: String) -> Self {
+        Self { key: Some(key), is_stored: false }
+    }
+
+    /// The key of an object that no message points to, if there is one.
+    pub fn into_unused(self) -> Option<String> {
+        self.key
+    }
+}
+
+/// How a message is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Form {
+    how: StoredAs,
+    with_group: bool,
+}
+
+impl Form {
+    /// The next form to try after the queue refused this one for its content, if there is one. SQS has one code for a
+    /// group that it does not take and for a body over its limit, so the group is left out first.
+    fn after(self, refused: &AwsError) -> Option<Self> {
+        /// The code that cannot be about the group.
+        const ABOUT_THE_BODY: [&str; 1] = ["InvalidMessageContents"];
+        if self.with_group && !refused.has_code(&ABOUT_THE_BODY) {
+            return Some(Self { with_group: false, ..self });
+        }
+        (self.how == StoredAs::Inline).then_some(Self { how: StoredAs::ClaimCheck, ..self })
+    }
+}
+
+impl<Q, P> Storage<Q, P> {
+    pub fn new(queues: Q, payloads: P) -> Self {
+        Self { queues, payloads, refuse_groups: PerKind::default() }
+    }
 }
 
 impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
-    /// Stores a message: on its queue, else spilled.
+    /// Stores a message: on its queue, or in the bucket for redelivery.
     ///
     /// # Errors
-    /// [`Rejection::NotStored`] when nothing has confirmed in time that it holds the payload.
+    /// [`Rejection::NotStored`] when nothing has confirmed by `limit` that it holds the payload, or when both ways have
+    /// failed for good.
     pub async fn store(
         &self,
         message: &Message,
-        deadline: Deadline,
-        failures: &mut Vec<AwsError>,
+        limit: Instant,
+        failures: &mut FailedCalls,
     ) -> Result<Receipt, Rejection> {
-        match self.enqueue(message, deadline, failures).await {
-            Ok(receipt) => Ok(receipt),
-            Err(failed) => {
-                failures.push(failed);
-                self.spill(message, deadline).await.map_err(|failed| {
-                    failures.push(failed);
-                    Rejection::NotStored
-                })
+        let joining = Joining::new(limit);
+        let (mut on_queue, mut in_bucket) = (FailedCalls::default(), FailedCalls::default());
+        let stored = {
+            let queue = async {
+                let mut object = ClaimCheckObject::default();
+                let sent = self.enqueue(message, limit, &mut object, &joining, &mut on_queue).await;
+                joining.queue_has_ended();
+                sent.map_err(|failed| on_queue.push(failed))
+            };
+            let bucket = async {
+                joining.wait().await;
+                self.put_undelivered(message, limit, &mut in_bucket).await
+            };
+            match select(pin!(queue), pin!(bucket)).await {
+                Either::Left((Ok(receipt), _)) | Either::Right((Ok(receipt), _)) => Ok(receipt),
+                Either::Left((Err(()), bucket)) => bucket.await,
+                Either::Right((Err(()), queue)) => queue.await,
             }
-        }
+        };
+        failures.extend(on_queue);
+        failures.extend(in_bucket);
+        stored.map_err(|()| Rejection::NotStored)
     }
 
-    /// Puts a message on its queue: inline where SQS can carry it, else as a claim check.
+    /// Puts a message on its queue: inline where SQS can carry it, else as a claim check. Tries until `limit`.
     ///
     /// # Errors
-    /// When the queue, or the store for a claim check, has not confirmed in time that it has it.
+    /// When the queue, or the store for a claim check, has not confirmed by `limit` that it has it, or has failed for good.
+    /// The failures before the last one are in `failures`.
     pub async fn enqueue(
         &self,
         message: &Message,
-        deadline: Deadline,
-        failures: &mut Vec<AwsError>,
+        limit: Instant,
+        object: &mut ClaimCheckObject,
+        joining: &Joining,
+        failures: &mut FailedCalls,
     ) -> Result<Receipt, AwsError> {
-        if let Some(body) = message.inline_body() {
-            let sent = self.queues.send(message.kind(), body.to_owned(), message.attributes(), message.group_id());
-            match within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await {
-                Ok(()) => return Ok(Receipt { how: StoredAs::Inline }),
-                // The queue has other limits than it should: too small a maximum, other characters.
-                Err(refused) if refused.has_code(&REFUSED_CONTENT) => failures.push(refused),
-                Err(failed) => return Err(failed),
+        let refuses_groups = self.refuse_groups.get(message.kind());
+        let mut form = Form {
+            how: if message.inline_body().is_some() { StoredAs::Inline } else { StoredAs::ClaimCheck },
+            with_group: message.group_id().is_some() && !refuses_groups.load(Ordering::Relaxed),
+        };
+        // How the message was sent when it was refused with its group.
+        let mut refused_with_group = None;
+        let mut retry = Retry::default();
+        loop {
+            joining.attempt_begins();
+            let sent = match form.how {
+                StoredAs::Inline => self.send_inline(message, form, limit).await,
+                _ => self.send_claim_check(message, form, object, limit).await,
+            };
+            let Err(failed) = sent else {
+                if refused_with_group == Some(form.how) {
+                    refuses_groups.store(true, Ordering::Relaxed);
+                }
+                return Ok(Receipt { how: form.how });
+            };
+            joining.attempt_failed();
+            let next = (failed.meaning() == Meaning::ContentRefused).then(|| form.after(&failed)).flatten();
+            let goes_on = match next {
+                Some(next) => {
+                    if form.with_group && !next.with_group {
+                        refused_with_group = Some(form.how);
+                    }
+                    form = next;
+                    Instant::now() < limit
+                }
+                None => retry.is_worth_it(&failed) && retry.back_off.wait(limit).await,
+            };
+            if !goes_on {
+                return Err(failed);
             }
+            failures.push(failed);
         }
-        // A pointer is never sent twice: an attempt that failed may have made a message all the same, and who reads that
-        // one deletes its object. So each has an object of its own.
-        for _ in 1..CLAIM_CHECKS {
-            match self.claim_check(message, deadline).await {
-                Err(failed) if failed.operation == SEND && failed.may_pass() => failures.push(failed),
-                ended => return ended,
-            }
-            sleep(CLAIM_CHECK_PAUSE).await;
-        }
-        self.claim_check(message, deadline).await
     }
 
-    async fn claim_check(&self, message: &Message, deadline: Deadline) -> Result<Receipt, AwsError> {
-        let key = message.payload_key(&Uuid::new_v4().to_string());
-        let put = self.payloads.put(&key, message.body().clone(), &[]);
-        within(deadline.remaining_but(RESERVED_FOR_SPILLING), PUT, put).await?;
-        let (pointer, attributes) = message.claim_check(self.payloads.bucket(), &key);
-        let sent = self.queues.send_once(message.kind(), pointer, &attributes, message.group_id());
-        within(deadline.remaining_but(RESERVED_FOR_SPILLING), SEND, sent).await?;
-        Ok(Receipt { how: StoredAs::ClaimCheck })
+    async fn send_inline(&self, message: &Message, form: Form, limit: Instant) -> Result<(), AwsError> {
+        let body = message.inline_body().unwrap_or_default().to_owned();
+        self.send(message, body, message.attributes(), form, limit).await
     }
 
-    /// Keeps a payload that its queue did not take, for [`redelivery`](crate::redelivery).
-    async fn spill(&self, message: &Message, deadline: Deadline) -> Result<Receipt, AwsError> {
+    async fn send_claim_check(
+        &self,
+        message: &Message,
+        form: Form,
+        object: &mut ClaimCheckObject,
+        limit: Instant,
+    ) -> Result<(), AwsError> {
+        let key = object.key.get_or_insert_with(|| message.payload_key(&Uuid::new_v4().to_string()));
+        if !object.is_stored {
+            attempt(Operation::PutObject, limit, self.payloads.put(key, message.body().clone(), &[])).await?;
+            object.is_stored = true;
+        }
+        let (pointer, attributes) = message.claim_check(self.payloads.bucket(), key);
+        let sent = self.send(message, pointer, &attributes, form, limit).await;
+        if !sent.as_ref().is_err_and(AwsError::is_definite) {
+            *object = ClaimCheckObject::default();
+        }
+        sent
+    }
+
+    async fn send(
+        &self,
+        message: &Message,
+        body: String,
+        attributes: &[Attribute],
+        form: Form,
+        limit: Instant,
+    ) -> Result<(), AwsError> {
+        let group_id = message.group_id().filter(|_| form.with_group);
+        attempt(Operation::SendMessage, limit, self.queues.send(message.kind(), body, attributes, group_id)).await
+    }
+
+    /// Keeps a payload that its queue did not take, for [`redelivery`](crate::redelivery). Tries until `limit`.
+    async fn put_undelivered(
+        &self,
+        message: &Message,
+        limit: Instant,
+        failures: &mut FailedCalls,
+    ) -> Result<Receipt, ()> {
         let (key, metadata) = (SpilledKey::of(message).to_string(), spilled::metadata(message));
-        within(deadline.remaining(), PUT, self.payloads.put(&key, message.body().clone(), &metadata)).await?;
-        Ok(Receipt { how: StoredAs::Spilled })
+        let put = || self.payloads.put(&key, message.body().clone(), &metadata);
+        let put = retry::until(limit, Operation::PutObject, failures, put).await;
+        put.map(|()| Receipt { how: StoredAs::Spilled }).map_err(|failed| failures.push(failed))
     }
 }
 
-/// SQS's codes for a message that it will not carry, however often it is sent.
-pub const REFUSED_CONTENT: [&str; 2] = ["InvalidMessageContents", "InvalidParameterValue"];
+/// Decides when the bucket joins the queue: as soon as
+///
+/// - the queue has failed for good,
+/// - an attempt on it, for a claim check its object included, has taken [`ATTEMPT`],
+/// - [`BUCKET_JOINS_AFTER`] has passed since its first failed attempt, or
+/// - it has failed and less than [`BUCKET_JOINS_BEFORE_THE_END`] is left.
+pub struct Joining {
+    limit: Instant,
+    queue: watch::Sender<QueueState>,
+}
 
-/// The operations, as failures name them.
-pub const SEND: &str = "SendMessage";
-pub const PUT: &str = "PutObject";
+/// What has become of the attempts on the queue.
+#[derive(Clone, Copy, Default)]
+struct QueueState {
+    /// When the latest attempt began.
+    attempt_since: Option<Instant>,
+    first_failure: Option<Instant>,
+    /// The bucket need not wait any longer.
+    is_over: bool,
+}
 
-async fn within(
-    budget: Duration,
-    operation: &'static str,
-    call: impl Future<Output = Result<(), AwsError>>,
-) -> Result<(), AwsError> {
-    timeout(budget, call).await.unwrap_or_else(|_| Err(AwsError::timeout(operation)))
+impl Joining {
+    /// For a callback that has to be stored by `limit`.
+    pub fn new(limit: Instant) -> Self {
+        Self { limit, queue: watch::Sender::default() }
+    }
+
+    fn attempt_begins(&self) {
+        self.queue.send_modify(|state| state.attempt_since = Some(Instant::now()));
+    }
+
+    fn attempt_failed(&self) {
+        let now = Instant::now();
+        self.queue.send_modify(|state| {
+            state.first_failure.get_or_insert(now);
+            state.is_over |= state.attempt_since.is_some_and(|since| now - since >= ATTEMPT);
+        });
+    }
+
+    fn queue_has_ended(&self) {
+        self.queue.send_modify(|state| state.is_over = true);
+    }
+
+    /// From when on the bucket is tried, as far as that is known.
+    fn joins_at(&self, queue: QueueState) -> Option<Instant> {
+        let near_the_end = self.limit.checked_sub(BUCKET_JOINS_BEFORE_THE_END).unwrap_or(self.limit);
+        let after_failure = queue.first_failure.map(|at| (at + BUCKET_JOINS_AFTER).min(near_the_end.max(at)));
+        let after_attempt = queue.attempt_since.map(|since| since + ATTEMPT);
+        after_failure.into_iter().chain(after_attempt).min()
+    }
+
+    /// Waits until it is the bucket's turn.
+    async fn wait(&self) {
+        let mut queue = self.queue.subscribe();
+        loop {
+            let state = *queue.borrow_and_update();
+            if state.is_over {
+                return;
+            }
+            let changed = queue.changed();
+            match self.joins_at(state) {
+                None => drop(changed.await),
+                Some(at) => {
+                    if timeout_at(at, changed).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        sync::Mutex,
-        time::{Duration, SystemTime},
-    };
-
-    use tokio::time::{Instant, sleep};
-
-    use super::*;
-    use crate::{
-        aws_error::Reason,
-        event::{Event, ResponseTypes},
-        signature::{AuthenticCallback, Form},
-    };
-
-    /// How a service behaves.
-    #[derive(Clone, Copy)]
-    enum Service {
-        Works,
-        /// Works, after so long.
-        Slow(Duration),
-        Hangs,
-        Refuses(&'static str),
-    }
-
-    impl Service {
-        async fn call(self) -> Result<(), AwsError> {
-            match self {
-                Self::Works => Ok(()),
-                Self::Slow(time) => {
-                    sleep(time).await;
-                    Ok(())
-                }
-                Self::Hangs => std::future::pending().await,
-                Self::Refuses(code) => {
-                    Err(AwsError { code: Some(code.to_owned()), ..AwsError::new("call", Reason::Service) })
-                }
-            }
-        }
-    }
-
-    struct Fakes {
-        queues: Service,
-        payloads: Service,
-        /// Keys of what was stored, with the names of its metadata.
-        objects: Mutex<Vec<String>>,
-    }
-
-    impl Queues for &Fakes {
-        async fn send(&self, _: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
-            match self.queues {
-                // What is refused for its content is not refused as a claim check.
-                Service::Refuses("InvalidMessageContents") if body.starts_with("[\"software.amazon") => Ok(()),
-                service => service.call().await,
-            }
-        }
-    }
-
-    impl PayloadStore for &Fakes {
-        fn bucket(&self) -> &str {
-            "bucket"
-        }
-
-        async fn put(&self, key: &str, _: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
-            self.payloads.call().await?;
-            let names: String = metadata.iter().map(|(name, _)| format!(" {name}")).collect();
-            self.objects.lock().unwrap().push(format!("{key}{names}"));
-            Ok(())
-        }
-    }
-
-    /// What becomes of a body, after how long, and which objects there are then.
-    async fn store(
-        queues: Service,
-        payloads: Service,
-        body: &'static str,
-    ) -> (Option<StoredAs>, Duration, Vec<String>) {
-        let fakes = Fakes { queues, payloads, objects: Mutex::default() };
-        let storage = Storage { queues: &fakes, payloads: &fakes };
-        let event = Event::read(AuthenticCallback::unproven(body, Form::Raw), &ResponseTypes::new());
-        let message = Message::of(&event, SystemTime::UNIX_EPOCH);
-        let started = Instant::now();
-        let receipt = storage.store(&message, Deadline::start(), &mut Vec::new()).await;
-        let objects = fakes.objects.lock().unwrap().clone();
-        (receipt.ok().map(|receipt| receipt.how()), started.elapsed(), objects)
-    }
-
-    /// The longest that a sender waits.
-    const LONGEST: Duration = Duration::from_secs(12);
-
-    #[tokio::test(start_paused = true)]
-    async fn what_the_queue_takes_is_inline() {
-        let (how, _, objects) = store(Service::Works, Service::Hangs, "{}").await;
-        assert_eq!((how, objects.len()), (Some(StoredAs::Inline), 0));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_the_queue_cannot_carry_is_a_claim_check() {
-        let (how, _, objects) = store(Service::Works, Service::Works, "").await;
-        assert_eq!((how, objects.len()), (Some(StoredAs::ClaimCheck), 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_the_queue_refuses_for_its_content_is_a_claim_check() {
-        let (how, _, objects) = store(Service::Refuses("InvalidMessageContents"), Service::Works, "{}").await;
-        assert_eq!((how, objects.len()), (Some(StoredAs::ClaimCheck), 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_the_queue_does_not_take_is_spilled_with_what_cannot_be_read_again() {
-        for (queues, body) in [(Service::Refuses("AccessDenied"), "{}"), (Service::Hangs, "{}"), (Service::Hangs, "")] {
-            let (how, elapsed, objects) = store(queues, Service::Works, body).await;
-            assert_eq!(how, Some(StoredAs::Spilled));
-            assert!(elapsed < LONGEST, "{elapsed:?}");
-            let spilled = objects.last().unwrap();
-            assert!(spilled.starts_with("undelivered/UnclassifiedQueue/"), "{spilled}");
-            assert!(spilled.ends_with(" signature-form received-at"), "{spilled}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn when_nothing_takes_it_the_sender_hears_so_in_time() {
-        for body in ["{}", ""] {
-            for (queues, payloads) in [
-                (Service::Hangs, Service::Hangs),
-                (Service::Refuses("AccessDenied"), Service::Refuses("AccessDenied")),
-                (Service::Hangs, Service::Slow(Duration::from_secs(8))),
-                (Service::Slow(LONGEST), Service::Slow(LONGEST)),
-            ] {
-                let (how, elapsed, _) = store(queues, payloads, body).await;
-                assert_eq!(how, None);
-                assert!(elapsed < LONGEST, "{elapsed:?}");
-            }
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use flinks_dev::sign;
 use flinks_webhooks::{
-    callback::{Callback, GatewayEvent},
+    callback::GatewayEvent,
     event::{Event, ResponseTypes},
     message::{MAX_MESSAGE_BYTES, Message},
     signature::{AuthenticCallback, Form, Header, SignatureHeaders, SigningKey},
@@ -18,9 +18,8 @@ fn prove(signature: &[u8], body: &[u8], ascii_reading: bool) -> Option<Authentic
     let mut headers = SignatureHeaders::default();
     headers.push(Header::AuthenticityKey, signature.to_vec());
     let claims = headers.claims().ok()?;
-    let key = SigningKey::from_secret(SECRET.as_bytes());
-    let callback = Callback { headers, body: body.to_vec().into(), ..Callback::default() };
-    claims[0].prove(callback, key.iter(), ascii_reading).ok()
+    let key = SigningKey::new(SECRET.as_bytes());
+    claims.iter().next()?.verify(&body.to_vec().into(), key.iter(), ascii_reading)
 }
 
 fn message(body: &[u8]) -> Message {

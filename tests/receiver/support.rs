@@ -1,12 +1,17 @@
 //! A receiver in this process, with the SDK's real clients, on a local AWS.
 
-use std::{future::poll_fn, pin::pin, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::Poll,
+    time::{Duration, SystemTime},
+};
 
 use flinks_dev::{
     sign,
     stack::{PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
 };
-use flinks_webhooks::{AwsReceiver, answer::Answer, callback::GatewayEvent, kind::Kind, record::Record};
+use flinks_webhooks::{AwsReceiver, answer::Answer, aws::Aws, callback::GatewayEvent, kind::Kind, record::Record};
 use local_aws::{LocalAws, StoredMessage};
 use local_lambda::gateway::{HttpRequest, event};
 use serde::Deserialize;
@@ -25,6 +30,15 @@ pub struct Posted {
 impl Bench {
     pub async fn start() -> Self {
         Self::with(&[]).await
+    }
+
+    /// In virtual time and without sockets, for what takes its time: the clock must be paused.
+    pub fn detached() -> Self {
+        let stack = Stack::on(LocalAws::detached(SystemTime::now()));
+        let config = stack.config(&[]).unwrap();
+        let clients = Aws::over(stack.aws.http_client(Duration::from_millis(1)), &config);
+        let receiver = AwsReceiver::on(clients, &config);
+        Self { stack, receiver }
     }
 
     /// With some variables of the environment changed.

@@ -59,6 +59,7 @@ const PAY_HEADER: &str = "X-Webhook-Signature";
 pub fn all() -> Vec<Sample> {
     let kyc = KYC.as_bytes();
     let signature = sign::aggregation(kyc, SIGNING_SECRET);
+    let other_signature = sign::aggregation(kyc, "some other secret");
     let deep = format!(r#"{{"ResponseType":"KYC","Holders":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
     let long_tag = json!({ "ResponseType": "KYC", "Tag": "tag ".repeat(100), "Login": { "Id": LOGIN_ID } }).to_string();
     vec![
@@ -119,7 +120,7 @@ pub fn all() -> Vec<Sample> {
         ),
         posted(
             "two-signatures",
-            &[("Content-Type", JSON), (AGGREGATION_HEADER, &signature), (AGGREGATION_HEADER, &signature)],
+            &[("Content-Type", JSON), (AGGREGATION_HEADER, &signature), (AGGREGATION_HEADER, &other_signature)],
             kyc,
             Expected::Refused(401),
         ),

@@ -28,7 +28,7 @@ pub fn check(input: &[u8]) {
     let (event, words) = split(input);
     let event = signed(event);
     let world = world(words);
-    let (queues, store) = (world.queues, world.store);
+    let (queues, store, secrets) = (world.queues, world.store, world.secrets);
     let document = Document::read(&event);
     // The reader is not as strict with what it reads as with what it skips. Which of the two is not worth a model.
     let is_odd = document.as_ref().is_some_and(|document| document.has_raw_control);
@@ -66,8 +66,13 @@ pub fn check(input: &[u8]) {
                 refused.reason,
                 "not-http" | "not-base64" | "source-not-allowed" | "signature-missing" | "signature-malformed"
             );
-            // Both stages of both schemes, once and once again.
-            let most = if free { 0 } else { 8 };
+            // Both stages of both schemes, once and once again. Secrets that cannot be read are asked for as long as there
+            // is time: three attempts where each hangs.
+            let most = match secrets {
+                _ if free => 0,
+                Service::Hangs => 12,
+                _ => 8,
+            };
             assert!(is_odd || outcome.done.fetches <= most, "{} calls for a refusal", outcome.done.fetches);
         }
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use flinks_webhooks::{
     Receiver,
     answer::Answer,
-    aws_error::{AwsError, Reason},
+    aws_error::{AwsError, Operation, Reason},
     callback::GatewayEvent,
     event::ResponseTypes,
     keys::{SecretSource, SecretVersion, SigningKeys, Stage},
@@ -74,7 +74,7 @@ pub enum Service {
 }
 
 impl Service {
-    async fn call(self, operation: &'static str) -> Result<(), AwsError> {
+    async fn call(self, operation: Operation) -> Result<(), AwsError> {
         match self {
             Self::Works | Self::Refuses | Self::Stutters => Ok(()),
             Self::Fails => Err(AwsError::new(operation, Reason::Service)),
@@ -153,7 +153,7 @@ impl World {
         let receiver = Receiver::new(
             SigningKeys::new(&self, previous_for, !self.no_ascii_reading),
             mapped(),
-            Storage { queues: &self, payloads: &self },
+            Storage::new(&self, &self),
         );
         let receiver = match self.has_allowed_sources {
             true => receiver.only_from(AllowedSources::parse(ALLOWED).expect("a list of networks")),
@@ -181,7 +181,7 @@ impl SecretSource for &World {
             *fetches += usize::from(stage == Stage::Current);
             first = *fetches < 2;
         });
-        self.secrets.call("GetSecretValue").await?;
+        self.secrets.call(Operation::GetSecretValue).await?;
         let is_pay = scheme == Scheme::Pay;
         if is_pay && self.no_pay_secret {
             return Ok(None);
@@ -193,8 +193,8 @@ impl SecretSource for &World {
             (Stage::Previous, true) => return Ok(None),
         };
         // A line break at the end is not part of it.
-        let secret = Zeroizing::new(format!("{secret}\n"));
-        Ok(Some(SecretVersion { id: id.to_owned(), created: Some(SystemTime::now()), secret }))
+        let text = Some(Zeroizing::new(format!("{secret}\n")));
+        Ok(Some(SecretVersion { id: id.to_owned(), created: Some(SystemTime::now()), text }))
     }
 }
 
@@ -211,9 +211,11 @@ impl Queues for &World {
             first = done.sends == 0;
             done.sends += 1;
         });
-        self.queues.call("SendMessage").await?;
-        let failed =
-            |code: &str| AwsError { code: Some(code.to_owned()), ..AwsError::new("SendMessage", Reason::Service) };
+        self.queues.call(Operation::SendMessage).await?;
+        let failed = |code: &str| AwsError {
+            code: Some(code.to_owned()),
+            ..AwsError::new(Operation::SendMessage, Reason::Service)
+        };
         if self.queues == Service::Stutters && first {
             return Err(failed("RequestThrottled"));
         }
@@ -239,7 +241,7 @@ impl PayloadStore for &World {
     }
 
     async fn put(&self, key: &str, payload: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
-        self.store.call("PutObject").await?;
+        self.store.call(Operation::PutObject).await?;
         let metadata = metadata.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         self.note(|done| done.objects.push(Put { key: key.to_owned(), payload, metadata }));
         Ok(())

@@ -57,10 +57,7 @@ pub async fn send(world: Arc<World>, index: u64) {
         2 => ("another scheme's key", vec![sign(&body, current(other))]),
         3 => ("no signature", vec![]),
         4 => ("malformed signature", vec![sign(&body, current(scheme))[1..].to_owned()]),
-        5 => {
-            let valid = sign(&body, current(scheme));
-            ("two signatures", vec![valid.clone(), valid])
-        }
+        5 => ("two signatures", vec![sign(&body, current(scheme)), sign(&body, "guessed")]),
         _ => {
             // Signed by Flinks, and then changed.
             let mut sent = body.clone();

@@ -45,21 +45,23 @@ impl<T> Witness<T> {
 
 /// Both sides of a storage.
 pub fn storage<Q, P>(
-    Storage { queues, payloads }: Storage<Q, P>,
+    Storage { queues, payloads, .. }: Storage<Q, P>,
     line: &Arc<Line>,
     is_second: bool,
 ) -> Storage<Witness<Q>, Witness<P>> {
-    Storage {
-        queues: Witness { is_second, ..Witness::new(queues, line) },
-        payloads: Witness { is_second, ..Witness::new(payloads, line) },
-    }
+    Storage::new(
+        Witness { is_second, ..Witness::new(queues, line) },
+        Witness { is_second, ..Witness::new(payloads, line) },
+    )
 }
 
 impl<S: SecretSource + Sync> SecretSource for Witness<S> {
     async fn fetch(&self, scheme: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
         let mut read = Read { line: &self.line, scheme, stage, held: None };
         let version = self.client.fetch(scheme, stage).await?;
-        read.held = Some(version.as_ref().map(|version| version.secret.to_string()));
+        read.held = Some(
+            version.as_ref().map(|version| version.text.as_ref().map(|text| text.to_string()).unwrap_or_default()),
+        );
         Ok(version)
     }
 }
@@ -74,19 +76,6 @@ impl<Q: Queues + Sync> Queues for Witness<Q> {
     ) -> Result<(), AwsError> {
         let doubt = self.sending(attributes);
         let sent = self.client.send(kind, body, attributes, group_id).await;
-        doubt.answered();
-        sent
-    }
-
-    async fn send_once(
-        &self,
-        kind: Kind,
-        body: String,
-        attributes: &[Attribute],
-        group_id: Option<&str>,
-    ) -> Result<(), AwsError> {
-        let doubt = self.sending(attributes);
-        let sent = self.client.send_once(kind, body, attributes, group_id).await;
         doubt.answered();
         sent
     }
@@ -118,7 +107,7 @@ impl<P: SpilledPayloads + Sync> SpilledPayloads for Witness<P> {
         self.client.get(key).await
     }
 
-    async fn remove(&self, key: &SpilledKey, sent: Receipt) -> Result<(), AwsError> {
+    async fn remove(&self, key: &SpilledKey, sent: &Receipt) -> Result<(), AwsError> {
         let name = key.to_string();
         let (_, delivery_id) = name.rsplit_once('/').unwrap();
         let doubt = self.doubt(Service::S3, delivery_id);

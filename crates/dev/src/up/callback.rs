@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use flinks_webhooks::{
     answer::Rejection,
-    aws_error::AwsError,
+    aws_error::FailedCalls,
     callback::BadEvent,
     kind::Kind,
     message::rfc3339,
@@ -150,7 +150,7 @@ pub(super) struct Callback {
     pub(super) stored_as: Option<StoredAs>,
     pub(super) delivery_id: Option<String>,
     pub(super) gateway_request_id: Option<String>,
-    pub(super) failures: Vec<AwsError>,
+    pub(super) failures: FailedCalls,
 }
 
 impl Callback {
@@ -169,19 +169,19 @@ impl Callback {
             stored_as: None,
             delivery_id: None,
             gateway_request_id: None,
-            failures: Vec::new(),
+            failures: FailedCalls::default(),
         }
     }
 
     /// Takes over what the receiver has noted.
     pub(super) fn note(&mut self, record: Record) {
+        self.failures = record.failed_calls();
         self.reason = record.rejection.map(Reason::Rejected);
         self.kind = record.kind;
         self.form = record.form;
         self.stored_as = record.stored_as;
         self.delivery_id = record.delivery_id;
         self.gateway_request_id = record.gateway_request_id;
-        self.failures = record.failures;
     }
 
     pub(super) fn is_stored(&self) -> bool {
@@ -227,5 +227,5 @@ pub(super) struct Summary<'a> {
     gateway_request_id: Option<&'a str>,
     reason: Option<&'static str>,
     explanation: Option<&'static str>,
-    aws_failures: &'a [AwsError],
+    aws_failures: &'a FailedCalls,
 }

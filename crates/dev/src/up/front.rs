@@ -7,13 +7,13 @@ use flinks_webhooks::{
     aws::{Aws, SecretsManager},
     callback::GatewayEvent,
     config::Config,
-    deadline::Deadline,
     event::{Event, ResponseTypes},
     keys::SigningKeys,
     message::{Attribute, Message},
     record::Record,
     source::AllowedSources,
     storage::StoredAs,
+    time_budget::TimeBudget,
 };
 use local_lambda::gateway::{HttpResponse, response};
 use tokio::sync::{Semaphore, mpsc};
@@ -124,7 +124,7 @@ impl Front {
         let event = GatewayEvent::read(&callback.request.event());
         // The gate let it in already.
         let admitted = AllowedSources::default().admit(event.0.ok()?).ok()?;
-        let authentic = self.keys.authenticate(admitted, Deadline::start(), &mut Record::default()).await.ok()?;
+        let authentic = self.keys.authenticate(admitted, TimeBudget::start()).await.outcome.ok()?;
         let message = Message::of(&Event::read(authentic, &self.response_types), callback.received_at);
         let attributes = match stored_as {
             StoredAs::ClaimCheck => message.claim_check(&self.payload_bucket, "").1,

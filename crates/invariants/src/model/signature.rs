@@ -42,21 +42,8 @@ pub enum NoClaim {
 
 /// What headers claim: for each scheme the one signature, Pay before aggregation.
 pub fn claims(headers: &[(Header, Vec<u8>)]) -> Result<Vec<(Scheme, [u8; MAC_BYTES])>, NoClaim> {
-    let values =
-        |wanted| headers.iter().filter(|(header, _)| *header == wanted).map(|(_, value)| value).collect::<Vec<_>>();
-    let (key, alias) = (values(Header::Aggregation), values(Header::AggregationAlias));
-    let aggregation = match (key.as_slice(), alias.as_slice()) {
-        ([only], []) | ([], [only]) => base64_mac(only),
-        ([one], [other]) => match (base64_mac(one), base64_mac(other)) {
-            (Some(one), Some(other)) if one == other => Some(one),
-            _ => None,
-        },
-        _ => None,
-    };
-    let pay = match values(Header::Pay).as_slice() {
-        [only] => hex_mac(only),
-        _ => None,
-    };
+    let aggregation = one_value(headers, &[Header::Aggregation, Header::AggregationAlias], base64_mac);
+    let pay = one_value(headers, &[Header::Pay], hex_mac);
     let claims: Vec<_> = pay
         .map(|mac| (Scheme::Pay, mac))
         .into_iter()
@@ -66,6 +53,26 @@ pub fn claims(headers: &[(Header, Vec<u8>)]) -> Result<Vec<(Scheme, [u8; MAC_BYT
         ([], _) => Err(NoClaim::Missing),
         (_, []) => Err(NoClaim::Malformed),
         _ => Ok(claims),
+    }
+}
+
+/// The signature of headers with these names, if there is one and no other: a value may be there several times, in
+/// headers of its own or with commas between.
+fn one_value(
+    headers: &[(Header, Vec<u8>)],
+    names: &[Header],
+    decode: fn(&[u8]) -> Option<[u8; MAC_BYTES]>,
+) -> Option<[u8; MAC_BYTES]> {
+    let mut found = Vec::new();
+    for (_, list) in headers.iter().filter(|(name, _)| names.contains(name)) {
+        for value in list.split(|byte| *byte == b',') {
+            found.push(decode(value)?);
+        }
+    }
+    found.dedup();
+    match found.as_slice() {
+        [only] => Some(*only),
+        _ => None,
     }
 }
 

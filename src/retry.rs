@@ -1,0 +1,157 @@
+//! Trying a call to AWS again. The SDK's own retries are off: its quota is used up after a few failing callbacks, and the
+//! storage has to see each failed attempt, because the bucket joins after the queue's first one and a claim check may need
+//! another object. The SDK's correction of a skewed clock does not depend on its retries: it belongs to the client.
+
+use std::{future::Future, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::{
+    aws_error::{AwsError, FailedCalls, Meaning, Operation},
+    time_budget::{ATTEMPT, FIRST_BACK_OFF, LONGEST_BACK_OFF},
+};
+
+/// Makes one attempt at a call: for [`ATTEMPT`], and not beyond `limit`.
+///
+/// # Errors
+/// The call's own, or that it took too long.
+pub async fn attempt<T>(
+    operation: Operation,
+    limit: Instant,
+    call: impl Future<Output = Result<T, AwsError>>,
+) -> Result<T, AwsError> {
+    let end = limit.min(Instant::now() + ATTEMPT);
+    timeout_at(end, call).await.unwrap_or_else(|_| Err(AwsError::timeout(operation)))
+}
+
+/// Tries a call until it succeeds, fails for good, or `limit` is reached.
+///
+/// # Errors
+/// The last failure; the ones before it are in `failures`.
+pub async fn until<T, F: Future<Output = Result<T, AwsError>>>(
+    limit: Instant,
+    operation: Operation,
+    failures: &mut FailedCalls,
+    mut call: impl FnMut() -> F,
+) -> Result<T, AwsError> {
+    let mut retry = Retry::default();
+    loop {
+        let failed = match attempt(operation, limit, call()).await {
+            Ok(value) => return Ok(value),
+            Err(failed) => failed,
+        };
+        if !retry.is_worth_it(&failed) || !retry.back_off.wait(limit).await {
+            return Err(failed);
+        }
+        failures.push(failed);
+    }
+}
+
+/// Decides after a failed attempt whether another one is worth it, and how long to wait for it.
+#[derive(Default)]
+pub struct Retry {
+    pub back_off: BackOff,
+    /// A signature that AWS did not accept was tried once more already.
+    signed_again: bool,
+}
+
+impl Retry {
+    /// Whether an attempt that failed like this one may succeed later.
+    pub fn is_worth_it(&mut self, failed: &AwsError) -> bool {
+        match failed.meaning() {
+            Meaning::Transient => true,
+            Meaning::OnceMore => !std::mem::replace(&mut self.signed_again, true),
+            Meaning::ContentRefused | Meaning::Permanent => false,
+        }
+    }
+}
+
+/// Exponential back-off with jitter, from [`FIRST_BACK_OFF`] to [`LONGEST_BACK_OFF`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BackOff {
+    waits: u32,
+}
+
+impl BackOff {
+    /// Waits before the next attempt. False if `limit` is too near for one.
+    pub async fn wait(&mut self, limit: Instant) -> bool {
+        let left = limit.saturating_duration_since(Instant::now());
+        // In less time than this no call would end.
+        if left < FIRST_BACK_OFF {
+            return false;
+        }
+        // Half of what is left at most: the last attempt must not fall victim to a wait.
+        sleep(self.next().min(left / 2)).await;
+        true
+    }
+
+    /// The next wait: between half and the whole of a time that doubles.
+    pub fn next(&mut self) -> Duration {
+        /// From this many doublings on the longest wait is reached.
+        const MOST_DOUBLINGS: u32 = 5;
+        let longest = (FIRST_BACK_OFF * (1 << self.waits.min(MOST_DOUBLINGS))).min(LONGEST_BACK_OFF);
+        self.waits = self.waits.saturating_add(1);
+        longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws_error::Reason;
+
+    fn failed(code: &str) -> AwsError {
+        AwsError { code: Some(code.to_owned()), ..AwsError::new(Operation::PutObject, Reason::Service) }
+    }
+
+    /// How many attempts a call that always fails like this gets, and in how much time.
+    async fn attempts(error: AwsError, budget: Duration) -> (usize, Duration) {
+        let started = Instant::now();
+        let mut attempts = 0;
+        let mut failures = FailedCalls::default();
+        let result: Result<(), _> = until(started + budget, Operation::PutObject, &mut failures, || {
+            attempts += 1;
+            let error = error.clone();
+            async { Err(error) }
+        })
+        .await;
+        assert!(result.is_err());
+        (attempts, started.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transient_failure_is_tried_again_until_the_limit() {
+        let budget = Duration::from_secs(10);
+        let (attempts, elapsed) = attempts(failed("SlowDown"), budget).await;
+        assert!(elapsed <= budget && elapsed > budget - 2 * FIRST_BACK_OFF, "{elapsed:?}");
+        // Five short waits, and then one of half a second to a whole one.
+        assert!((14..=40).contains(&attempts), "{attempts}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permanent_failure_is_not_tried_again_and_a_signature_once() {
+        let budget = Duration::from_secs(10);
+        assert_eq!(attempts(failed("AccessDenied"), budget).await, (1, Duration::ZERO));
+        assert_eq!(attempts(failed("SignatureDoesNotMatch"), budget).await.0, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_ends_at_its_own_limit_or_at_the_one_it_runs_under() {
+        for (limit, expected) in [(Duration::from_secs(9), ATTEMPT), (Duration::from_secs(1), Duration::from_secs(1))] {
+            let started = Instant::now();
+            let hangs = std::future::pending::<Result<(), _>>();
+            let ended = attempt(Operation::PutObject, started + limit, hangs).await;
+            assert_eq!(ended, Err(AwsError::timeout(Operation::PutObject)));
+            assert_eq!(started.elapsed(), expected);
+        }
+    }
+
+    #[test]
+    fn waits_double_up_to_a_second_and_are_never_longer() {
+        let mut back_off = BackOff::default();
+        for longest in [50, 100, 200, 400, 800, 1_000, 1_000, 1_000] {
+            let (longest, wait) = (Duration::from_millis(longest), back_off.next());
+            assert!(longest / 2 <= wait && wait <= longest, "{wait:?} of {longest:?}");
+        }
+    }
+}

@@ -39,6 +39,8 @@ pub enum Metric {
     KeyRefreshFailures,
     /// How long ago the key that a callback was checked with was read.
     KeyAge,
+    /// Schemes whose current secret version could not be used as a key; measured on the callback that read it.
+    UnusableKeys,
     /// Times of the steps of a callback, and of the whole.
     AuthenticateTime,
     RouteTime,
@@ -76,7 +78,7 @@ impl Unit {
 }
 
 impl Metric {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Received,
         Self::BodyBytes,
         Self::Stored,
@@ -90,6 +92,7 @@ impl Metric {
         Self::KeyRefreshes,
         Self::KeyRefreshFailures,
         Self::KeyAge,
+        Self::UnusableKeys,
         Self::AuthenticateTime,
         Self::RouteTime,
         Self::StoreTime,
@@ -116,6 +119,7 @@ impl Metric {
             Self::KeyRefreshes => "KeyRefreshes",
             Self::KeyRefreshFailures => "KeyRefreshFailures",
             Self::KeyAge => "KeyAge",
+            Self::UnusableKeys => "UnusableKeys",
             Self::AuthenticateTime => "AuthenticateTime",
             Self::RouteTime => "RouteTime",
             Self::StoreTime => "StoreTime",
@@ -174,15 +178,16 @@ mod tests {
             Metric::KeyRefreshes => 10,
             Metric::KeyRefreshFailures => 11,
             Metric::KeyAge => 12,
-            Metric::AuthenticateTime => 13,
-            Metric::RouteTime => 14,
-            Metric::StoreTime => 15,
-            Metric::TotalTime => 16,
-            Metric::Undelivered => 17,
-            Metric::UndeliveredAge => 18,
-            Metric::Redelivered => 19,
-            Metric::RedeliveredBytes => 20,
-            Metric::RedeliveryFailures => 21,
+            Metric::UnusableKeys => 13,
+            Metric::AuthenticateTime => 14,
+            Metric::RouteTime => 15,
+            Metric::StoreTime => 16,
+            Metric::TotalTime => 17,
+            Metric::Undelivered => 18,
+            Metric::UndeliveredAge => 19,
+            Metric::Redelivered => 20,
+            Metric::RedeliveredBytes => 21,
+            Metric::RedeliveryFailures => 22,
         };
         assert!(Metric::ALL.into_iter().map(place).eq(0..Metric::ALL.len()));
     }

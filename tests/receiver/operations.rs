@@ -468,7 +468,7 @@ fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
 #[test]
 fn the_alarms_of_the_redelivery_hold_between_two_runs_however_rare() {
     let template = template();
-    let between_runs = template["Parameters"]["RedeliveryMinutes"]["MaxValue"].as_u64().unwrap() * 60;
+    let between_runs = redelivery_minutes(&template).into_iter().max().unwrap() * 60;
     let looks_back = |name: &str| {
         let alarm = &alarms(&template)[name];
         alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap()
@@ -476,6 +476,48 @@ fn the_alarms_of_the_redelivery_hold_between_two_runs_however_rare() {
     assert!(looks_back("UndeliveredAlarm") >= between_runs);
     // One run may be late or fail.
     assert!(looks_back("RedeliveryStoppedAlarm") >= 2 * between_runs);
+}
+
+/// Every how many minutes a run of the redelivery may be due.
+fn redelivery_minutes(template: &Value) -> Vec<u64> {
+    let parameter = &template["Parameters"]["RedeliveryMinutes"];
+    let allowed: Vec<_> =
+        parameter["AllowedValues"].as_array().unwrap().iter().map(|minutes| minutes.as_u64().unwrap()).collect();
+    assert!(allowed.contains(&parameter["Default"].as_u64().unwrap()));
+    allowed
+}
+
+#[test]
+fn a_scheduled_run_of_the_redelivery_ends_before_the_next_one_begins() {
+    /// EventBridge starts a run at any second of its minute.
+    const MINUTE: u64 = 60;
+    let template = template();
+    let redelivery = resource(&template, "RedeliveryFunction")["Properties"].clone();
+    let schedule = &redelivery["Events"]["Schedule"]["Properties"];
+    assert_eq!(schedule["Schedule"]["Sub"], "rate(${RedeliveryMinutes} minutes)");
+    assert_eq!(schedule["RetryPolicy"]["MaximumRetryAttempts"], 0);
+    assert_eq!(redelivery["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
+    let begins_within = MINUTE + redelivery["EventInvokeConfig"]["MaximumEventAgeInSeconds"].as_u64().unwrap();
+    let timeout = redelivery["Timeout"].as_u64().unwrap();
+    for minutes in redelivery_minutes(&template) {
+        assert!(minutes > 1, "EventBridge wants 1 minute in the singular");
+        assert!(begins_within + timeout <= minutes * MINUTE, "every {minutes} minutes");
+    }
+    // A new account cannot reserve any.
+    assert!(redelivery.get("ReservedConcurrentExecutions").is_none());
+}
+
+#[test]
+fn who_runs_the_redelivery_by_hand_waits_for_its_end() {
+    let template = template();
+    let timeout = resource(&template, "RedeliveryFunction")["Properties"]["Timeout"].as_u64().unwrap();
+    let output = template["Outputs"]["RunRedelivery"]["Value"]["Sub"].as_str().unwrap();
+    for command in [output, include_str!("../../docs/runbook.md")] {
+        let mut waits = command.split("--cli-read-timeout ").skip(1).peekable();
+        assert!(waits.peek().is_some());
+        // The command line would invoke it once more.
+        assert!(waits.all(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap() > timeout));
+    }
 }
 
 #[test]

@@ -1,10 +1,16 @@
-//! Who gets at what, by the template.
+//! Who gets at what, by the template; and which secret writes to which queue.
 
-use flinks_dev::stack::dead_letter_queue;
-use flinks_webhooks::kind::Kind;
+use flinks_dev::{
+    sign,
+    stack::{PAY_SIGNING_SECRET, SIGNING_SECRET, dead_letter_queue},
+};
+use flinks_webhooks::{answer::Answer, kind::Kind};
 use serde_json::{Value, json};
 
-use crate::template::{resource, template};
+use crate::{
+    support::Bench,
+    template::{resource, template},
+};
 
 /// The statements of a resource's policy; those that depend on a condition as if it held.
 fn statements(template: &Value, policy: &str) -> Vec<Value> {
@@ -109,5 +115,21 @@ fn the_apis_log_has_nothing_that_the_sender_wrote() {
         assert!(name.starts_with("context."), "{name}");
         let theirs = ["header", "query", "path", "userAgent", "authorizer"];
         assert!(!theirs.iter().any(|word| name.to_lowercase().contains(&word.to_lowercase())), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_aggregation_secret_can_write_to_the_pay_queue_and_the_message_says_so() {
+    let (ascii, accents) = (r#"{"sessionId":"s","status":"Completed"}"#, r#"{"sessionId":"é","status":"Completed"}"#);
+    for (header, signature, body, form) in [
+        ("flinks-authenticity-key", sign::aggregation(ascii.as_bytes(), SIGNING_SECRET), ascii, "raw"),
+        ("flinks-authenticity-key", sign::ascii(accents, SIGNING_SECRET), accents, "ascii"),
+        ("X-Webhook-Signature", sign::pay(ascii.as_bytes(), PAY_SIGNING_SECRET), ascii, "pay"),
+    ] {
+        let bench = Bench::start().await;
+        let headers = [("Content-Type", "application/json"), (header, signature.as_str())];
+        assert_eq!(bench.post(&headers, body.as_bytes()).await.answer, Answer::Stored);
+        let (queue, message) = bench.message();
+        assert_eq!((queue, message.attributes["SignatureForm"].value.as_str()), (Kind::Pay, form));
     }
 }

@@ -306,19 +306,10 @@ fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
     let receiver = resource(&template, "ReceiverFunction")["Properties"].clone();
     assert_eq!(receiver["AutoPublishAlias"], "live");
     assert_eq!(receiver["AutoPublishAliasAllProperties"], true);
-    let preference = &receiver["DeploymentPreference"];
-    assert_eq!(preference["Type"], json!({ "Ref": "Deployment" }));
-    let alarms = alarms(&template);
-    let called_back_by: BTreeSet<_> = preference["Alarms"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|alarm| {
-            let [watched] = <[Named; 1]>::try_from(watched(&alarms[alarm["Ref"].as_str().unwrap()])).unwrap();
-            let reason = watched.dimensions.get(REASON).cloned().unwrap_or_default();
-            (watched.dimensions[FUNCTION_NAME].clone(), watched.name, reason)
-        })
-        .collect();
+    assert_eq!(receiver["DeploymentPreference"]["Type"], json!({ "Ref": "Deployment" }));
+    let rolling_back = rolling_back(&template);
+    let watched_by: BTreeSet<_> = rolling_back.values().map(named_by_function).collect();
+    assert_eq!(watched_by.len(), rolling_back.len(), "two of them watch the same");
     let of_receiver = [
         ("Errors", ""),
         ("Duration", ""),
@@ -331,7 +322,88 @@ fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
     let expected = of_receiver.into_iter().chain([("${RedeliveryFunction}", "Errors", "")]);
     let owned =
         |(function, name, reason): (&str, &str, &str)| (function.to_owned(), name.to_owned(), reason.to_owned());
-    assert_eq!(called_back_by, expected.map(owned).collect());
+    assert_eq!(watched_by, expected.map(owned).collect());
+}
+
+/// The alarms that roll a deploy back.
+fn rolling_back(template: &Value) -> BTreeMap<String, Value> {
+    let receiver = resource(template, "ReceiverFunction");
+    let names = receiver["Properties"]["DeploymentPreference"]["Alarms"].as_array().unwrap().iter();
+    let names: BTreeSet<_> = names.map(|alarm| alarm["Ref"].as_str().unwrap()).collect();
+    alarms(template).into_iter().filter(|(name, _)| names.contains(name.as_str())).collect()
+}
+
+/// The function, the metric and the reason of an alarm on one metric.
+fn named_by_function(alarm: &Value) -> (String, String, String) {
+    let [watched] = <[Named; 1]>::try_from(watched(alarm)).unwrap();
+    let reason = watched.dimensions.get(REASON).cloned().unwrap_or_default();
+    (watched.dimensions[FUNCTION_NAME].clone(), watched.name, reason)
+}
+
+/// How many periods with data over the threshold an alarm needs, of how many, and their seconds.
+fn needs(alarm: &Value) -> (u64, u64, u64) {
+    assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("GreaterThanThreshold"), &json!(0)));
+    let of = alarm["EvaluationPeriods"].as_u64().unwrap();
+    (alarm["DatapointsToAlarm"].as_u64().unwrap_or(of), of, alarm["Period"].as_u64().unwrap())
+}
+
+#[test]
+fn a_second_of_trouble_does_not_roll_back_a_good_version_and_trouble_that_lasts_rolls_back_a_bad_one() {
+    const SHORTEST_DEPLOYMENT_SECONDS: u64 = 5 * 60;
+    let template = template();
+    let (all, rolling_back) = (alarms(&template), rolling_back(&template));
+    let of_receiver = [
+        (Metric::Rejected.name(), Rejection::NoKeys.label()),
+        (Metric::Rejected.name(), Rejection::NotStored.label()),
+        (Metric::StoredSpilled.name(), ""),
+    ];
+    let of_receiver = of_receiver.map(|(name, reason)| ("${ReceiverFunction}", name, reason));
+    for (function, name, reason) in of_receiver.into_iter().chain([("${RedeliveryFunction}", "Errors", "")]) {
+        let made_by_aws = (function.to_owned(), name.to_owned(), reason.to_owned());
+        let watching = |alarm: &&Value| {
+            matches!(&watched(alarm)[..], [one] if one.dimensions.contains_key(FUNCTION_NAME))
+                && named_by_function(alarm) == made_by_aws
+        };
+        let rolls_back = rolling_back.values().find(watching).unwrap();
+        let (bad, of, seconds) = needs(rolls_back);
+        if function == "${ReceiverFunction}" {
+            // A second, and the 12 in which its callbacks are answered, touch two minutes at most.
+            assert!(seconds == 60 && bad > 2, "{name} {reason}");
+            assert!(bad * seconds < SHORTEST_DEPLOYMENT_SECONDS, "{name} {reason} comes when the deploy is over");
+        } else {
+            // One run begins in a period.
+            assert!(bad > 1 && seconds <= 300, "{name}");
+        }
+        assert!(bad <= of);
+        let at_once = all.iter().find(|(other, alarm)| !rolling_back.contains_key(*other) && watching(alarm));
+        let (bad, of, _) = needs(at_once.unwrap().1);
+        assert_eq!((bad, of), (1, 1), "{name} {reason}: one event notifies");
+    }
+    let (bad, of, seconds) = needs(&rolling_back["SpilledLastingAlarm"]);
+    assert!(bad >= 3 && of * seconds <= 5 * 60);
+}
+
+#[test]
+fn receiver_slow_fires_when_the_budget_was_overrun_and_not_when_it_was_used() {
+    const ANSWERED_WITHIN_MS: u64 = 12_000;
+    let template = template();
+    let alarm = &alarms(&template)["ReceiverSlowAlarm"];
+    assert_eq!((&alarm["MetricName"], &alarm["Statistic"]), (&json!("Duration"), &json!("Maximum")));
+    let threshold = alarm["Threshold"].as_u64().unwrap();
+    let timeout = resource(&template, "ReceiverFunction")["Properties"]["Timeout"].as_u64().unwrap();
+    assert_eq!(threshold, ANSWERED_WITHIN_MS + 1_000);
+    assert!(threshold < timeout * 1_000, "Lambda ends the function before");
+}
+
+#[test]
+fn an_unusable_key_notifies_and_rolls_nothing_back() {
+    let template = template();
+    let unusable = ("${ReceiverFunction}".to_owned(), Metric::UnusableKeys.name().to_owned(), String::new());
+    let alarm = &alarms(&template)["UnusableKeyAlarm"];
+    assert_eq!(named_by_function(alarm), unusable);
+    assert_eq!(alarm["Statistic"], "Sum");
+    needs(alarm);
+    assert!(!rolling_back(&template).values().any(|alarm| named_by_function(alarm) == unusable));
 }
 
 /// A parameter's allowed values and the values that a mapping has for them.
@@ -396,7 +468,7 @@ fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
 #[test]
 fn the_alarms_of_the_redelivery_hold_between_two_runs_however_rare() {
     let template = template();
-    let between_runs = template["Parameters"]["RedeliveryMinutes"]["MaxValue"].as_u64().unwrap() * 60;
+    let between_runs = redelivery_minutes(&template).into_iter().max().unwrap() * 60;
     let looks_back = |name: &str| {
         let alarm = &alarms(&template)[name];
         alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap()
@@ -404,6 +476,48 @@ fn the_alarms_of_the_redelivery_hold_between_two_runs_however_rare() {
     assert!(looks_back("UndeliveredAlarm") >= between_runs);
     // One run may be late or fail.
     assert!(looks_back("RedeliveryStoppedAlarm") >= 2 * between_runs);
+}
+
+/// Every how many minutes a run of the redelivery may be due.
+fn redelivery_minutes(template: &Value) -> Vec<u64> {
+    let parameter = &template["Parameters"]["RedeliveryMinutes"];
+    let allowed: Vec<_> =
+        parameter["AllowedValues"].as_array().unwrap().iter().map(|minutes| minutes.as_u64().unwrap()).collect();
+    assert!(allowed.contains(&parameter["Default"].as_u64().unwrap()));
+    allowed
+}
+
+#[test]
+fn a_scheduled_run_of_the_redelivery_ends_before_the_next_one_begins() {
+    /// EventBridge starts a run at any second of its minute.
+    const MINUTE: u64 = 60;
+    let template = template();
+    let redelivery = resource(&template, "RedeliveryFunction")["Properties"].clone();
+    let schedule = &redelivery["Events"]["Schedule"]["Properties"];
+    assert_eq!(schedule["Schedule"]["Sub"], "rate(${RedeliveryMinutes} minutes)");
+    assert_eq!(schedule["RetryPolicy"]["MaximumRetryAttempts"], 0);
+    assert_eq!(redelivery["EventInvokeConfig"]["MaximumRetryAttempts"], 0);
+    let begins_within = MINUTE + redelivery["EventInvokeConfig"]["MaximumEventAgeInSeconds"].as_u64().unwrap();
+    let timeout = redelivery["Timeout"].as_u64().unwrap();
+    for minutes in redelivery_minutes(&template) {
+        assert!(minutes > 1, "EventBridge wants 1 minute in the singular");
+        assert!(begins_within + timeout <= minutes * MINUTE, "every {minutes} minutes");
+    }
+    // A new account cannot reserve any.
+    assert!(redelivery.get("ReservedConcurrentExecutions").is_none());
+}
+
+#[test]
+fn who_runs_the_redelivery_by_hand_waits_for_its_end() {
+    let template = template();
+    let timeout = resource(&template, "RedeliveryFunction")["Properties"]["Timeout"].as_u64().unwrap();
+    let output = template["Outputs"]["RunRedelivery"]["Value"]["Sub"].as_str().unwrap();
+    for command in [output, include_str!("../../docs/runbook.md")] {
+        let mut waits = command.split("--cli-read-timeout ").skip(1).peekable();
+        assert!(waits.peek().is_some());
+        // The command line would invoke it once more.
+        assert!(waits.all(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap() > timeout));
+    }
 }
 
 #[test]

@@ -88,7 +88,14 @@ fn every_variable_that_is_read_is_declared_and_no_other() {
 #[test]
 fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
     let template = template();
-    let changed = ["RESPONSE_TYPE_QUEUES", "ASCII_READING", "PREVIOUS_KEY_DAYS", "ALLOWED_SOURCE_CIDRS"];
+    let changed = [
+        "RESPONSE_TYPE_QUEUES",
+        "ASCII_READING",
+        "PREVIOUS_KEY_DAYS",
+        "ALLOWED_SOURCE_CIDRS",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+    ];
     let read = Config::read(|name| {
         let value = if changed.contains(&name) {
             let value = &variables(&template, "ReceiverFunction")[name];
@@ -108,6 +115,30 @@ fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
         Some(value)
     });
     assert!(read.is_ok(), "{read:?}");
+}
+
+#[test]
+fn the_endpoints_of_every_function_are_chosen_by_two_parameters_and_are_the_usual_ones_by_default() {
+    let template = template();
+    for (variable, parameter) in
+        [("AWS_USE_FIPS_ENDPOINT", "UseFipsEndpoints"), ("AWS_USE_DUALSTACK_ENDPOINT", "UseDualStackEndpoints")]
+    {
+        for function in FUNCTIONS {
+            assert_eq!(variables(&template, function)[variable], json!({ "Ref": parameter }), "{function}");
+        }
+        let parameter = &template["Parameters"][parameter];
+        assert_eq!((&parameter["Type"], &parameter["Default"]), (&json!("String"), &json!("false")));
+        // The words that the SDKs take.
+        assert_eq!(parameter["AllowedValues"], json!(["true", "false"]));
+    }
+    assert_eq!(FUNCTIONS.map(str::to_owned).to_vec(), functions(&template), "every function");
+}
+
+/// All functions of the template.
+fn functions(template: &Value) -> Vec<String> {
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let functions = resources.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    functions.map(|(name, _)| name.clone()).collect()
 }
 
 #[test]

@@ -13,6 +13,7 @@ use aws_sdk_s3::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{RequestId, get_object::GetObjectError},
     primitives::ByteStream,
+    types::EncodingType,
 };
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_smithy_async::rt::sleep::TokioSleep;
@@ -34,6 +35,7 @@ use aws_smithy_types::{
 use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
 use futures_util::FutureExt;
+use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -42,10 +44,10 @@ use crate::{
     keys::{SecretSource, SecretVersion, Stage},
     kind::{Kind, PerKind},
     message::Attribute,
-    redelivery::{Listed, Object, Page, SpilledPayloads},
+    redelivery::{Depth, Listed, Object, Page, SpilledPayloads},
     send_message::OwnSerializer,
     signature::Scheme,
-    spilled::{self, SpilledKey},
+    spilled::SpilledKey,
     storage::{PayloadStore, Queues, Receipt, Storage},
     time_budget::CONNECT,
 };
@@ -295,12 +297,15 @@ impl PayloadStore for S3 {
 }
 
 impl SpilledPayloads for S3 {
-    async fn list(&self, after: Option<String>) -> Result<Page, AwsError> {
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<String>) -> Result<Page, AwsError> {
         let page = self
             .client
             .list_objects_v2()
             .bucket(&self.bucket)
-            .prefix(spilled::PREFIX)
+            .prefix(prefix)
+            .set_delimiter((depth == Depth::One).then(|| "/".to_owned()))
+            // A key can have characters that XML cannot hold. One such object would make its whole page unreadable.
+            .encoding_type(EncodingType::Url)
             .set_continuation_token(after)
             .send()
             .boxed()
@@ -309,12 +314,25 @@ impl SpilledPayloads for S3 {
         if page.name().is_none_or(str::is_empty) {
             return Err(AwsError::unusable(Operation::ListObjectsV2, "no bucket name"));
         }
+        if page.is_truncated == Some(true) && page.next_continuation_token.is_none() {
+            return Err(AwsError::unusable(Operation::ListObjectsV2, "no continuation token"));
+        }
+        let is_encoded = page.encoding_type == Some(EncodingType::Url);
+        let plain = |key: Option<String>| {
+            let key = key.unwrap_or_default();
+            if is_encoded { percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned() } else { key }
+        };
         let listed = page.contents.unwrap_or_default().into_iter().map(|object| Listed {
-            key: object.key.unwrap_or_default(),
+            key: plain(object.key),
             modified: object.last_modified.and_then(|at| at.try_into().ok()).unwrap_or(SystemTime::UNIX_EPOCH),
             bytes: object.size.and_then(|size| size.try_into().ok()).unwrap_or_default(),
         });
-        Ok(Page { listed: listed.collect(), next: page.next_continuation_token })
+        let common_prefixes = page.common_prefixes.unwrap_or_default().into_iter();
+        Ok(Page {
+            listed: listed.collect(),
+            common_prefixes: common_prefixes.map(|common| plain(common.prefix)).collect(),
+            next: page.next_continuation_token,
+        })
     }
 
     async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {

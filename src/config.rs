@@ -23,6 +23,9 @@ pub struct Config {
     pub pay_signing_secret_id: String,
     /// `RESPONSE_TYPE_QUEUES`: further `ResponseType` values and their queues.
     pub response_types: ResponseTypes,
+    /// Those that the receiver knows by itself. They keep their own queue: a newer version may know one that an operator
+    /// had to map before, and must start all the same.
+    pub ignored_response_types: Option<Ignored>,
     /// `ALLOWED_SOURCE_CIDRS`: the networks that may send.
     pub allowed_sources: AllowedSources,
     /// `ASCII_READING`: whether a signature over the ASCII reading is accepted.
@@ -81,6 +84,14 @@ pub struct Problem {
     pub expected: &'static str,
 }
 
+/// A part of a variable that has no effect, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    pub variable: &'static str,
+    /// Each once. Only names that stand in this program.
+    pub response_types: Vec<String>,
+}
+
 impl Config {
     /// Reads the variables through `lookup`.
     ///
@@ -88,11 +99,13 @@ impl Config {
     /// All that is wrong, not only the first of it.
     pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { lookup, problems: Vec::new() };
+        let (response_types, ignored_response_types) = reader.response_types("RESPONSE_TYPE_QUEUES");
         let config = Self {
             function_name: reader.function_name(),
             signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
             pay_signing_secret_id: reader.required("PAY_SIGNING_SECRET_ID", "name or ARN of the Flinks Pay secret"),
-            response_types: reader.response_types("RESPONSE_TYPE_QUEUES"),
+            response_types,
+            ignored_response_types,
             allowed_sources: reader.allowed_sources("ALLOWED_SOURCE_CIDRS"),
             ascii_reading: reader.switch("ASCII_READING", true),
             previous_key_for: reader.days("PREVIOUS_KEY_DAYS", 7),
@@ -229,24 +242,28 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
     }
 
     /// `NAME=QUEUE` pairs with commas between, such as `GetAccountsSummary=AccountsDetailQueue`. Of a name that is there
-    /// twice the last one counts.
-    fn response_types(&mut self, variable: &'static str) -> ResponseTypes {
+    /// twice the last one counts; one that is built in does not.
+    fn response_types(&mut self, variable: &'static str) -> (ResponseTypes, Option<Ignored>) {
         let pairs = self.optional(variable).unwrap_or_default();
         let pairs = pairs.split(',').map(str::trim).filter(|pair| !pair.is_empty());
         let mapped: Option<ResponseTypes> = pairs
             .map(|pair| {
                 let (name, queue) = pair.split_once('=')?;
                 let (name, kind) = (name.trim(), Kind::of_queue(queue.trim())?);
-                let further = !name.is_empty() && Kind::of_response_type(name).is_none();
-                further.then(|| (name.to_owned(), kind))
+                (!name.is_empty()).then(|| (name.to_owned(), kind))
             })
             .collect();
-        mapped.unwrap_or_else(|| {
+        let mapped = mapped.unwrap_or_else(|| {
             let expected = "pairs such as GetAccountsSummary=AccountsDetailQueue with commas between, each with a \
-                            ResponseType that is not built in and one of the six queues' names";
+                            ResponseType and one of the six queues' names";
             self.problems.push(Problem { variable, expected });
             ResponseTypes::new()
-        })
+        });
+        let (ignored, further): (ResponseTypes, _) =
+            mapped.into_iter().partition(|(name, _)| Kind::of_response_type(name).is_some());
+        let ignored =
+            (!ignored.is_empty()).then(|| Ignored { variable, response_types: ignored.into_keys().collect() });
+        (further, ignored)
     }
 
     fn allowed_sources(&mut self, variable: &'static str) -> AllowedSources {
@@ -357,7 +374,7 @@ mod tests {
             ("AWS_ENDPOINT_URL_S3", "127.0.0.1:4566"),
             ("RESPONSE_TYPE_QUEUES", "New"),
             ("RESPONSE_TYPE_QUEUES", "New=Nowhere"),
-            ("RESPONSE_TYPE_QUEUES", "KYC=PayQueue"),
+            ("RESPONSE_TYPE_QUEUES", "KYC=Nowhere"),
             ("RESPONSE_TYPE_QUEUES", "=PayQueue"),
             ("ALLOWED_SOURCE_CIDRS", "198.51.100.7"),
             ("ALLOWED_SOURCE_CIDRS", "198.51.100.0/24,10.1.2.3/8"),
@@ -373,6 +390,19 @@ mod tests {
         let mapped = config.unwrap().response_types;
         assert_eq!(mapped.get("GetAccountsSummary"), Some(&Kind::AccountsDetail));
         assert_eq!(mapped.get("Dropout"), Some(&Kind::Unclassified));
+    }
+
+    #[test]
+    fn a_response_type_that_is_built_in_keeps_its_queue_and_is_noted() {
+        let pairs = "KYC=PayQueue,New=PayQueue, Investments = InvestmentsQueue ,KYC=UnclassifiedQueue";
+        let config = read(&[("RESPONSE_TYPE_QUEUES", pairs)]).unwrap();
+        assert_eq!(config.response_types, ResponseTypes::from([("New".to_owned(), Kind::Pay)]));
+        let ignored = config.ignored_response_types.unwrap();
+        assert_eq!(
+            (ignored.variable, ignored.response_types.join(" ")),
+            ("RESPONSE_TYPE_QUEUES", "Investments KYC".into())
+        );
+        assert_eq!(read(&[("RESPONSE_TYPE_QUEUES", "New=PayQueue")]).unwrap().ignored_response_types, None);
     }
 
     #[test]

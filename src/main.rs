@@ -8,7 +8,7 @@ use flinks_webhooks::{
     AwsReceiver,
     answer::{Answer, Rejection},
     callback::GatewayEvent,
-    config::Config,
+    config::{Config, Ignored},
     function::{Invocation, answer_events, contained, run},
     log::{self, Level},
     record::Record,
@@ -21,6 +21,11 @@ fn main() -> ExitCode {
 
 /// Fetches the keys, then answers events until Lambda ends the process.
 async fn serve(config: Config) -> Result<(), Error> {
+    if let Some(Ignored { variable, response_types }) = &config.ignored_response_types {
+        let message = "a ResponseType that is built in keeps its own queue; what the variable says of it is ignored";
+        let fields = [("variable", (*variable).into()), ("responseTypes", response_types.clone().into())];
+        log::write(&log::notice(Level::Warn, message, &fields));
+    }
     let receiver = AwsReceiver::on_aws(&config);
     let keys = receiver.prepare().await;
     if !keys.failures.is_empty() || !keys.problems.is_empty() {

@@ -53,7 +53,7 @@ pub enum Metric {
     /// Spilled payloads that were put on their queues, and their length.
     Redelivered,
     RedeliveredBytes,
-    /// Spilled payloads that could not be.
+    /// Spilled payloads that could not be, and listings of them that failed.
     RedeliveryFailures,
 }
 

@@ -1,19 +1,21 @@
 //! The way back: what is spilled goes to its queue once that takes it again.
 //!
-//! A run lists what is under `undelivered/` and sends it oldest first, each queue's payloads one by one and the queues side
-//! by side, until the [`Budget`] is used up. An object is removed only for the [`Receipt`] of its message. So two runs at
-//! once, or one that ends between the two, send a payload twice, under the same DeliveryId, and lose none. What is no whole
-//! spilled payload is left where it is, and told of.
+//! A run lists what is under `undelivered/`, each queue's payloads by themselves, and sends them oldest first, one by one,
+//! until the [`Budget`] is used up. The queues go side by side: one that takes nothing, or that cannot be listed, holds up
+//! no other. An object is removed only for the [`Receipt`] of its message. So two runs at once, or one that ends between
+//! the two, send a payload twice, under the same DeliveryId, and lose none. What is no whole spilled payload is left where
+//! it is, and reported.
 
 use std::{
-    collections::HashMap,
+    collections::{BinaryHeap, HashMap, VecDeque},
     future::Future,
+    mem,
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -26,15 +28,20 @@ use crate::{
     message::Message,
     metric::Metric,
     retry,
-    spilled::{Spilled, SpilledKey},
+    spilled::{self, Spilled, SpilledKey},
     storage::{ClaimCheckObject, Joining, PayloadStore, Queues, Receipt, Storage},
-    time_budget::TimeBudget,
+    time_budget::{BUDGET, TimeBudget},
 };
 
 /// What the payload store must be able to do for a redelivery. Each call is one attempt.
 pub trait SpilledPayloads {
-    /// What is spilled, page by page; `after` is what the page before named as [`Page::next`].
-    fn list(&self, after: Option<String>) -> impl Future<Output = Result<Page, AwsError>> + Send;
+    /// The objects under a prefix, page by page; `after` is what the page before named as [`Page::next`].
+    fn list(
+        &self,
+        prefix: &str,
+        depth: Depth,
+        after: Option<String>,
+    ) -> impl Future<Output = Result<Page, AwsError>> + Send;
 
     /// An object, whole. None if it is gone.
     fn get(&self, key: &SpilledKey) -> impl Future<Output = Result<Option<Object>, AwsError>> + Send;
@@ -43,10 +50,20 @@ pub trait SpilledPayloads {
     fn remove(&self, key: &SpilledKey, sent: &Receipt) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
-/// A page of the listing.
+/// What a listing names of the objects under its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Those with no slash behind the prefix. The others only as [`Page::common_prefixes`].
+    One,
+    All,
+}
+
+/// A page of a listing.
 #[derive(Default)]
 pub struct Page {
     pub listed: Vec<Listed>,
+    /// What keys with a slash behind the prefix begin with, up to and with that slash.
+    pub common_prefixes: Vec<String>,
     pub next: Option<String>,
 }
 
@@ -56,6 +73,13 @@ pub struct Listed {
     pub key: String,
     pub modified: SystemTime,
     pub bytes: u64,
+}
+
+impl Listed {
+    /// The consoles of S3 make such an object to show an empty folder. It holds nothing.
+    fn is_folder(&self) -> bool {
+        self.bytes == 0 && self.key.ends_with('/')
+    }
 }
 
 /// An object.
@@ -79,10 +103,11 @@ impl Budget {
     pub fn until(deadline: SystemTime) -> Self {
         /// Enough for thousands of callbacks of usual sizes; a fortieth of it is held in memory at a time.
         const BYTES_PER_QUEUE: u64 = 250_000_000;
-        /// However slow each call is: fetching takes 9 seconds at most, sending 11.5, removing 9.
-        const LONGEST: Duration = Duration::from_secs(30);
+        /// However slow AWS is, fetching, sending and removing a payload take as long as a callback may, each. The rest is
+        /// for what is not AWS.
+        const LONGEST: Duration = BUDGET.saturating_mul(3).saturating_add(Duration::from_millis(1_500));
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        // With less time than the template gives, half of it. To be cut off is no loss: only an error too many.
+        // With less time than the template gives, half of it at least. To be cut off is no loss: only an error too many.
         let time = left.saturating_sub(LONGEST).max(left / 2);
         Self { stop: Instant::now() + time, bytes_per_queue: BYTES_PER_QUEUE }
     }
@@ -90,23 +115,37 @@ impl Budget {
     fn has_time(&self) -> bool {
         Instant::now() < self.stop
     }
+
+    /// When the listings of a run that begins now end: half of its time is left to send what they found.
+    fn end_of_listing(&self) -> Instant {
+        let now = Instant::now();
+        now + self.stop.saturating_duration_since(now) / 2
+    }
 }
 
 /// No callback is as large: Lambda's events end at 6 MB.
-const LARGEST_BYTES: u64 = 6_291_456;
-/// Most objects that a run deals with: the oldest. More cannot be sent in the time, and each takes some memory.
-const MOST_LISTED: usize = 20_000;
+const LARGEST_BYTES: u32 = 6_291_456;
+/// Most objects that a run deals with for each queue: the oldest. More cannot be sent in the time, and six queues' take
+/// ten of the 256 megabytes that the function has at least.
+const MOST_PER_QUEUE: usize = 20_000;
+/// Most pages that are looked through for foreign objects. Nobody waits for those: they are only counted.
+const MOST_FOREIGN_PAGES: usize = 20;
 /// When so often in a row nothing could be sent, or be removed once it was sent, a queue is left alone until the next run.
 const MOST_FAILURES: u32 = 3;
-/// Most keys of damaged objects that are named.
-const MOST_TOLD: usize = 10;
+/// Most keys of damaged and foreign objects that are named.
+const MOST_NAMED: usize = 10;
+/// Longest part of a foreign key that is reported, in characters.
+const LONGEST_KEY: usize = 128;
 
 /// What a run did: the function's answer and its line in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Objects under `undelivered/` when the run began.
+    /// Objects under `undelivered/` when the run began, without the empty ones that stand for folders.
     pub found: usize,
+    /// Listings that failed or took too long. What they had not listed is one object each in `found` and `left`, however
+    /// many there are.
+    pub unlisted: usize,
     /// Payloads put on their queues.
     pub sent: usize,
     pub sent_bytes: u64,
@@ -114,7 +153,7 @@ pub struct Summary {
     pub gone: usize,
     /// Payloads that could not be fetched, sent or removed this time.
     pub failed: usize,
-    /// Objects that are no whole spilled payload: their keys, where they have the form of one, and how many in all.
+    /// Objects that are no whole spilled payload, foreign ones among them: how many, and the keys of some.
     pub damaged: usize,
     pub damaged_keys: Vec<String>,
     /// Objects that are still there at the end.
@@ -127,33 +166,53 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Notes an object that is no whole spilled payload.
-    fn damaged(&mut self, key: Option<&SpilledKey>) {
+    /// Notes an object that a listing names.
+    fn found(&mut self, listed: &Listed) {
+        self.found += 1;
+        self.oldest_seconds = self.oldest_seconds.max(listed.modified.elapsed().unwrap_or_default().as_secs());
+    }
+
+    /// Notes that a listing ended early: there is more.
+    fn cut_short(&mut self) {
+        self.unlisted += 1;
+        self.found += 1;
+    }
+
+    /// Notes an object that is no whole spilled payload. What is foreign can have any name, so of its key only what cannot
+    /// be taken for anything else in a log is shown.
+    fn damaged(&mut self, key: &str) {
         self.damaged += 1;
-        self.damaged_keys.extend(key.map(ToString::to_string));
-        self.damaged_keys.truncate(MOST_TOLD);
+        if self.damaged_keys.len() < MOST_NAMED {
+            let is_safe = |character: &char| character.is_ascii_alphanumeric() || "/._=-".contains(*character);
+            let shown = key.chars().take(LONGEST_KEY);
+            self.damaged_keys.push(shown.map(|character| if is_safe(&character) { character } else { '?' }).collect());
+        }
     }
 
     fn add(&mut self, other: Self) {
+        self.found += other.found;
+        self.unlisted += other.unlisted;
         self.sent += other.sent;
         self.sent_bytes += other.sent_bytes;
         self.gone += other.gone;
         self.failed += other.failed;
         self.damaged += other.damaged;
         self.damaged_keys.extend(other.damaged_keys);
-        self.damaged_keys.truncate(MOST_TOLD);
+        self.damaged_keys.truncate(MOST_NAMED);
+        self.oldest_seconds = self.oldest_seconds.max(other.oldest_seconds);
         self.aws_failures.extend(other.aws_failures);
     }
 
     /// The line of the log, with the metrics of the function of this name.
     pub fn line(&self, function_name: &str, now: SystemTime) -> Entry {
         let level = match self {
-            Self { failed: 0, damaged: 0, left: 0, .. } => Level::Info,
-            Self { failed: 0, damaged: 0, .. } => Level::Warn,
+            Self { failed: 0, damaged: 0, unlisted: 0, left: 0, .. } => Level::Info,
+            Self { failed: 0, damaged: 0, unlisted: 0, .. } => Level::Warn,
             _ => Level::Error,
         };
         let mut line = Line::new(level, "redelivery", now);
         line.set("found", self.found);
+        line.set("unlisted", self.unlisted);
         line.set("gone", self.gone);
         line.set("damaged", self.damaged);
         if !self.damaged_keys.is_empty() {
@@ -164,7 +223,7 @@ impl Summary {
         }
         line.measure(Metric::Redelivered, self.sent);
         line.measure(Metric::RedeliveredBytes, self.sent_bytes);
-        line.measure(Metric::RedeliveryFailures, self.failed + self.damaged);
+        line.measure(Metric::RedeliveryFailures, self.failed + self.damaged + self.unlisted);
         line.measure(Metric::Undelivered, self.left);
         line.measure(Metric::UndeliveredAge, self.oldest_seconds);
         line.finish(function_name, now)
@@ -174,8 +233,8 @@ impl Summary {
 /// Sends on what is spilled.
 pub struct Redelivery<Q, P> {
     storage: Storage<Q, P>,
-    /// By the key of an undelivered payload, the key of a claim check's object that no message points to: its queue
-    /// refused the message. The next run uses it again, or a queue that is down would leave one more object at each run.
+    /// By the key of an undelivered payload, the key of a claim check's object that no message points to, because the queue
+    /// refused the message. The next run uses it again: a queue that is down would leave one more object at each run.
     unused_objects: Mutex<HashMap<String, String>>,
 }
 
@@ -196,81 +255,139 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
     /// Sends on what is spilled, within the budget.
     ///
     /// # Errors
-    /// When not even the first page of the listing can be had: then nothing is known of what waits.
+    /// When not even the first page of the first listing can be had: then nothing is known of what waits.
     pub async fn run(&self, budget: Budget) -> Result<Summary, AwsError> {
-        let mut summary = Summary::default();
-        let oldest_first = self.list(budget, &mut summary).await?;
-        if let Some(oldest) = oldest_first.first() {
-            summary.oldest_seconds = oldest.modified.elapsed().unwrap_or_default().as_secs();
-        }
-        let keyed: Vec<_> = oldest_first.iter().map(|listed| (SpilledKey::read(&listed.key), listed)).collect();
-        for _ in keyed.iter().filter(|(key, _)| key.is_none()) {
-            summary.damaged(None);
-        }
-        let queues = Kind::ALL.map(|kind| {
-            let of_kind = keyed.iter().filter_map(move |(key, listed)| {
-                let key = key.as_ref().filter(|key| key.kind() == kind)?;
-                Some((key, *listed))
-            });
-            self.send_all(of_kind, budget)
+        let end_of_listing = budget.end_of_listing();
+        // Mostly nothing waits: then this is the only call.
+        let mut failures = FailedCalls::default();
+        let top = self.list_page(spilled::PREFIX, Depth::One, None, &mut failures).await?;
+        let keys = || top.common_prefixes.iter().chain(top.listed.iter().map(|listed| &listed.key));
+        let waiting: Vec<_> = Kind::ALL
+            .into_iter()
+            // With so many foreign objects that there is a second page, the queues may be on that one.
+            .filter(|kind| top.next.is_some() || keys().any(|key| spilled::queue_of(key) == Some(*kind)))
+            .collect();
+        let queues = waiting.into_iter().map(async |kind| {
+            let (oldest_first, listing) = self.list(kind, end_of_listing).await;
+            (listing, self.send_all(kind, oldest_first, budget).await)
         });
-        for of_queue in join_all(queues).await {
-            summary.add(of_queue);
+        let (queues, foreign) = join(join_all(queues), self.list_foreign(top, end_of_listing)).await;
+        let (mut listings, sendings): (Vec<_>, Vec<_>) = queues.into_iter().unzip();
+        listings.push(foreign);
+
+        let mut summary = Summary { aws_failures: failures, ..Summary::default() };
+        // Where there is no room for all, the failed listings matter most, and damaged payloads more than foreign objects.
+        for listing in &mut listings {
+            summary.aws_failures.extend(mem::take(&mut listing.aws_failures));
+        }
+        for part in sendings.into_iter().chain(listings) {
+            summary.add(part);
         }
         summary.left = summary.found.saturating_sub(summary.sent + summary.gone);
         Ok(summary)
     }
 
-    /// What is spilled, oldest first.
-    async fn list(&self, budget: Budget, summary: &mut Summary) -> Result<Vec<Listed>, AwsError> {
-        let mut page = self.list_page(None, &mut summary.aws_failures).await?;
-        let mut oldest = Vec::new();
+    /// What waits for a queue, oldest first.
+    async fn list(&self, kind: Kind, end_of_listing: Instant) -> (Vec<Waiting>, Summary) {
+        let prefix = spilled::prefix(kind);
+        let mut summary = Summary::default();
+        let mut oldest = BinaryHeap::new();
+        let mut after = None;
         loop {
-            summary.found += page.listed.len();
-            oldest.append(&mut page.listed);
-            oldest.sort_by(|one, other| (one.modified, &one.key).cmp(&(other.modified, &other.key)));
-            oldest.truncate(MOST_LISTED);
-            let Some(next) = page.next.take().filter(|_| budget.has_time()) else { return Ok(oldest) };
-            match self.list_page(Some(next), &mut summary.aws_failures).await {
-                Ok(next) => page = next,
+            let page = match self.list_page(&prefix, Depth::All, after, &mut summary.aws_failures).await {
+                Ok(page) => page,
                 Err(failed) => {
                     summary.aws_failures.push(failed);
-                    return Ok(oldest);
+                    summary.cut_short();
+                    break;
+                }
+            };
+            for listed in page.listed.iter().filter(|listed| !listed.is_folder()) {
+                summary.found(listed);
+                match Waiting::read(kind, listed) {
+                    Some(waiting) => oldest.push(waiting),
+                    None => summary.damaged(&listed.key),
+                }
+                if oldest.len() > MOST_PER_QUEUE {
+                    oldest.pop();
                 }
             }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            if Instant::now() >= end_of_listing {
+                summary.cut_short();
+                break;
+            }
         }
+        (oldest.into_sorted_vec(), summary)
     }
 
-    async fn list_page(&self, after: Option<String>, failures: &mut FailedCalls) -> Result<Page, AwsError> {
-        let limit = TimeBudget::start().end();
-        retry::until(limit, Operation::ListObjectsV2, failures, || self.storage.payloads.list(after.clone())).await
+    /// Counts the objects under `undelivered/` that are in no queue's place. `page` is the first one of the level of the
+    /// queues.
+    async fn list_foreign(&self, mut page: Page, end_of_listing: Instant) -> Summary {
+        let is_foreign = |key: &str| spilled::queue_of(key).is_none();
+        let mut summary = Summary::default();
+        let mut folders = VecDeque::new();
+        let (mut prefix, mut depth) = (spilled::PREFIX.to_owned(), Depth::One);
+        for pages in 1.. {
+            for listed in page.listed.iter().filter(|listed| is_foreign(&listed.key) && !listed.is_folder()) {
+                summary.found(listed);
+                summary.damaged(&listed.key);
+            }
+            folders.extend(page.common_prefixes.into_iter().filter(|folder| is_foreign(folder)));
+            // Each takes a page, so more are not looked into.
+            folders.truncate(MOST_FOREIGN_PAGES);
+            if page.next.is_none() {
+                let Some(folder) = folders.pop_front() else { return summary };
+                (prefix, depth) = (folder, Depth::All);
+            }
+            if pages == MOST_FOREIGN_PAGES || Instant::now() >= end_of_listing {
+                break;
+            }
+            page = match self.list_page(&prefix, depth, page.next, &mut summary.aws_failures).await {
+                Ok(page) => page,
+                Err(failed) => {
+                    summary.aws_failures.push(failed);
+                    break;
+                }
+            };
+        }
+        summary.cut_short();
+        summary
+    }
+
+    async fn list_page(
+        &self,
+        prefix: &str,
+        depth: Depth,
+        after: Option<String>,
+        failures: &mut FailedCalls,
+    ) -> Result<Page, AwsError> {
+        let list = || self.storage.payloads.list(prefix, depth, after.clone());
+        retry::until(TimeBudget::start().end(), Operation::ListObjectsV2, failures, list).await
     }
 
     /// Sends on what belongs on one queue.
-    async fn send_all<'l>(
-        &self,
-        oldest_first: impl Iterator<Item = (&'l SpilledKey, &'l Listed)>,
-        budget: Budget,
-    ) -> Summary {
+    async fn send_all(&self, kind: Kind, oldest_first: Vec<Waiting>, budget: Budget) -> Summary {
         let mut summary = Summary::default();
         let mut failures_in_a_row = 0;
-        for (key, listed) in oldest_first {
-            if listed.bytes > LARGEST_BYTES {
-                summary.damaged(Some(key));
-                continue;
-            }
-            let too_much = summary.sent_bytes + listed.bytes > budget.bytes_per_queue;
+        for Waiting { digest, bytes, .. } in oldest_first {
+            let bytes = u64::from(bytes);
+            let too_much = summary.sent_bytes + bytes > budget.bytes_per_queue;
             if !budget.has_time() || too_much || failures_in_a_row == MOST_FAILURES {
                 break;
             }
+            let key = &SpilledKey::new(kind, digest);
             match self.send(key, &mut summary.aws_failures).await {
                 Ok(Sent::Yes) => {
                     failures_in_a_row = 0;
                     summary.sent += 1;
-                    summary.sent_bytes += listed.bytes;
+                    summary.sent_bytes += bytes;
                 }
                 Ok(Sent::Gone) => summary.gone += 1,
-                Ok(Sent::Damaged) => summary.damaged(Some(key)),
+                Ok(Sent::Damaged) => summary.damaged(&key.to_string()),
                 Err(failed) => {
                     // What is the fault of one payload must not hold up the others: an object that cannot be fetched, a
                     // message that the queue will never carry. What was sent and stays would be sent at every run.
@@ -287,19 +404,16 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
 
     /// Sends on one payload and removes it.
     async fn send(&self, key: &SpilledKey, failures: &mut FailedCalls) -> Result<Sent, AwsError> {
-        let limit = TimeBudget::start().end();
         let get = || self.storage.payloads.get(key);
-        let Some(object) = retry::until(limit, Operation::GetObject, failures, get).await? else {
-            return Ok(Sent::Gone);
-        };
+        let object = retry::until(TimeBudget::start().end(), Operation::GetObject, failures, get).await?;
+        let Some(object) = object else { return Ok(Sent::Gone) };
         let Some(spilled) = Spilled::read(key.clone(), object.body, &object.metadata) else {
             return Ok(Sent::Damaged);
         };
         let message = Message::of_spilled(spilled);
         let receipt = self.enqueue(key, &message, failures).await?;
-        let limit = TimeBudget::start().end();
         let remove = || self.storage.payloads.remove(key, &receipt);
-        retry::until(limit, Operation::DeleteObject, failures, remove).await?;
+        retry::until(TimeBudget::start().end(), Operation::DeleteObject, failures, remove).await?;
         Ok(Sent::Yes)
     }
 
@@ -320,6 +434,24 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
     }
 }
 
+/// What is kept of a listed payload until its turn comes. The order is that of the age, oldest first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    modified: SystemTime,
+    /// The DeliveryId, as bytes: tens of thousands of these are in memory at a time.
+    digest: [u8; 32],
+    bytes: u32,
+}
+
+impl Waiting {
+    /// None for an object that the receiver did not make: foreign, or too large.
+    fn read(kind: Kind, listed: &Listed) -> Option<Self> {
+        let digest = spilled::digest(kind, &listed.key)?;
+        let bytes = listed.bytes.try_into().ok().filter(|bytes| *bytes <= LARGEST_BYTES)?;
+        Some(Self { modified: listed.modified, digest, bytes })
+    }
+}
+
 /// What became of an object.
 enum Sent {
     Yes,
@@ -331,7 +463,9 @@ enum Sent {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use tokio::time::sleep;
 
     use super::*;
     use crate::{
@@ -339,7 +473,6 @@ mod tests {
         event::{Event, ResponseTypes},
         message::Attribute,
         signature::{AuthenticCallback, Form},
-        spilled,
     };
 
     const SEND: &str = "SendMessage";
@@ -350,20 +483,24 @@ mod tests {
     /// Queues and a store with objects of a given age, and what happened to them in order.
     #[derive(Default)]
     struct Fakes {
-        objects: Mutex<Vec<(Listed, Object)>>,
-        /// Operation and, for one object alone, its key: they fail.
+        objects: Mutex<BTreeMap<String, (Listed, Object)>>,
+        /// Operation and, for one object alone, its key, or for one listing its prefix: they fail.
         failing: Vec<(&'static str, Option<String>)>,
         /// Queues that take nothing, and keys of payloads that none will ever carry.
         closed: Vec<Kind>,
         uncarriable: Vec<String>,
         sent: Mutex<Vec<String>>,
+        /// Most that a page has; 0 for no limit. How long each takes. The prefix of each that there was.
         page: usize,
+        page_takes: Duration,
+        pages: Mutex<Vec<String>>,
     }
 
     impl Fakes {
         /// Adds a spilled payload: a body of its own, last modified so many seconds ago.
-        fn spill(&self, body: &'static str, age: u64) -> String {
-            let event = Event::read(AuthenticCallback::unproven(body, Form::Raw), &ResponseTypes::new());
+        fn spill(&self, body: impl Into<Bytes>, age: u64) -> String {
+            let body = body.into();
+            let event = Event::read(AuthenticCallback::unproven(body.clone(), Form::Raw), &ResponseTypes::new());
             let message = Message::of(&event, SystemTime::UNIX_EPOCH);
             let metadata = spilled::metadata(&message).map(|(name, value)| (name.to_owned(), value.to_owned()));
             let key = SpilledKey::of(&message).to_string();
@@ -372,13 +509,21 @@ mod tests {
         }
 
         fn spill_all(&self, bodies: &[&'static str]) -> Vec<String> {
-            bodies.iter().map(|body| self.spill(body, 9)).collect()
+            bodies.iter().map(|body| self.spill(*body, 9)).collect()
         }
 
-        fn put(&self, key: &str, age: u64, body: &'static str, metadata: HashMap<String, String>) {
+        fn put(&self, key: &str, age: u64, body: impl Into<Bytes>, metadata: HashMap<String, String>) {
+            let body = body.into();
             let modified = SystemTime::now() - Duration::from_secs(age);
             let listed = Listed { key: key.to_owned(), modified, bytes: body.len() as u64 };
-            self.objects.lock().unwrap().push((listed, Object { body: body.into(), metadata }));
+            self.objects.lock().unwrap().insert(key.to_owned(), (listed, Object { body, metadata }));
+        }
+
+        /// Adds objects that the receiver did not make.
+        fn put_foreign<const N: usize>(&self, keys: [&str; N]) {
+            for key in keys {
+                self.put(key, 7_200, "foreign", HashMap::new());
+            }
         }
 
         fn check(&self, operation: &'static str, key: Option<&str>) -> Result<(), AwsError> {
@@ -446,27 +591,44 @@ mod tests {
     }
 
     impl SpilledPayloads for &Fakes {
-        async fn list(&self, after: Option<String>) -> Result<Page, AwsError> {
-            self.check(if after.is_some() { "next page" } else { "first page" }, None)?;
-            let from: usize = after.map_or(0, |after| after.parse().unwrap());
+        async fn list(&self, prefix: &str, depth: Depth, after: Option<String>) -> Result<Page, AwsError> {
+            self.pages.lock().unwrap().push(prefix.to_owned());
+            self.check(if after.is_some() { "next page" } else { "first page" }, Some(prefix))?;
+            sleep(self.page_takes).await;
+            let most = if self.page == 0 { usize::MAX } else { self.page };
+            let mut page = Page::default();
+            let mut last = after.unwrap_or_default();
             let objects = self.objects.lock().unwrap();
-            let page = if self.page == 0 { usize::MAX } else { self.page };
-            let next = objects.len() > from.saturating_add(page);
-            let listed = objects.iter().skip(from).take(page).map(|(listed, _)| listed.clone()).collect();
-            Ok(Page { listed, next: next.then(|| (from + page).to_string()) })
+            for (key, (listed, _)) in objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix))
+            {
+                let slash = key[prefix.len()..].find('/').filter(|_| depth == Depth::One);
+                let name = slash.map_or(key.as_str(), |at| &key[..prefix.len() + at + 1]);
+                if *name <= *last {
+                    continue;
+                }
+                if page.listed.len() + page.common_prefixes.len() == most {
+                    page.next = Some(last);
+                    break;
+                }
+                match slash {
+                    Some(_) => page.common_prefixes.push(name.to_owned()),
+                    None => page.listed.push(listed.clone()),
+                }
+                last = name.to_owned();
+            }
+            Ok(page)
         }
 
         async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
             let key = key.to_string();
             self.check(GET, Some(&key))?;
-            let objects = self.objects.lock().unwrap();
-            Ok(objects.iter().find(|(listed, _)| listed.key == key).map(|(_, object)| object.clone()))
+            Ok(self.objects.lock().unwrap().get(&key).map(|(_, object)| object.clone()))
         }
 
         async fn remove(&self, key: &SpilledKey, _: &Receipt) -> Result<(), AwsError> {
             let key = key.to_string();
             self.check(REMOVE, Some(&key))?;
-            self.objects.lock().unwrap().retain(|(listed, _)| listed.key != key);
+            self.objects.lock().unwrap().remove(&key);
             Ok(())
         }
     }
@@ -547,17 +709,188 @@ mod tests {
     async fn what_is_no_whole_spilled_payload_is_left_and_told() {
         let fakes = Fakes::default();
         let whole = fakes.spill(FRAUD, 1);
-        let metadata = fakes.objects.lock().unwrap()[0].1.metadata.clone();
+        let metadata = fakes.objects.lock().unwrap()[&whole].1.metadata.clone();
         let other = whole.replace("UploadFraudQueue", "KycQueue");
         fakes.put(&other, 2, "{\"DocumentAnalysis\":[", metadata.clone());
         let without_metadata = whole.replace("UploadFraudQueue", "PayQueue");
         fakes.put(&without_metadata, 3, FRAUD, HashMap::new());
-        for key in ["undelivered/note.txt", &whole.replace("UploadFraudQueue", "NoQueue"), &whole.to_uppercase()] {
+        let no_queue = whole.replace("UploadFraudQueue", "NoQueue");
+        let upper_case = whole.to_uppercase().replace("UNDELIVERED/UPLOADFRAUDQUEUE", "undelivered/UploadFraudQueue");
+        for key in ["undelivered/note.txt", &no_queue, &upper_case] {
             fakes.put(key, 4, FRAUD, metadata.clone());
         }
+        fakes.put(&SpilledKey::new(Kind::Pay, [1; 32]).to_string(), 5, vec![b' '; 6_291_457], metadata);
         let summary = fakes.run().await;
-        assert_eq!((summary.sent, summary.damaged, summary.left, fakes.left()), (1, 5, 5, 5));
-        assert_eq!(summary.damaged_keys, [other, without_metadata]);
+        assert_eq!((summary.sent, summary.damaged, summary.left, fakes.left()), (1, 6, 6, 6));
+        let too_large = format!("undelivered/PayQueue/{}", "01".repeat(32));
+        let expected = [&other, &without_metadata, &too_large, &upper_case, "undelivered/note.txt", &no_queue];
+        assert_eq!(summary.damaged_keys, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_waits_one_call_is_made() {
+        let fakes = Fakes::default();
+        assert_eq!(fakes.run().await, Summary::default());
+        assert_eq!(*fakes.pages.lock().unwrap(), ["undelivered/"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_queues_that_have_something_are_listed() {
+        let fakes = Fakes::default();
+        fakes.spill(FRAUD, 1);
+        assert_eq!(fakes.run().await.sent, 1);
+        assert_eq!(*fakes.pages.lock().unwrap(), ["undelivered/", "undelivered/UploadFraudQueue/"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_queue_with_more_payloads_than_a_run_can_take_starves_no_other() {
+        let fakes = Fakes { closed: vec![Kind::Kyc], page: 1_000, ..Fakes::default() };
+        for number in 0..20_001 {
+            fakes.spill(format!(r#"{{"ResponseType":"KYC","RequestId":"{number}"}}"#), 7_200);
+        }
+        for number in 0..5 {
+            fakes.spill(format!(r#"{{"sessionId":"{number}","status":"Completed"}}"#), 60);
+        }
+        let summary = fakes.run().await;
+        assert_eq!((summary.found, summary.sent, summary.failed, summary.left), (20_006, 5, 3, 20_001));
+        assert_eq!(fakes.sent().len(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_takes_the_oldest_of_a_long_queue() {
+        let fakes = Fakes { page: 1_000, ..Fakes::default() };
+        for number in 0..MOST_PER_QUEUE {
+            fakes.spill(format!(r#"{{"ResponseType":"KYC","RequestId":"{number}"}}"#), 7_200);
+        }
+        let newer = [KYC[0], KYC[1]].map(|body| fakes.spill(body, 60));
+        let summary = fakes.run_within(Duration::from_secs(270), u64::MAX).await.unwrap();
+        assert_eq!((summary.sent, summary.damaged, summary.left), (MOST_PER_QUEUE, 0, 2));
+        assert!(newer.iter().all(|key| fakes.objects.lock().unwrap().contains_key(key)));
+        assert_eq!(fakes.run().await.left, 0);
+    }
+
+    #[test]
+    fn six_long_queues_take_little_of_the_functions_memory() {
+        // A heap grows to the next power of two.
+        let bytes = MOST_PER_QUEUE.next_power_of_two() * size_of::<Waiting>() * Kind::ALL.len();
+        assert!(bytes < 16 * 1024 * 1024, "{bytes}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_empty_objects_of_a_console_that_stand_for_folders_are_ignored() {
+        let fakes = Fakes::default();
+        fakes.spill(KYC[0], 9);
+        for key in ["", "KycQueue/", "KycQueue/archive/", "PayQueue/", "archive/", "archive/2026/"] {
+            fakes.put(&format!("undelivered/{key}"), 7_200, "", HashMap::new());
+        }
+        let summary = fakes.run().await;
+        assert_eq!((summary.found, summary.sent, summary.damaged, summary.left), (1, 1, 0, 0));
+        assert_eq!((summary.unlisted, summary.oldest_seconds), (0, 9));
+        assert_eq!(fakes.run().await, Summary::default());
+        assert_eq!(fakes.left(), 6, "nothing is removed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn foreign_objects_are_counted_and_ten_of_them_named_in_safe_characters() {
+        let fakes = Fakes { page: 2, ..Fakes::default() };
+        fakes.spill(KYC[0], 9);
+        let long = format!("undelivered/{}", "x".repeat(200));
+        fakes.put_foreign(["undelivered/Zoé\n{\"a\": 1}+%.txt", &long, "undelivered/folder/", "undelivered/KycQueue"]);
+        fakes.put_foreign(["undelivered/KycQueue/a/b", "undelivered/NoQueue/1", "undelivered/NoQueue/2/3=_-."]);
+        fakes.put_foreign(["undelivered/a", "undelivered/b", "undelivered/c", "undelivered/d", "undelivered/e"]);
+        let summary = fakes.run().await;
+        assert_eq!((summary.found, summary.sent, summary.damaged, summary.left), (13, 1, 12, 12));
+        assert_eq!((summary.unlisted, summary.oldest_seconds), (0, 7_200));
+        let expected = [
+            "undelivered/KycQueue/a/b",
+            "undelivered/KycQueue",
+            "undelivered/Zo????a???1???.txt",
+            "undelivered/a",
+            "undelivered/b",
+            "undelivered/c",
+            "undelivered/d",
+            "undelivered/e",
+            &long[..128],
+            "undelivered/NoQueue/1",
+        ];
+        assert_eq!(summary.damaged_keys, expected);
+        assert_eq!(fakes.left(), 12, "nothing foreign is removed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn so_many_foreign_objects_that_not_all_are_looked_at_hold_up_no_payload() {
+        let fakes = Fakes { page: 1, ..Fakes::default() };
+        fakes.spill(KYC[0], 9);
+        for number in 0..30 {
+            fakes.put_foreign([&format!("undelivered/{number}"), &format!("undelivered/folder-{number}/file")]);
+        }
+        let summary = fakes.run().await;
+        assert_eq!((summary.sent, summary.damaged, summary.unlisted, summary.left), (1, MOST_FOREIGN_PAGES, 1, 21));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_cannot_be_listed_holds_up_no_other_and_is_known_to_wait() {
+        for (page, of_kyc) in [("first page", 0), ("next page", 2)] {
+            let failing = vec![(page, Some("undelivered/KycQueue/".to_owned()))];
+            let fakes = Fakes { page: 2, failing, ..Fakes::default() };
+            fakes.spill_all(&KYC);
+            fakes.spill(FRAUD, 1);
+            let summary = fakes.run().await;
+            assert_eq!((summary.found, summary.sent, summary.left), (of_kyc + 2, of_kyc + 1, 1), "{page}");
+            assert_eq!((summary.unlisted, summary.aws_failures.iter().count()), (1, 1), "{page}");
+            let line: serde_json::Value =
+                serde_json::from_slice(summary.line("f", SystemTime::now()).as_bytes()).unwrap();
+            assert_eq!(line["level"], "ERROR");
+            for (field, count) in
+                [("found", of_kyc + 2), ("unlisted", 1), ("Undelivered", 1), ("RedeliveryFailures", 1)]
+            {
+                assert_eq!(line[field], count, "{line}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_failed_listing_is_reported_even_if_much_else_failed() {
+        let failing = vec![(SEND, None), ("first page", Some("undelivered/UploadFraudQueue/".to_owned()))];
+        let fakes = Fakes { failing, ..Fakes::default() };
+        for body in ["", "{", "3", r#"{"sessionId":1,"status":1}"#, r#"{"sessionId":2,"status":1}"#, FRAUD] {
+            fakes.spill(body, 1);
+        }
+        for kind in ["KYC", "GetAccountsDetail", "Investments"] {
+            for number in 0..3 {
+                fakes.spill(format!(r#"{{"ResponseType":"{kind}","RequestId":"{number}"}}"#), 1);
+            }
+        }
+        let summary = fakes.run().await;
+        let first = summary.aws_failures.iter().next().map(|call| call.error.operation);
+        assert_eq!(first, Some(Operation::ListObjectsV2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn foreign_objects_that_cannot_be_listed_hold_up_no_payload() {
+        for (page, prefix) in [("next page", "undelivered/"), ("first page", "undelivered/foreign/")] {
+            let fakes = Fakes { page: 2, failing: vec![(page, Some(prefix.to_owned()))], ..Fakes::default() };
+            fakes.spill(FRAUD, 1);
+            if prefix == "undelivered/" {
+                // So the first page has no queue.
+                fakes.put_foreign(["undelivered/0", "undelivered/1"]);
+            } else {
+                fakes.put_foreign(["undelivered/foreign/0"]);
+            }
+            let summary = fakes.run().await;
+            assert_eq!((summary.sent, summary.unlisted, summary.aws_failures.iter().count()), (1, 1, 1), "{page}");
+            assert!(summary.left >= 1, "{page}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_that_takes_too_long_leaves_half_of_the_time_to_send() {
+        let fakes = Fakes { page: 1, page_takes: Duration::from_secs(2), ..Fakes::default() };
+        for body in KYC {
+            fakes.spill(body, 1);
+        }
+        let summary = fakes.run_within(Duration::from_secs(9), 1_000_000).await.unwrap();
+        assert_eq!((summary.sent, summary.unlisted, summary.left, fakes.left()), (2, 1, 1, 2));
     }
 
     #[tokio::test(start_paused = true)]
@@ -575,7 +908,8 @@ mod tests {
             let budget = Budget::until(SystemTime::now() + Duration::from_secs(seconds));
             (budget.stop - Instant::now()).as_secs_f64().round()
         };
-        assert_eq!((stops_after(300), stops_after(40), stops_after(0)), (270.0, 20.0, 0.0));
+        assert_eq!((stops_after(300), stops_after(90)), (264.0, 54.0));
+        assert_eq!((stops_after(40), stops_after(0)), (20.0, 0.0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -583,7 +917,7 @@ mod tests {
         let mut fakes = Fakes { page: 3, failing: vec![("next page", None)], ..Fakes::default() };
         fakes.spill_all(&KYC);
         let summary = fakes.run().await;
-        assert_eq!((summary.sent, summary.aws_failures.iter().count()), (3, 1));
+        assert_eq!((summary.sent, summary.left, summary.aws_failures.iter().count()), (3, 1, 1));
         fakes.failing = vec![("first page", None)];
         assert!(fakes.run_within(Duration::from_secs(270), 1_000).await.is_err());
     }

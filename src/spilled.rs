@@ -17,6 +17,26 @@ pub const PREFIX: &str = "undelivered/";
 const SIGNATURE_FORM: &str = "signature-form";
 const RECEIVED_AT: &str = "received-at";
 
+/// What the keys of a queue's payloads begin with.
+pub fn prefix(kind: Kind) -> String {
+    format!("{PREFIX}{}/", kind.queue())
+}
+
+/// The queue in whose place a key is, whatever comes behind. None for a key that is in no queue's.
+pub fn queue_of(key: &str) -> Option<Kind> {
+    let (queue, _) = key.strip_prefix(PREFIX)?.split_once('/')?;
+    Kind::of_queue(queue)
+}
+
+/// The SHA-256 that the key of one of the queue's payloads names. None for a key that the receiver does not make.
+pub fn digest(kind: Kind, key: &str) -> Option<[u8; 32]> {
+    let delivery_id = key.strip_prefix(PREFIX)?.strip_prefix(kind.queue())?.strip_prefix('/')?;
+    let mut digest = [0; 32];
+    hex::decode_to_slice(delivery_id, &mut digest).ok()?;
+    let lower_case = delivery_id.bytes().all(|digit| !digit.is_ascii_uppercase());
+    lower_case.then_some(digest)
+}
+
 /// The metadata of a message's payload.
 pub fn metadata(message: &Message) -> [(&'static str, &str); 2] {
     [(SIGNATURE_FORM, message.form().as_str()), (RECEIVED_AT, message.received_at())]
@@ -40,13 +60,9 @@ impl SpilledKey {
         self.kind
     }
 
-    /// Reads a key; none for one that the receiver does not make.
-    pub fn read(key: &str) -> Option<Self> {
-        let (queue, delivery_id) = key.strip_prefix(PREFIX)?.split_once('/')?;
-        let mut digest = [0; 32];
-        hex::decode_to_slice(delivery_id, &mut digest).ok()?;
-        let lower_case = delivery_id.bytes().all(|digit| !digit.is_ascii_uppercase());
-        lower_case.then_some(Self { kind: Kind::of_queue(queue)?, delivery_id: delivery_id.to_owned() })
+    /// The key of a payload with this SHA-256.
+    pub fn new(kind: Kind, digest: [u8; 32]) -> Self {
+        Self { kind, delivery_id: hex::encode(digest) }
     }
 }
 

@@ -107,7 +107,7 @@ async fn call(operation: Operation, response: &Canned) -> Result<(), AwsError> {
         Operation::GetSecretValue => secrets.fetch(Scheme::Aggregation, Stage::Current).await.map(drop),
         Operation::SendMessage => queues.send(Kind::Kyc, "{}".to_owned(), &[], None).await,
         Operation::PutObject => payloads.put("key", Bytes::new(), &[]).await,
-        Operation::ListObjectsV2 => payloads.list(None).await.map(drop),
+        Operation::ListObjectsV2 => payloads.list("undelivered/", Depth::All, None).await.map(drop),
         Operation::GetObject => payloads.get(&undelivered()).await.map(drop),
         Operation::DeleteObject => Ok(()),
     }

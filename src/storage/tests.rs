@@ -301,7 +301,7 @@ async fn a_signature_that_aws_does_not_accept_is_tried_once_more() {
 #[tokio::test(start_paused = true)]
 async fn after_an_error_response_a_claim_check_uses_its_object_again() {
     for code in ["InternalError", "RequestThrottled", "KmsThrottled", "OverLimit"] {
-        let services = Services::new(until(0.5, Does::Fails(500, Some(code), Duration::ZERO)), |_| Does::Takes);
+        let services = Services::new(until(0.3, Does::Fails(500, Some(code), Duration::ZERO)), |_| Does::Takes);
         assert_eq!(store(&services, OFFLOADED).await.0, Some(StoredAs::ClaimCheck));
         assert!(services.calls(Operation::SendMessage).len() > 2);
         assert_eq!((services.objects(), services.calls(Operation::PutObject).len()), (1, 1), "{code}");

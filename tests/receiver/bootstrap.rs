@@ -33,9 +33,15 @@ impl Function {
         Self::of(command(), stack).await
     }
 
-    async fn of(mut command: Command, stack: Stack) -> Self {
+    async fn of(command: Command, stack: Stack) -> Self {
+        Self::with(&[], command, stack).await
+    }
+
+    /// With further variables in its environment.
+    async fn with(variables: &[(&str, &str)], mut command: Command, stack: Stack) -> Self {
         let runtime = RuntimeInterface::start().await.unwrap();
-        let process = command.envs(runtime.environment()).envs(stack.environment()).spawn().unwrap();
+        command.envs(runtime.environment()).envs(stack.environment()).envs(variables.iter().copied());
+        let process = command.spawn().unwrap();
         tokio::time::timeout(PATIENCE, runtime.first_poll()).await.unwrap();
         Self { stack, runtime, process }
     }
@@ -254,6 +260,22 @@ async fn a_wrong_configuration_ends_the_start_and_names_each_variable() {
         assert!(variables.contains(&variable), "{variable}: {variables:?}");
     }
     assert!(!String::from_utf8(output.stdout).unwrap().contains("landed here"));
+}
+
+#[tokio::test]
+async fn a_mapping_of_a_response_type_that_is_built_in_is_ignored_and_logged_once() {
+    let variables = [("RESPONSE_TYPE_QUEUES", "KYC=PayQueue,GetStatements=AccountsDetailQueue")];
+    let function = Function::with(&variables, command(), Stack::start().await.unwrap()).await;
+    let kyc = samples::all().remove(0);
+    for _ in 0..2 {
+        assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    }
+    assert_eq!(function.stack.aws.messages("KycQueue").len(), 2);
+    assert!(function.stack.aws.messages("PayQueue").is_empty());
+    let log = function.log().await;
+    assert_eq!(log.len(), 3);
+    assert_eq!((&log[0]["level"], &log[0]["variable"]), (&"WARN".into(), &"RESPONSE_TYPE_QUEUES".into()));
+    assert_eq!(log[0]["responseTypes"], json!(["KYC"]));
 }
 
 #[tokio::test]

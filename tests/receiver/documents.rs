@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn read(path: &str) -> String {
-    let whole = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
-    fs::read_to_string(&whole).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(folder().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The cells of the table of defences, row by row.
@@ -13,12 +16,16 @@ fn rows(document: &str) -> Vec<Vec<&str>> {
     rows.skip(1).map(|row| row.split(" | ").collect()).collect()
 }
 
-/// Where a test is, by the name under which `cargo test` runs it: `module::tests::name` is a unit test of the package,
-/// `module::name` one of `tests/receiver`.
+/// Where a test is, by the name under which `cargo test` runs it: `module::tests::name` is a unit test of the package, in
+/// the module's file or in `tests.rs` beside it; `module::name` is one of `tests/receiver`.
 fn source_of(test: &str) -> (String, &str) {
     let (modules, name) = test.rsplit_once("::").unwrap();
     let path = match modules.strip_suffix("::tests") {
-        Some(module) => format!("src/{}.rs", module.replace("::", "/")),
+        Some(module) => {
+            let module = module.replace("::", "/");
+            let beside = format!("src/{module}/tests.rs");
+            if folder().join(&beside).exists() { beside } else { format!("src/{module}.rs") }
+        }
         None => format!("tests/receiver/{}.rs", modules.replace("::", "/")),
     };
     (path, name)

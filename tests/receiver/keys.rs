@@ -68,7 +68,7 @@ async fn without_the_secret_callbacks_are_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_failure_to_fetch_at_start_is_made_up_for_at_the_next_callback() {
+async fn a_failure_to_fetch_at_start_is_recovered_at_the_next_callback() {
     let bench = Bench::start().await;
     bench.aws().fault(Operation::GetSecretValue, Calls::All, Fault::Refuse("AccessDeniedException", "no"));
     let keys = bench.receiver.prepare().await;

@@ -16,7 +16,7 @@ use flinks_webhooks::{
 };
 use local_aws::{Calls, Fault, Operation, StoredMessage};
 
-use crate::support::Bench;
+use crate::support::{Bench, pointer};
 
 const INLINE: &[u8] = r#"{"ResponseType":"KYC","Tag":"Zoé","RequestId":"r","Login":{"Id":"l"}}"#.as_bytes();
 /// An illegal character: goes through the bucket.
@@ -45,6 +45,13 @@ fn redelivery(bench: &Bench) -> AwsRedelivery {
 
 fn config(bench: &Bench) -> RedeliveryConfig {
     bench.stack.redelivery_config().unwrap()
+}
+
+/// Puts an object into the bucket that the receiver did not make.
+async fn put(bench: &Bench, key: &str, payload: &'static [u8], metadata: &[(&'static str, &str)]) {
+    let config = config(bench);
+    let store = Storage::on_aws(&config.storage, &config.aws).payloads;
+    store.put(key, payload.into(), metadata).await.unwrap();
 }
 
 async fn run(bench: &Bench) -> Summary {
@@ -132,9 +139,7 @@ async fn a_half_written_object_stays_and_is_told_of() {
     bench.aws().clear_faults();
     let key = undelivered(&bench).remove(0);
     let metadata = [("signature-form", "raw"), ("received-at", "2026-01-01T00:00:00.000Z")];
-    let config = config(&bench);
-    let store = Storage::on_aws(&config.storage, &config.aws).payloads;
-    store.put(&key, INLINE.split_at(10).0.to_vec().into(), &metadata).await.unwrap();
+    put(&bench, &key, INLINE.split_at(10).0, &metadata).await;
     let summary = run(&bench).await;
     assert_eq!((summary.sent, summary.damaged, &summary.damaged_keys), (0, 1, &vec![key.clone()]));
     assert_eq!(undelivered(&bench), [key]);
@@ -160,4 +165,86 @@ async fn a_bucket_that_cannot_be_listed_is_an_error() {
     bench.aws().fault(Operation::ListObjectsV2, Calls::All, Fault::Refuse("AccessDenied", "no"));
     let failed = redelivery(&bench).run(Budget::until(SystemTime::now() + Duration::from_secs(300))).await;
     assert_eq!(failed.unwrap_err().code.as_deref(), Some("AccessDenied"));
+}
+
+#[tokio::test]
+async fn where_nothing_waits_one_call_is_made() {
+    let bench = Bench::start().await;
+    put(&bench, "undelivered/", b"", &[]).await;
+    assert_eq!(run(&bench).await, Summary::default());
+    assert_eq!(bench.aws().calls(Operation::ListObjectsV2), 1);
+}
+
+#[tokio::test]
+async fn what_the_receiver_did_not_make_holds_nothing_up_whatever_its_name() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    post_all(&bench).await;
+    bench.aws().clear_faults();
+    for folder in ["undelivered/", "undelivered/KycQueue/", "undelivered/PayQueue/", "undelivered/archive/"] {
+        put(&bench, folder, b"", &[]).await;
+    }
+    // Characters that XML cannot hold, that a query encodes, and that come between the queues' names.
+    for key in ["undelivered/L\u{1}+ %2F/é", "undelivered/KycQueue/\u{1f}", "undelivered/NoQueue/1"] {
+        put(&bench, key, b"foreign", &[]).await;
+    }
+    let summary = run(&bench).await;
+    assert_eq!((summary.found, summary.sent, summary.damaged, summary.left), (7, 4, 3, 3), "{summary:?}");
+    let expected = ["undelivered/KycQueue/?", "undelivered/L????2F/?", "undelivered/NoQueue/1"];
+    assert_eq!(summary.damaged_keys, expected);
+    assert_eq!(undelivered(&bench).len(), 7);
+}
+
+#[tokio::test]
+async fn a_queue_that_cannot_be_listed_holds_up_no_other() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    post_pay(&bench, PAY).await;
+    bench.post_signed(INLINE).await;
+    bench.aws().clear_faults();
+    // The first call lists the queues.
+    bench.aws().fault(Operation::ListObjectsV2, Calls::Nth(2), Fault::Refuse("AccessDenied", "no"));
+    let summary = run(&bench).await;
+    assert_eq!((summary.found, summary.sent, summary.unlisted, summary.left), (2, 1, 1, 1), "{summary:?}");
+    assert_eq!(summary.aws_failures.iter().next().unwrap().error.code.as_deref(), Some("AccessDenied"));
+    assert_eq!(run(&bench).await.sent, 1);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_closed_does_not_leave_one_more_object_at_each_run() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Spilled));
+    let redelivery = redelivery(&bench);
+    let run = async || {
+        let budget = Budget::until(SystemTime::now() + Duration::from_secs(300));
+        redelivery.run(budget).await.unwrap()
+    };
+    let objects = || bench.aws().objects(PAYLOAD_BUCKET).keys().filter(|key| key.starts_with("kyc/")).count();
+    for _ in 0..3 {
+        assert_eq!(run().await.failed, 1);
+        assert_eq!(objects(), 2, "the receiver's, and the redelivery's");
+    }
+    bench.aws().clear_faults();
+    assert_eq!(run().await.sent, 1);
+    assert_eq!(objects(), 2);
+    assert_eq!(bench.payload(&bench.message().1), OFFLOADED);
+}
+
+#[tokio::test]
+async fn after_an_unknown_outcome_the_next_run_uses_a_new_object() {
+    let bench = Bench::start().await;
+    bench.aws().fault(Operation::SendMessage, Calls::Nth(1), Fault::Refuse("AccessDenied", "no"));
+    assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Spilled));
+    // The message is made and nobody hears of it; the next attempt is denied.
+    bench.aws().fault(Operation::SendMessage, Calls::Nth(1), Fault::ResetAfter);
+    bench.aws().fault(Operation::SendMessage, Calls::Nth(2), Fault::Refuse("AccessDenied", "no"));
+    let redelivery = redelivery(&bench);
+    for expected in [0, 1] {
+        let budget = Budget::until(SystemTime::now() + Duration::from_secs(300));
+        assert_eq!(redelivery.run(budget).await.unwrap().sent, expected);
+    }
+    let pointers: Vec<_> = bench.messages().iter().map(|(_, message)| pointer(message)).collect();
+    assert_eq!(pointers.len(), 2);
+    assert_ne!(pointers[0], pointers[1]);
 }

@@ -68,7 +68,7 @@
 //! S3 (API reference, user guide): `If-None-Match: *` never replaces; `Content-MD5`,
 //! `x-amz-content-sha256` and `x-amz-checksum-*` (CRC-32, CRC-32C, CRC-64/NVME, SHA-1, SHA-256) are
 //! verified, in a header or in the trailer of an `aws-chunked` body; keys have at most 1,024 bytes and
-//! user metadata 2,048.
+//! user metadata 2,048. A listing has at most 1,000 keys and common prefixes together.
 //!
 //! Systems Manager (API reference): a value changes only where the request says so, each change is a
 //! new version, and of up to 10 parameters asked for together those that are not there are named.
@@ -88,8 +88,8 @@
 //! - **Not all of SQS.** No FIFO queues, no fair order among message groups (oldest first), no limit
 //!   on messages in flight, and counts called approximate are exact. Queues cannot be changed, purged
 //!   or deleted over the wire.
-//! - **Not all of S3.** No ranges, versions, multipart uploads, delimiters or conditions but that one;
-//!   encryption and ACL headers are taken and ignored.
+//! - **Not all of S3.** No ranges, versions, multipart uploads or conditions but that one; encryption
+//!   and ACL headers are taken and ignored.
 //! - **Not a measure of AWS.** Its latency and throughput are its own.
 
 mod client;

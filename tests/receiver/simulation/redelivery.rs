@@ -28,7 +28,7 @@ const TWO_AT_ONCE: f64 = 0.3;
 const POLLS: u32 = 60;
 /// `Timeout` of the function, and what of it a run leaves for its last calls.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(300);
-const LAST_CALLS: Duration = Duration::from_secs(30);
+const LAST_CALLS: Duration = Duration::from_secs(36);
 
 type Instance = Redelivery<Witness<Sqs>, Witness<S3>>;
 

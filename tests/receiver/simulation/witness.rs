@@ -9,7 +9,7 @@ use flinks_webhooks::{
     keys::{SecretSource, SecretVersion, Stage},
     kind::Kind,
     message::Attribute,
-    redelivery::{Object, Page, SpilledPayloads},
+    redelivery::{Depth, Object, Page, SpilledPayloads},
     signature::Scheme,
     spilled::{PREFIX, SpilledKey},
     storage::{PayloadStore, Queues, Receipt, Storage},
@@ -99,8 +99,8 @@ impl<P: PayloadStore + Sync> PayloadStore for Witness<P> {
 }
 
 impl<P: SpilledPayloads + Sync> SpilledPayloads for Witness<P> {
-    async fn list(&self, after: Option<String>) -> Result<Page, AwsError> {
-        self.client.list(after).await
+    async fn list(&self, prefix: &str, depth: Depth, after: Option<String>) -> Result<Page, AwsError> {
+        self.client.list(prefix, depth, after).await
     }
 
     async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {

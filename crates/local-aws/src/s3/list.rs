@@ -1,7 +1,9 @@
-//! ListObjectsV2, without delimiters.
+//! ListObjectsV2.
 
 use std::ops::Bound;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
@@ -11,7 +13,7 @@ use super::{S3, answer};
 use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
 
-/// Keys in one answer (S3 API reference, ListObjectsV2).
+/// Keys and common prefixes in one answer (S3 API reference, ListObjectsV2).
 const MAX_KEYS: usize = 1_000;
 
 /// What stays as it is with `encoding-type=url`.
@@ -22,6 +24,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 struct Listing {
     name: String,
     prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delimiter: Option<String>,
     max_keys: usize,
     key_count: usize,
     is_truncated: bool,
@@ -30,6 +34,14 @@ struct Listing {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_continuation_token: Option<String>,
     contents: Vec<Entry>,
+    common_prefixes: Vec<CommonPrefix>,
+}
+
+/// Keys that are the same up to and with the first delimiter behind the prefix.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct CommonPrefix {
+    prefix: String,
 }
 
 #[derive(Serialize)]
@@ -44,13 +56,15 @@ struct Entry {
 }
 
 impl S3 {
-    /// In the order of the keys' bytes. The continuation token is the last key of the answer
-    /// before.
+    /// In the order of the keys' bytes. The continuation token holds the last key or common prefix of the answer before.
     pub(super) fn list_objects(&self, path: &Path, call: &Call) -> Result<Answer, ServiceError> {
         let query = query(call);
         let text = |name: &str| query.get(name).cloned().unwrap_or_default();
-        let prefix = text("prefix");
-        let after = text("start-after").max(text("continuation-token"));
+        let (prefix, delimiter) = (text("prefix"), text("delimiter"));
+        let listed_before = query.get("continuation-token").map(|token| read_token(token)).transpose()?;
+        let after = listed_before.clone().unwrap_or_else(|| text("start-after"));
+        // Of a common prefix none of its keys is listed again.
+        let group_before = listed_before.filter(|last| common_prefix(last, &prefix, &delimiter) == Some(last));
         let max_keys = match query.get("max-keys") {
             None => MAX_KEYS,
             Some(keys) => keys
@@ -60,38 +74,64 @@ impl S3 {
         let max_keys = max_keys.min(MAX_KEYS);
         let encoded = query.get("encoding-type").is_some_and(|kind| kind == "url");
         let shown = |key: &str| match encoded {
-            true => utf8_percent_encode(key, ENCODED).to_string(),
+            // As a form's value: with a plus for a space.
+            true => utf8_percent_encode(key, ENCODED).to_string().replace("%20", "+"),
             false => key.to_owned(),
         };
         self.with_bucket(path, |bucket| {
             let later = bucket.range::<String, _>((Bound::Excluded(&after), Bound::Unbounded));
-            let mut found = later.filter(|(key, _)| key.starts_with(&prefix)).peekable();
-            let mut contents = Vec::new();
+            let mut found = later
+                .filter(|(key, _)| key.starts_with(&prefix))
+                .filter(|(key, _)| !group_before.as_ref().is_some_and(|group| key.starts_with(group)))
+                .peekable();
+            let (mut contents, mut common_prefixes) = (Vec::new(), Vec::new());
             let mut last = None;
-            while contents.len() < max_keys
+            while contents.len() + common_prefixes.len() < max_keys
                 && let Some((key, object)) = found.next()
             {
-                contents.push(Entry {
-                    key: shown(key),
-                    last_modified: humantime::format_rfc3339_millis(object.modified).to_string(),
-                    etag: object.etag.clone(),
-                    size: object.body.len(),
-                    storage_class: "STANDARD",
-                });
-                last = Some(key.clone());
+                let Some(group) = common_prefix(key, &prefix, &delimiter) else {
+                    contents.push(Entry {
+                        key: shown(key),
+                        last_modified: humantime::format_rfc3339_millis(object.modified).to_string(),
+                        etag: object.etag.clone(),
+                        size: object.body.len(),
+                        storage_class: "STANDARD",
+                    });
+                    last = Some(key.as_str());
+                    continue;
+                };
+                while found.next_if(|(key, _)| key.starts_with(group)).is_some() {}
+                common_prefixes.push(CommonPrefix { prefix: shown(group) });
+                last = Some(group);
             }
             let is_truncated = max_keys > 0 && found.peek().is_some();
             let listing = Listing {
                 name: path.bucket.clone(),
                 prefix: shown(&prefix),
+                delimiter: Some(shown(&delimiter)).filter(|delimiter| !delimiter.is_empty()),
                 max_keys,
-                key_count: contents.len(),
+                key_count: contents.len() + common_prefixes.len(),
                 is_truncated,
                 encoding_type: encoded.then_some("url"),
-                next_continuation_token: last.filter(|_| is_truncated),
+                next_continuation_token: last.filter(|_| is_truncated).map(|last| URL_SAFE_NO_PAD.encode(last)),
                 contents,
+                common_prefixes,
             };
             Ok(answer::xml(StatusCode::OK, "ListBucketResult", &listing))
         })
     }
+}
+
+/// The part of a key with this prefix that ends with the first delimiter behind it. None for a key without one.
+fn common_prefix<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
+    if delimiter.is_empty() {
+        return None;
+    }
+    let at = key.strip_prefix(prefix)?.find(delimiter)?;
+    key.get(..prefix.len() + at + delimiter.len())
+}
+
+fn read_token(token: &str) -> Result<String, ServiceError> {
+    let last = URL_SAFE_NO_PAD.decode(token).ok().and_then(|last| String::from_utf8(last).ok());
+    last.ok_or_else(|| ServiceError::bad_request("InvalidArgument", "The continuation token provided is incorrect"))
 }

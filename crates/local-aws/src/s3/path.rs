@@ -18,8 +18,16 @@ pub(super) struct Path {
 /// Parameters that select no other operation: `x-id` only repeats the operation's name.
 const PLAIN: [&str; 1] = ["x-id"];
 /// ListObjectsV2's.
-const LISTING: [&str; 7] =
-    ["list-type", "prefix", "max-keys", "start-after", "continuation-token", "encoding-type", "fetch-owner"];
+const LISTING: [&str; 8] = [
+    "list-type",
+    "prefix",
+    "delimiter",
+    "max-keys",
+    "start-after",
+    "continuation-token",
+    "encoding-type",
+    "fetch-owner",
+];
 
 /// None for what is not served: another method, or a parameter that makes it something else, such
 /// as `acl` or `uploads`.

@@ -1,8 +1,9 @@
 //! Objects in buckets.
 
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm::{Crc32, Crc32C, Crc64Nvme, Sha1, Sha256};
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::types::{ChecksumMode, EncodingType};
 
 use crate::support::{Target, code, unique};
 
@@ -22,6 +23,11 @@ rules! {
     deleting_what_is_not_there_is_no_error: Has,
     objects_are_listed_by_prefix_in_the_order_of_their_keys: Has,
     a_listing_goes_on_where_it_stopped: Has,
+    keys_with_the_delimiter_behind_the_prefix_are_listed_as_common_prefixes: Has,
+    a_delimiter_may_be_any_text: Has,
+    a_common_prefix_counts_as_one_and_is_listed_once: Has,
+    a_token_that_no_answer_had_is_refused: Lacks,
+    a_listing_encodes_what_xml_cannot_hold_when_asked_to: Lacks,
     metadata_has_at_most_2_048_bytes: Lacks,
     a_key_has_at_most_1_024_bytes: Lacks,
 }
@@ -169,6 +175,74 @@ async fn a_listing_goes_on_where_it_stopped(t: &Target) {
     let rest = request.set_continuation_token(first.next_continuation_token).send().await.unwrap();
     assert_eq!(rest.contents()[0].key(), Some("c"));
     assert_eq!(rest.is_truncated(), Some(false));
+}
+
+async fn keys_with_the_delimiter_behind_the_prefix_are_listed_as_common_prefixes(t: &Target) {
+    let bucket = t.bucket().await;
+    for key in ["in/", "in/a/1", "in/a/2/3", "in/b", "in/c/", "in/c0", "index/1", "other"] {
+        put(t, &bucket, key, b"x").await;
+    }
+    let listed = t.s3.list_objects_v2().bucket(&bucket).prefix("in/").delimiter("/").send().await.unwrap();
+    assert_eq!(names(&listed), ["in/", "in/b", "in/c0", "+in/a/", "+in/c/"]);
+    assert_eq!((listed.key_count(), listed.is_truncated(), listed.delimiter()), (Some(5), Some(false), Some("/")));
+    let listed = t.s3.list_objects_v2().bucket(&bucket).delimiter("/").send().await.unwrap();
+    assert_eq!(names(&listed), ["other", "+in/", "+index/"]);
+    let listed = t.s3.list_objects_v2().bucket(&bucket).prefix("in").delimiter("/").send().await.unwrap();
+    assert_eq!(names(&listed), ["+in/", "+index/"]);
+}
+
+async fn a_delimiter_may_be_any_text(t: &Target) {
+    let bucket = t.bucket().await;
+    for key in ["a", "a--b", "a--c--d", "é--f"] {
+        put(t, &bucket, key, b"x").await;
+    }
+    let listed = t.s3.list_objects_v2().bucket(&bucket).delimiter("--").send().await.unwrap();
+    assert_eq!(names(&listed), ["a", "+a--", "+é--"]);
+}
+
+async fn a_common_prefix_counts_as_one_and_is_listed_once(t: &Target) {
+    let bucket = t.bucket().await;
+    for key in ["a", "b/1", "b/2", "b/3", "c", "d/1", "d/2"] {
+        put(t, &bucket, key, b"x").await;
+    }
+    let mut after = None;
+    for (expected, is_last) in [(["a", "+b/"], false), (["c", "+d/"], true)] {
+        let request = t.s3.list_objects_v2().bucket(&bucket).delimiter("/").max_keys(2);
+        let listed = request.set_continuation_token(after).send().await.unwrap();
+        assert_eq!(names(&listed), expected);
+        assert_eq!((listed.key_count(), listed.is_truncated()), (Some(2), Some(!is_last)));
+        after = listed.next_continuation_token;
+    }
+    assert_eq!(after, None);
+}
+
+async fn a_token_that_no_answer_had_is_refused(t: &Target) {
+    let bucket = t.bucket().await;
+    let listed = t.s3.list_objects_v2().bucket(&bucket).continuation_token("no token").send().await;
+    assert_eq!(code(listed), "InvalidArgument");
+}
+
+async fn a_listing_encodes_what_xml_cannot_hold_when_asked_to(t: &Target) {
+    let bucket = t.bucket().await;
+    for key in ["a b+/\u{1}", "é%\u{1}"] {
+        put(t, &bucket, key, b"x").await;
+    }
+    let list = |delimiter: &str| {
+        let request = t.s3.list_objects_v2().bucket(&bucket).max_keys(1);
+        request.encoding_type(EncodingType::Url).delimiter(delimiter)
+    };
+    let listed = list("/").send().await.unwrap();
+    assert_eq!((names(&listed), listed.encoding_type()), (vec!["+a+b%2B/".to_owned()], Some(&EncodingType::Url)));
+    let rest = list("/").set_continuation_token(listed.next_continuation_token).send().await.unwrap();
+    assert_eq!(names(&rest), ["%C3%A9%25%01"]);
+    assert_eq!(names(&list("\u{1}").send().await.unwrap()), ["+a+b%2B/%01"]);
+}
+
+/// The keys of an answer, then its common prefixes with a plus before each.
+fn names(listed: &ListObjectsV2Output) -> Vec<String> {
+    let keys = listed.contents().iter().filter_map(|object| object.key()).map(str::to_owned);
+    let prefixes = listed.common_prefixes().iter().filter_map(|common| common.prefix());
+    keys.chain(prefixes.map(|prefix| format!("+{prefix}"))).collect()
 }
 
 async fn metadata_has_at_most_2_048_bytes(t: &Target) {

@@ -18,8 +18,8 @@ use flinks_dev::{
 
 /// Flinks on your desk: signed callbacks to send, a receiver to send them to, and a doctor for signatures.
 ///
-/// Exit codes: 0 it worked; 1 it ran, and the answer is no (a callback was not delivered, no signature matches);
-/// 2 it could not be run as asked, and one line on standard error says what to do.
+/// Exit codes: 0 it worked; 1 it ran, and the answer is no (a callback was not delivered, a forgery was not rejected, no
+/// signature matches); 2 it could not be run as asked, and one line on standard error says what to do.
 #[derive(Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {

@@ -171,9 +171,13 @@ impl Connection {
         let request = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
         let answer = request.send().await;
         let answer = answer.map_err(|error| failed_call::failure("count messages", self.local(), &error))?;
-        let count = |name: &QueueAttributeName| answer.attributes()?.get(name)?.parse().ok();
-        let [visible, in_flight, delayed] = names.map(|name| count(&name).unwrap_or_default());
-        Ok(Counts { visible, in_flight, delayed })
+        let count = |name: &QueueAttributeName| {
+            let count = answer.attributes().and_then(|attributes| attributes.get(name)?.parse().ok());
+            // No count is not none: whoever says so would leave messages lying.
+            count.ok_or_else(|| Failure::usage(format!("cannot count messages: the answer has no {name}")))
+        };
+        let [visible, in_flight, delayed] = &names;
+        Ok(Counts { visible: count(visible)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
     }
 
     async fn urls(&self, kinds: &[Kind]) -> Result<Vec<(Kind, String)>, Failure> {

@@ -105,7 +105,8 @@ pub async fn give_back(sqs: &Client, url: &str, messages: &[Received]) {
     stream::iter(messages).for_each_concurrent(AT_ONCE, give_back).await;
 }
 
-/// Sends a message with the same body, attributes, group and trace. Returns its id, or why SQS did not take it.
+/// Sends a message with the same body, attributes, group and trace. Returns its id, or why it is not known that SQS took
+/// it: then whatever it is a copy of has to stay.
 pub async fn send_copy(sqs: &Client, url: &str, message: &Received) -> Result<String, String> {
     let trace = message.system(&MessageSystemAttributeName::AwsTraceHeader).map(|header| {
         let header = MessageSystemAttributeValue::builder().data_type("String").string_value(header).build();
@@ -120,8 +121,12 @@ pub async fn send_copy(sqs: &Client, url: &str, message: &Received) -> Result<St
         .set_message_system_attributes(trace)
         .set_message_group_id(message.group_id().map(str::to_owned));
     let answer = request.send().await.map_err(|error| reason(&error))?;
-    Ok(answer.message_id.unwrap_or_default())
+    // What SQS took has an id. An answer of 200 without one is some proxy's, or another server's.
+    answer.message_id.filter(|id| !id.is_empty()).ok_or_else(|| NO_MESSAGE_ID.to_owned())
 }
+
+const NO_MESSAGE_ID: &str = "the answer was 200 without a message id, so it is not known whether SQS took the copy; the \
+                             original stays";
 
 /// Deletes a message. A claim check's object stays: deleting that is the consumer's part. Fails with why SQS did not.
 pub async fn delete(sqs: &Client, url: &str, message: &Received) -> Result<(), String> {

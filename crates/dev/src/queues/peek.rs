@@ -66,10 +66,11 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
         |message: &Received| !arguments.dead_letters && message.receive_count() >= queue.dead_letters.max_receives;
     let (used_up, others): (Vec<_>, Vec<_>) = held.iter().cloned().partition(is_used_up);
     give_back(&connection.sqs, url, &others).await;
-    let mut stuck = Vec::new();
+    let (mut renewed, mut stuck) = (Vec::new(), Vec::new());
     for message in &used_up {
-        if let Err(why) = renew(&connection, &queue, message).await {
-            stuck.push(format!("{}: {why}", message.id()));
+        match renew(&connection, &queue, message).await {
+            Ok(()) => renewed.push(message.id()),
+            Err(why) => stuck.push(format!("{}: {why}", message.id())),
         }
     }
 
@@ -81,7 +82,8 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
             Some(pointer) => Payload::InS3 { bytes: fetch(&connection, &pointer).await, pointer },
             None => Payload::Inline,
         };
-        Look { message, payload, queue: &queue, renewed: is_used_up(message), arguments }.print(output);
+        let renewed = renewed.contains(&message.id());
+        Look { message, payload, queue: &queue, renewed, arguments }.print(output);
     }
     if stuck.is_empty() {
         return Ok(());

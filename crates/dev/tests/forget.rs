@@ -469,6 +469,16 @@ async fn a_queue_that_gives_nothing_does_not_keep_the_others_from_being_searched
 }
 
 #[tokio::test]
+async fn messages_that_cannot_be_given_back_are_reported() {
+    let desk = Desk::start().await;
+    desk.send(QUEUE, OTHERS, &[]).await;
+    desk.stack.aws.fault(Operation::ChangeMessageVisibility, Calls::All, DENIED);
+    let run = desk.run_for(PERSON, &BY_TAG).await;
+    assert_eq!(run.status.code(), Some(1));
+    assert!(text(&run).contains("KycQueue: not given back"), "{}", text(&run));
+}
+
+#[tokio::test]
 async fn a_bucket_that_cannot_be_listed_or_read_is_reported() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", b"{}", &[("Tag", PERSON)]).await;

@@ -202,6 +202,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_search_ends_when_messages_cannot_be_held() {
+        let stack = Stack::start().await.unwrap();
+        stack.aws.fault(Operation::ReceiveMessage, Calls::All, Fault::Delay(Duration::from_millis(800)));
+        let holding = Holding { hidden_seconds: 1, ..Holding::default() };
+        let report = search(&stack, 30, holding).await;
+        assert!(report.failures.iter().any(|failure| failure.contains("gives again")), "{:?}", report.failures);
+        assert!(stack.aws.messages("KycQueue").iter().all(|message| message.receive_count <= 2));
+    }
+
+    #[tokio::test]
     async fn what_is_more_than_can_be_held_is_reported() {
         let stack = Stack::start().await.unwrap();
         let report = search(&stack, 25, Holding { most: 10, ..Holding::default() }).await;

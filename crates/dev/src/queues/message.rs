@@ -101,13 +101,15 @@ pub async fn give_back(sqs: &Client, url: &str, messages: &[Received]) {
     hide(sqs, url, messages, 0).await;
 }
 
-/// Keeps held messages out of sight for so many seconds from now, where SQS lets it.
-pub async fn hide(sqs: &Client, url: &str, messages: &[Received], seconds: i32) {
+/// Keeps held messages out of sight for so many seconds from now. Returns why SQS did not, for each with which it did
+/// not.
+pub async fn hide(sqs: &Client, url: &str, messages: &[Received], seconds: i32) -> Vec<String> {
     let hide = async |message: &Received| {
         let request = sqs.change_message_visibility().queue_url(url).receipt_handle(message.receipt());
-        let _ = request.visibility_timeout(seconds).send().await;
+        request.visibility_timeout(seconds).send().await.err().map(|error| reason(&error))
     };
-    stream::iter(messages).for_each_concurrent(AT_ONCE, hide).await;
+    let refused = stream::iter(messages).map(hide).buffer_unordered(AT_ONCE);
+    refused.filter_map(std::future::ready).collect().await
 }
 
 /// Sends a message with the same body, attributes, group and trace. Returns its id, or why SQS did not take it.

@@ -14,7 +14,7 @@ use super::{
     super::{
         connection::{Counts, Queue},
         failed_call::reason,
-        message::{Pointer, Received, delete, give_back, hide, receive},
+        message::{Pointer, Received, delete, hide, receive},
         object::{self, NoPayload},
         peek::renew,
     },
@@ -134,6 +134,14 @@ impl Sweep<'_> {
                 if self.report.messages_seen >= there || empty == 2 {
                     return;
                 }
+            }
+            // Holding them again was refused, and they would come again for ever.
+            if !received.is_empty() && received.iter().all(|message| self.held.contains_key(message.id())) {
+                self.report
+                    .failures
+                    .push(format!("{}: SQS gives again what is held; the rest was not seen", self.name));
+                self.look_at(received).await;
+                return;
             }
             self.look_at(received).await;
         }
@@ -268,7 +276,14 @@ impl Sweep<'_> {
 
     async fn give_back_all(&mut self) {
         let held: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
-        give_back(&self.search.connection.sqs, self.url(), &held).await;
+        let refused = hide(&self.search.connection.sqs, self.url(), &held, 0).await;
+        if let Some(why) = refused.first() {
+            self.report.failures.push(format!(
+                "{}: not given back, so out of the consumers' sight for up to ten minutes: messages {} ({why})",
+                self.name,
+                refused.len()
+            ));
+        }
         for message in std::mem::take(&mut self.copies_used_up).into_values() {
             self.renew(&message).await;
         }

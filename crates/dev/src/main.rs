@@ -12,7 +12,7 @@ use flinks_dev::{
     event::{self, EventArguments},
     failure::Failure,
     output::{Output, OutputArguments},
-    queues::{self, PeekArguments, QueuesArguments, RedriveArguments},
+    queues::{self, ForgetArguments, PeekArguments, QueuesArguments, RedriveArguments},
     send, up,
 };
 
@@ -47,6 +47,7 @@ enum Command {
     Queues(QueuesArguments),
     Peek(PeekArguments),
     Redrive(RedriveArguments),
+    Forget(ForgetArguments),
 }
 
 fn main() -> ExitCode {
@@ -93,5 +94,6 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Queues(arguments) => queues::queues(&arguments, output).await,
         Command::Peek(arguments) => queues::peek(&arguments, output).await,
         Command::Redrive(arguments) => queues::redrive(&arguments, output).await,
+        Command::Forget(arguments) => queues::forget(&arguments, output).await,
     }
 }

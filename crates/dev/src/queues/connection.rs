@@ -10,7 +10,11 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::failed_call;
-use crate::{aws, failure::Failure, stack::dead_letter_queue};
+use crate::{
+    aws,
+    failure::Failure,
+    stack::{PAYLOAD_BUCKET, dead_letter_queue},
+};
 
 /// Where to look.
 #[derive(clap::Args, Clone, Debug)]
@@ -178,6 +182,22 @@ impl Connection {
         };
         let [visible, in_flight, delayed] = &names;
         Ok(Counts { visible: count(visible)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
+    }
+
+    /// The name of the bucket for the payloads that no message can carry.
+    ///
+    /// # Errors
+    /// When the stack does not say.
+    pub async fn bucket(&self) -> Result<String, Failure> {
+        let Place::Stack { name: stack, .. } = &self.place else {
+            return Ok(PAYLOAD_BUCKET.to_owned());
+        };
+        let name = format!("/{stack}/payload-bucket");
+        let answer = self.parameters.get_parameters().names(&name).send().await;
+        let answer = answer.map_err(|error| failed_call::failure("read the stack's SSM parameters", None, &error))?;
+        let value = answer.parameters().first().and_then(|parameter| parameter.value());
+        let missing = || Failure::usage(format!("the stack {stack} does not name its bucket: no SSM parameter {name}"));
+        value.map(str::to_owned).ok_or_else(missing)
     }
 
     async fn urls(&self, kinds: &[Kind]) -> Result<Vec<(Kind, String)>, Failure> {

@@ -58,12 +58,12 @@ async fn a_signed_callback_is_printed_and_on_its_queue_with_its_attributes() {
 async fn a_refused_callback_is_printed_with_the_reason_and_on_no_queue() {
     let mut up = Up::start().await;
     let forged = sign::aggregation(KYC.as_bytes(), "another secret");
-    let twice = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
+    let right = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
     for (headers, reason) in [
         (vec![(AGGREGATION, forged.as_str())], "signature-wrong"),
         (vec![], "signature-missing"),
         (vec![(AGGREGATION, "no signature")], "signature-malformed"),
-        (vec![(AGGREGATION, twice.as_str()), (AGGREGATION, twice.as_str())], "signature-malformed"),
+        (vec![(AGGREGATION, right.as_str()), (AGGREGATION, forged.as_str())], "signature-malformed"),
     ] {
         let (status, body) = up.post(&headers, KYC).await;
         assert_eq!((status, body.as_str()), (401, r#"{"error":"unauthorized"}"#));

@@ -351,9 +351,18 @@ impl SpilledPayloads for S3 {
         Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
     }
 
+    async fn discard(&self, key: &str) -> Result<(), AwsError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().boxed().await;
+        let deleted = deleted.map_err(|error| reported(Operation::DeleteObject, &error))?;
+        // S3's success has no body, and nothing else that something else would not have.
+        if deleted.request_id().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::DeleteObject, "no request id"));
+        }
+        Ok(())
+    }
+
     async fn remove(&self, key: &SpilledKey, _: &Receipt) -> Result<(), AwsError> {
-        let removed = self.client.delete_object().bucket(&self.bucket).key(key.to_string()).send().boxed().await;
-        removed.map(drop).map_err(|error| reported(Operation::DeleteObject, &error))
+        self.discard(&key.to_string()).await
     }
 }
 

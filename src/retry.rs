@@ -1,5 +1,5 @@
 //! Trying a call to AWS again. The SDK's own retries are off: its quota is used up after a few failing callbacks, and the
-//! storage has to see each failed attempt, because the bucket joins after the queue's first one and a claim check may need
+//! storage has to see each failed attempt: from the first one on it waits for the bucket's turn, and a claim check may need
 //! another object. The SDK's correction of a skewed clock does not depend on its retries: it belongs to the client.
 
 use std::{future::Future, time::Duration};
@@ -80,7 +80,7 @@ impl BackOff {
         if left < FIRST_BACK_OFF {
             return false;
         }
-        // Half of what is left at most: the last attempt must not fall victim to a wait.
+        // Half of what is left at most, so that there is time for one more attempt.
         sleep(self.next_wait().min(left / 2)).await;
         true
     }

@@ -416,3 +416,10 @@ async fn fips_and_dual_stack_endpoints_are_used_where_no_other_endpoint_is_set()
         assert_eq!(hosts[2], s3);
     }
 }
+
+#[tokio::test]
+async fn a_deletion_that_something_else_than_s3_confirms_is_a_transient_failure() {
+    let failed =
+        call(Operation::DeleteObject, &Canned::plain(200, "<html><body>welcome</body></html>")).await.unwrap_err();
+    assert_eq!((failed.meaning(), failed.is_definite()), (Transient, false));
+}

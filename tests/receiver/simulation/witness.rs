@@ -107,6 +107,10 @@ impl<P: SpilledPayloads + Sync> SpilledPayloads for Witness<P> {
         self.client.get(key).await
     }
 
+    async fn discard(&self, key: &str) -> Result<(), AwsError> {
+        self.client.discard(key).await
+    }
+
     async fn remove(&self, key: &SpilledKey, sent: &Receipt) -> Result<(), AwsError> {
         let name = key.to_string();
         let (_, delivery_id) = name.rsplit_once('/').unwrap();

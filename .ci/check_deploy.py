@@ -178,13 +178,21 @@ def local_template() -> pathlib.Path:
     built = pathlib.Path(".aws-sam/build/template.yaml")
     template = yaml_parse(built.read_text())
     template["Parameters"]["Deployment"]["Default"] = "AllAtOnce"
-    for resource in template["Resources"].values():
+    for resource in resources(template["Resources"]):
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]:
             watched = resource["Properties"].pop("Metrics")[-1]["MetricStat"]
             resource["Properties"] |= watched["Metric"] | {"Statistic": watched["Stat"], "Period": watched["Period"]}
     local = built.with_name("local.yaml")
     local.write_text(yaml_dump(template))
     return local
+
+
+def resources(section: dict) -> list[dict]:
+    """All resources, those in loops too."""
+    found = []
+    for name, resource in section.items():
+        found += resources(resource[2]) if name.startswith("Fn::ForEach::") else [resource]
+    return found
 
 
 def route(outputs: dict[str, str], port: int) -> str:

@@ -6,28 +6,29 @@ use flinks_webhooks::{
     config::{Config, RedeliveryConfig},
     kind::Kind,
 };
-use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-/// `template.yaml` with CloudFormation's short forms written as the long ones: `!Ref X` as `{"Ref": "X"}`.
+/// `template.yaml` with its loops expanded, as `.ci/expand_template.py` writes it, and CloudFormation's functions by
+/// their short names: `{"Fn::Sub": "X"}` as `{"Sub": "X"}`, `{"Fn::GetAtt": ["X", "Y"]}` as `{"GetAtt": "X.Y"}`.
 pub fn template() -> Value {
-    fn long(yaml: &Yaml) -> Value {
-        match yaml {
-            Yaml::Tagged(tag, inner) => json!({ tag.suffix.as_str(): long(inner) }),
-            Yaml::Sequence(items) => items.iter().map(long).collect(),
-            Yaml::Mapping(members) => members
-                .iter()
-                .map(|(key, value)| (key.as_str().unwrap().to_owned(), long(value)))
+    fn short(value: Value) -> Value {
+        match value {
+            Value::Object(members) => members
+                .into_iter()
+                .map(|(key, value)| match (key.strip_prefix("Fn::"), value) {
+                    (Some("GetAtt"), Value::Array(path)) => {
+                        let path: Vec<_> = path.iter().map(|part| part.as_str().unwrap()).collect();
+                        ("GetAtt".to_owned(), path.join(".").into())
+                    }
+                    (name, value) => (name.unwrap_or(&key).to_owned(), short(value)),
+                })
                 .collect::<Map<_, _>>()
                 .into(),
-            Yaml::Value(Scalar::Boolean(value)) => json!(value),
-            Yaml::Value(Scalar::Integer(value)) => json!(value),
-            Yaml::Value(Scalar::String(value)) => json!(value),
-            other => panic!("nothing in a template is {other:?}"),
+            Value::Array(items) => items.into_iter().map(short).collect(),
+            other => other,
         }
     }
-    let text = include_str!("../../template.yaml");
-    long(&Yaml::load_from_str(text).unwrap()[0])
+    short(serde_json::from_str(include_str!("../data/template.expanded.json")).unwrap())
 }
 
 pub fn resource(template: &Value, name: &str) -> Value {

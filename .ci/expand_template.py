@@ -1,0 +1,81 @@
+"""Writes the template as it is once its loops are expanded: what the Rust tests and checkov read, because neither looks
+into a loop. Parameters and conditions stay as they are.
+
+Usage: expand_template.py            writes tests/data/template.expanded.json
+       expand_template.py --check    fails if that file is not what the template gives
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+from samcli.lib.cfn_language_extensions.models import TemplateProcessingContext
+from samcli.lib.cfn_language_extensions.processors import ForEachProcessor
+from samcli.yamlhelper import yaml_parse
+
+TEMPLATE = pathlib.Path("template.yaml")
+EXPANDED = pathlib.Path("tests/data/template.expanded.json")
+
+
+def expand(template: dict) -> dict:
+    for section in ("Conditions", "Resources", "Outputs"):
+        for name, loop in template.get(section, {}).items():
+            if name.startswith("Fn::ForEach::"):
+                check_loop(name, *loop)
+    context = TemplateProcessingContext(fragment=template)
+    ForEachProcessor().process_template(context)
+    mappings = template.get("Mappings", {})
+    return {name: constants(section, mappings) for name, section in context.fragment.items()}
+
+
+def check_loop(name: str, identifier: str, _values: list, body: dict) -> None:
+    """SAM replaces the name everywhere, CloudFormation only in the keys of the body, in Fn::Sub and in Ref."""
+
+    def check(node) -> None:
+        match node:
+            case {"Fn::Sub": str()}:
+                pass
+            case {"Fn::Sub": [str(), variables]}:
+                check(variables)
+            case dict():
+                check([*node.keys(), *node.values()])
+            case list():
+                for item in node:
+                    check(item)
+            case str():
+                if re.search(rf"[$&]\{{{identifier}\}}", node):
+                    raise SystemExit(f"{name}: CloudFormation leaves {node!r} as it is; write !Sub")
+
+    check(list(body.values()))
+
+
+def constants(node, mappings: dict):
+    """Works out the functions that have only constants in them once a loop is expanded."""
+    if isinstance(node, list):
+        return [constants(item, mappings) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: constants(value, mappings) for key, value in node.items()}
+    match node:
+        case {"Fn::FindInMap": [str(name), str(first), str(second)]}:
+            return mappings[name][first][second]
+        case {"Fn::Sub": [str(text), dict(variables)]} if all(isinstance(value, str) for value in variables.values()):
+            for variable, value in variables.items():
+                text = text.replace(f"${{{variable}}}", value)
+            return constants({"Fn::Sub": text}, mappings)
+        case {"Fn::Sub": str(text)} if "${" not in text:
+            return text
+    return node
+
+
+def main(mode: str = "") -> None:
+    expanded = json.dumps(expand(yaml_parse(TEMPLATE.read_text())), indent=1, ensure_ascii=False) + "\n"
+    if mode != "--check":
+        EXPANDED.write_text(expanded)
+    elif not EXPANDED.exists() or EXPANDED.read_text() != expanded:
+        raise SystemExit(f"{EXPANDED} is stale: python .ci/expand_template.py writes it")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

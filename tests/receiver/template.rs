@@ -221,7 +221,7 @@ fn a_function_may_do_what_its_code_does_and_nothing_else() {
             (json!("s3:ListBucket"), json!({ "GetAtt": "PayloadBucket.Arn" })),
             (json!(["s3:GetObject", "s3:DeleteObject"]), json!({ "Sub": "${PayloadBucket.Arn}/undelivered/*" })),
             (json!("sqs:SendMessage"), queues),
-            (json!("s3:PutObject"), objects(kinds)),
+            (json!(["s3:PutObject", "s3:DeleteObject"]), objects(kinds)),
         ]
     );
     let list = &resource(&template, "RedeliveryFunction")["Properties"]["Policies"][0]["Statement"][0];

@@ -36,6 +36,7 @@ use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -49,7 +50,7 @@ use crate::{
     signature::Scheme,
     spilled::SpilledKey,
     storage::{PayloadStore, Queues, Receipt, Storage},
-    time_budget::CONNECT,
+    time_budget::{ATTEMPT, CONNECT},
 };
 
 /// A function may be frozen between callbacks for longer than AWS keeps an idle connection open.
@@ -215,7 +216,7 @@ impl Queues for Sqs {
     /// comes of it does not matter; a message finds the connection, or opens one.
     fn make_ready(&self) {
         let opening = self.client.send_message().customize().interceptor(Bare).send();
-        tokio::spawn(opening.map(drop));
+        tokio::spawn(timeout(ATTEMPT, opening).map(drop));
     }
 
     async fn send(

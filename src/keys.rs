@@ -498,7 +498,7 @@ impl Cache {
     }
 
     fn was_read_without_a_key(&mut self) {
-        self.next_attempt = Some(Instant::now() + self.back_off.next());
+        self.next_attempt = Some(Instant::now() + self.back_off.next_wait());
     }
 }
 

@@ -81,12 +81,12 @@ impl BackOff {
             return false;
         }
         // Half of what is left at most: the last attempt must not fall victim to a wait.
-        sleep(self.next().min(left / 2)).await;
+        sleep(self.next_wait().min(left / 2)).await;
         true
     }
 
     /// The next wait: between half and the whole of a time that doubles.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         /// From this many doublings on the longest wait is reached.
         const MOST_DOUBLINGS: u32 = 5;
         let longest = (FIRST_BACK_OFF * (1 << self.waits.min(MOST_DOUBLINGS))).min(LONGEST_BACK_OFF);
@@ -150,7 +150,7 @@ mod tests {
     fn waits_double_up_to_a_second_and_are_never_longer() {
         let mut back_off = BackOff::default();
         for longest in [50, 100, 200, 400, 800, 1_000, 1_000, 1_000] {
-            let (longest, wait) = (Duration::from_millis(longest), back_off.next());
+            let (longest, wait) = (Duration::from_millis(longest), back_off.next_wait());
             assert!(longest / 2 <= wait && wait <= longest, "{wait:?} of {longest:?}");
         }
     }

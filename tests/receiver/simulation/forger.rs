@@ -10,7 +10,7 @@ use flinks_webhooks::{answer::Answer, signature::Scheme};
 use rand::{RngExt, seq::IndexedRandom};
 
 use super::{
-    MINUTE, SENDING,
+    MINUTE, RESPONSE, SENDING,
     fleet::{Outcome, invoke},
     flinks::{crash, posted},
     keys,
@@ -20,7 +20,7 @@ use super::{
 /// The streams of the forgeries' payloads, apart from those of the callbacks.
 const STREAMS: u64 = 1 << 40;
 
-/// Of all forgeries. They use up the fetches of newer keys when those are needed.
+/// Of all forgeries. They use up the reads of newer keys just before and while those are needed.
 const DURING_A_ROTATION: f64 = 0.1;
 
 /// Sends one forgery, some time.
@@ -31,7 +31,7 @@ pub async fn send(world: Arc<World>, index: u64) {
         .unwrap();
     let scheme = kind.scheme();
     let at = if rng.random_bool(DURING_A_ROTATION) {
-        world.rotations.of(scheme).stored + rng.random_range(Duration::ZERO..3 * MINUTE)
+        world.rotations.of(scheme).stored - MINUTE / 2 + rng.random_range(Duration::ZERO..3 * MINUTE)
     } else {
         rng.random_range(Duration::ZERO..SENDING)
     };
@@ -70,6 +70,9 @@ pub async fn send(world: Arc<World>, index: u64) {
     headers.extend(signatures.iter().map(|signature| (header, signature.as_str())));
     let invocation = invoke(&world, &posted(&headers, &body), crash(&world)).await;
     world.count(format!("forgery: {sort}"));
+    if invocation.ended - invocation.received > RESPONSE {
+        world.violation(&format!("the response to forgery {index} came too late"));
+    }
     let told = match invocation.outcome {
         Outcome::Answered(Answer::Stored, _) => {
             world.violation(&format!("forgery {index} got in: {sort}"));

@@ -8,7 +8,7 @@ use std::{
 
 use flinks_dev::stack::{PAY_SIGNING_SECRET, PAY_SIGNING_SECRET_ID, SIGNING_SECRET, SIGNING_SECRET_ID};
 use flinks_webhooks::signature::Scheme;
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, seq::IndexedRandom};
 
 use super::{
     DAY, HOUR, MINUTE,
@@ -33,9 +33,9 @@ impl Rotation {
         let days = 26 * HOUR..40 * HOUR;
         let unreadable = weather.without_secrets().find(|from| days.contains(from)).filter(|_| rng.random_bool(0.5));
         let stored = unreadable.unwrap_or_else(|| rng.random_range(28 * HOUR..32 * HOUR));
-        // A minute at least: the receiver asks for newer keys at most every half a minute.
-        let soon = rng.random_bool(0.5);
-        let signed = stored + rng.random_range(MINUTE..if soon { 3 * MINUTE } else { 2 * HOUR });
+        // At once, soon or later. For the 30 seconds after a read that a forgery caused no other one reads again.
+        let latest = *[MINUTE / 6, 3 * MINUTE, 2 * HOUR].choose(rng).unwrap();
+        let signed = stored + rng.random_range(Duration::ZERO..latest);
         Self { stored, signed, signed_for_all: signed + rng.random_range(2 * HOUR..8 * HOUR) }
     }
 

@@ -35,13 +35,15 @@ const SPARED: u32 = 7;
 /// Of all callbacks, those around whose first attempt a service or two fail for a short time: at most so many...
 const SHORT_OUTAGES: f64 = 0.05;
 /// ...and so many in a run.
-const MOST_SHORT_OUTAGES: u64 = 200;
+const MOST_SHORT_OUTAGES: u64 = 300;
 /// They begin at most so long before the callback...
 const BEFORE: Duration = Duration::from_secs(4);
 /// ...or this, counted from that time: when its time budget is nearly used up.
 const UNTIL: Duration = Duration::from_secs(4 + 8);
 /// Of these callbacks, those that meet a cold start.
 const COLD: f64 = 0.4;
+/// Of all callbacks, those that come just after a rotation.
+const DURING_A_ROTATION: f64 = 0.02;
 
 /// What Flinks does about an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,8 +202,9 @@ pub fn crash(world: &World) -> Option<u32> {
 /// Sends one callback until it is answered with 200 or Flinks gives up.
 pub async fn send(world: Arc<World>, index: u64) {
     let rng = &mut generator(world.seed, index);
-    let arrives = arrival(rng);
     let callback = Callback::drawn(rng);
+    let arrives =
+        if rng.random_bool(DURING_A_ROTATION) { world.rotations.of(callback.scheme).met(rng) } else { arrival(rng) };
     let most = MOST_SHORT_OUTAGES as f64 / world.callbacks as f64;
     if rng.random_bool(SHORT_OUTAGES.min(most)) {
         let before = arrives.saturating_sub(BEFORE);

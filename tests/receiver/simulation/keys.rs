@@ -35,13 +35,17 @@ impl Rotation {
         let days = 26 * HOUR..40 * HOUR;
         let unreadable = weather.without_secrets().find(|from| days.contains(from)).filter(|_| rng.random_bool(0.5));
         let stored = unreadable.unwrap_or_else(|| rng.random_range(28 * HOUR..32 * HOUR));
-        // At once, soon or later. For the 30 seconds after a read that a forgery caused no other one reads again.
-        let latest = *[MINUTE / 6, 3 * MINUTE, 2 * HOUR].choose(rng).unwrap();
-        let signed = stored + rng.random_range(Duration::ZERO..latest);
+        // At once, because for 30 seconds after a read that a forgery caused no other one reads again.
+        let signed = stored + rng.random_range(Duration::ZERO..MINUTE / 6);
         let signed_for_all = signed + rng.random_range(2 * HOUR..8 * HOUR);
         // Flinks sends again what failed with the old one, signed with the new one.
         let revoked = rng.random_bool(0.7).then(|| signed_for_all + rng.random_range(Duration::ZERO..HOUR));
         Self { stored, signed, signed_for_all, revoked }
+    }
+
+    /// When a callback comes that meets the new key early.
+    pub fn met(self, rng: &mut impl Rng) -> Duration {
+        self.signed + rng.random_range(Duration::ZERO..MINUTE / 2)
     }
 
     /// From when the old key is worth nothing: a day is what this stack allows it, and then some.
@@ -71,8 +75,11 @@ pub struct Rotations {
 }
 
 impl Rotations {
+    /// One of the two can in any case not be read when Flinks begins to sign with it.
     pub fn drawn(weather: &Weather, rng: &mut impl Rng) -> Self {
-        Self { aggregation: Rotation::drawn(weather, rng), pay: Rotation::drawn(weather, rng) }
+        let [aggregation, pay] = [Rotation::drawn(weather, rng), Rotation::drawn(weather, rng)];
+        weather.announce_without_secrets([aggregation, pay].choose(rng).unwrap().signed, rng);
+        Self { aggregation, pay }
     }
 
     pub fn of(&self, scheme: Scheme) -> Rotation {

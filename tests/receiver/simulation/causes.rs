@@ -47,6 +47,8 @@ pub struct Unstored<'i> {
     pub secret: &'i str,
     /// SQS cannot carry it.
     pub is_odd: bool,
+    /// It has a signature of the other scheme as well, which is wrong.
+    pub has_foreign: bool,
 }
 
 /// What kept a service from working.
@@ -73,10 +75,15 @@ impl Trouble {
 impl Unstored<'_> {
     /// The cause of a 503 for want of keys.
     pub fn without_keys(&self) -> Option<&'static str> {
-        let known = self.known();
-        let lacks_one = !known.has_current() || known.lacks_a_stage();
-        if known.has(self.secret) || !lacks_one {
+        let lacks_one = |known: &Known| !known.has_current() || known.lacks_a_stage();
+        if self.known().has(self.secret) {
             return None;
+        }
+        if !lacks_one(self.known()) {
+            // A key of the other scheme may have signed.
+            let other = self.invocation.known.iter().enumerate().find(|(index, _)| *index != self.scheme as usize);
+            let lacks_other = self.has_foreign && other.is_some_and(|(_, known)| lacks_one(known));
+            return self.without_the_key().filter(|_| lacks_other);
         }
         if self.is_refused(Operation::GetSecretValue, self.received()) {
             return Some("503: no keys, refused");
@@ -115,7 +122,7 @@ impl Unstored<'_> {
     /// The cause of a 503 because nothing took it.
     pub fn without_a_place(&self) -> Option<&'static str> {
         let end = self.received() + BUDGET;
-        let has_keys = if self.known().has(self.secret) {
+        let has_keys = if self.known().has(self.secret) && !self.has_foreign {
             self.received() + ATTEMPT
         } else {
             let keys_end = self.received() + KEYS;

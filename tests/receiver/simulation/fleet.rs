@@ -116,7 +116,9 @@ pub async fn invoke(world: &Arc<World>, event: &[u8], crash: Option<u32>) -> Inv
         Ok(Some(Err(_))) | Err(_) => Outcome::TimedOut,
         Ok(None) => Outcome::Crashed,
     };
-    line.end(&known);
+    if matches!(outcome, Outcome::Answered(..)) {
+        line.end(&known);
+    }
     let ended = world.now();
     if matches!(outcome, Outcome::Answered(..)) {
         put_back(world, instance);

@@ -22,6 +22,7 @@ use super::{
     causes::Unstored,
     fleet::{Invocation, Outcome, invoke},
     keys,
+    weather::Service,
     world::{World, lock},
 };
 
@@ -34,13 +35,15 @@ const SPARED: u32 = 7;
 /// Of all callbacks, those around whose first attempt a service or two fail for a short time: at most so many...
 const SHORT_OUTAGES: f64 = 0.05;
 /// ...and so many in a run.
-const MOST_SHORT_OUTAGES: u64 = 200;
+const MOST_SHORT_OUTAGES: u64 = 300;
 /// They begin at most so long before the callback...
 const BEFORE: Duration = Duration::from_secs(4);
 /// ...or this, counted from that time: when its time budget is nearly used up.
 const UNTIL: Duration = Duration::from_secs(4 + 8);
 /// Of these callbacks, those that meet a cold start.
 const COLD: f64 = 0.4;
+/// Of all callbacks, those that come just after a rotation.
+const DURING_A_ROTATION: f64 = 0.02;
 
 /// What Flinks does about an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +81,8 @@ struct Callback {
     is_alias: bool,
     /// Signed with the old key for hours after a rotation.
     is_late: bool,
+    /// Somebody on the way adds a signature of the other scheme that is none.
+    has_foreign: bool,
     kind: Kind,
 }
 
@@ -135,6 +140,7 @@ impl Callback {
                 && rng.random_bool(0.4),
             is_alias: rng.random_bool(0.1),
             is_late: rng.random_bool(0.25),
+            has_foreign: scheme == Scheme::Aggregation && rng.random_bool(0.03),
             kind: received_as,
             body,
         }
@@ -158,7 +164,9 @@ impl Callback {
             Form::Raw => ("flinks-authenticity-key", sign::aggregation(&self.body, secret)),
         };
         let content_type = if self.is_json { "application/json; charset=utf-8" } else { "application/octet-stream" };
-        posted(&[("Content-Type", content_type), (header, &signature)], &self.body)
+        let foreign = sign::pay(&self.body, "guessed");
+        let headers = [("Content-Type", content_type), (header, &signature), ("X-Webhook-Signature", &foreign)];
+        posted(&headers[..if self.has_foreign { 3 } else { 2 }], &self.body)
     }
 }
 
@@ -194,8 +202,9 @@ pub fn crash(world: &World) -> Option<u32> {
 /// Sends one callback until it is answered with 200 or Flinks gives up.
 pub async fn send(world: Arc<World>, index: u64) {
     let rng = &mut generator(world.seed, index);
-    let arrives = arrival(rng);
     let callback = Callback::drawn(rng);
+    let arrives =
+        if rng.random_bool(DURING_A_ROTATION) { world.rotations.of(callback.scheme).met(rng) } else { arrival(rng) };
     let most = MOST_SHORT_OUTAGES as f64 / world.callbacks as f64;
     if rng.random_bool(SHORT_OUTAGES.min(most)) {
         let before = arrives.saturating_sub(BEFORE);
@@ -266,7 +275,8 @@ enum Judged {
 }
 
 fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocation) -> Judged {
-    let unstored = Unstored { world, invocation, scheme: callback.scheme, secret, is_odd: callback.is_odd };
+    let Callback { scheme, is_odd, has_foreign, .. } = *callback;
+    let unstored = Unstored { world, invocation, scheme, secret, is_odd, has_foreign };
     let (answer, record) = match &invocation.outcome {
         Outcome::Answered(answer, record) => (*answer, record),
         Outcome::Crashed => return Judged::Failed("lost: crash".to_owned()),
@@ -278,6 +288,20 @@ fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocati
             world.count("attempt 200");
             let how = record.stored_as.unwrap();
             world.count(format!("stored as {}", how.label()));
+            for service in [Service::Sqs, Service::S3, Service::Secrets] {
+                if world.weather.is_out_for_short(service, invocation.received) {
+                    world.count(format!("stored in a short outage of {service:?}"));
+                }
+            }
+            if has_foreign {
+                world.count("stored with a foreign signature beside its own");
+            }
+            let reads = invocation.line.reads(scheme).len();
+            let known = &invocation.known[scheme as usize];
+            let wanted = usize::from(known.is_due(invocation.received));
+            if known.has(secret) && reads != wanted {
+                world.violation(&format!("the keys were read {reads} times instead of {wanted}"));
+            }
             // Whether it was the bucket's turn was seen when it began.
             let is_right = match how {
                 StoredAs::Inline => !callback.is_odd,

@@ -12,8 +12,15 @@ const DUE_AGAIN: Duration = Duration::from_secs(30);
 const AFTER_SUCCESS: Duration = Duration::from_secs(30);
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
-/// What reading a stage brought, if it did: the secret, or that there is none.
-pub type Held = Option<Option<String>>;
+/// A version of a secret.
+#[derive(Clone, PartialEq)]
+pub struct Version {
+    pub id: String,
+    pub text: String,
+}
+
+/// What reading a stage brought, if it did: a version, or that there is none.
+pub type Held = Option<Option<Version>>;
 
 #[derive(Clone, Default)]
 pub struct Known {
@@ -22,6 +29,8 @@ pub struct Known {
     due: Option<Duration>,
     /// How the last read for a mismatch ended, and when.
     mismatch: Option<(bool, Duration)>,
+    /// A read whose stages may be from both sides of a rotation, and when it began: it is made again.
+    torn: Option<(Version, Duration)>,
 }
 
 #[derive(Clone, Default, PartialEq)]
@@ -29,10 +38,23 @@ enum Slot {
     #[default]
     Unread,
     Gone,
-    Secret(String),
+    Version(Version),
 }
 
-/// A read of both stages side by side.
+impl Slot {
+    fn of(held: Option<Version>) -> Self {
+        held.map_or(Self::Gone, Self::Version)
+    }
+
+    fn version(&self) -> Option<&Version> {
+        match self {
+            Self::Version(version) => Some(version),
+            Self::Unread | Self::Gone => None,
+        }
+    }
+}
+
+/// A read of both stages side by side, or two where a rotation fell between them.
 #[derive(Clone, Copy, Debug)]
 pub struct Both {
     pub began: Duration,
@@ -44,13 +66,13 @@ pub struct Both {
 
 impl Known {
     pub fn has(&self, secret: &str) -> bool {
-        let is_it = |slot: &Slot| matches!(slot, Slot::Secret(held) if held == secret);
+        let is_it = |slot: &Slot| slot.version().is_some_and(|version| version.text == secret);
         self.has_current() && (is_it(&self.current) || is_it(&self.previous))
     }
 
     /// A previous key is of no use before there is a current one.
     pub fn has_current(&self) -> bool {
-        matches!(self.current, Slot::Secret(_))
+        self.current.version().is_some()
     }
 
     /// A stage could not be read yet.
@@ -58,29 +80,47 @@ impl Known {
         self.current == Slot::Unread || self.previous == Slot::Unread
     }
 
-    /// Takes over what reading both stages brought.
-    pub fn learn(&mut self, current: &Held, previous: &Held, began: Duration, ended: Duration) -> Both {
-        let slot = |held: &Option<String>| held.clone().map_or(Slot::Gone, Slot::Secret);
-        let mut rotated = None;
-        if let Some(held) = current {
-            let old = std::mem::replace(&mut self.current, slot(held));
-            rotated = Some(old).filter(|old| matches!(old, Slot::Secret(_)) && *old != self.current && held.is_some());
-        }
+    pub fn is_due(&self, at: Duration) -> bool {
+        self.due.is_none_or(|due| due <= at)
+    }
+
+    /// Takes over what reading both stages brought. None if they have to be read again.
+    pub fn learn(&mut self, current: Held, previous: Held, began: Duration, ended: Duration) -> Option<Both> {
+        let (current, began) = match self.torn.take() {
+            Some((first, began)) => (current.or(Some(Some(first))), began),
+            None => {
+                if let (Some(Some(current)), Some(previous)) = (&current, &previous)
+                    && self.is_torn(current, previous.as_ref())
+                {
+                    self.torn = Some((current.clone(), began));
+                    return None;
+                }
+                (current, began)
+            }
+        };
+        let is_whole = current.is_some() && previous.is_some();
+        let old = current.map(|held| std::mem::replace(&mut self.current, Slot::of(held)));
+        // What was current has become the previous one: that is known without reading it.
+        let is_other = |old: &Version| self.current.version().is_some_and(|new| new.id != old.id);
+        let rotated = old.filter(|old| old.version().is_some_and(is_other));
         let has_rotated = rotated.is_some();
-        if let Some(previous) = previous.as_ref().map(slot).or(rotated) {
+        if let Some(previous) = previous.map(Slot::of).or(rotated) {
             self.previous = previous;
         }
-        let is_whole = current.is_some() && previous.is_some();
         if is_whole {
             self.due = Some(ended + FRESH_FOR);
         } else if has_rotated || self.is_due(ended) {
             self.due = Some(ended + DUE_AGAIN);
         }
-        Both { began, ended, is_whole, has_current: self.has_current() }
+        Some(Both { began, ended, is_whole, has_current: self.has_current() })
     }
 
-    fn is_due(&self, at: Duration) -> bool {
-        self.due.is_none_or(|due| due <= at)
+    /// There is a new key, and the previous one is not the one before it; or both are the same.
+    fn is_torn(&self, current: &Version, previous: Option<&Version>) -> bool {
+        let previous = previous.map(|previous| &previous.id);
+        let before = self.current.version().map(|before| &before.id);
+        let has_rotated = before.is_some_and(|before| *before != current.id);
+        (has_rotated && previous != before) || previous == Some(&current.id)
     }
 
     /// Those of an invocation's reads that were for a mismatch, where this was known when it began: without the one for

@@ -30,6 +30,9 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 const JOINS_AFTER: Duration = Duration::from_secs(1);
 const JOINS_BEFORE_THE_END: Duration = Duration::from_secs(2);
 
+/// What is due is done within this.
+const AT_ONCE: Duration = Duration::from_millis(10);
+
 pub struct Line {
     world: Weak<World>,
     /// Of whom, in the journal.
@@ -117,6 +120,12 @@ impl Line {
 
     /// The event is responded to.
     pub fn end(&self, before: &[Known; 2]) {
+        {
+            let storing = lock(&self.storing);
+            if storing.is_over && !storing.has_joined {
+                self.violation(&format!("{}: its queue failed for good, and the bucket did not join", self.name));
+            }
+        }
         for (ring, before) in lock(&self.rings).iter_mut().zip(before) {
             if let Some(last) = before.for_a_mismatch(&ring.reads).last() {
                 ring.known.was_read_for_a_mismatch(*last);
@@ -124,9 +133,14 @@ impl Line {
         }
     }
 
+    /// Whether the instance knows a secret now.
+    pub fn knows(&self, scheme: Scheme, secret: &str) -> bool {
+        lock(&self.rings)[scheme as usize].known.has(secret)
+    }
+
     /// The reads of a scheme's keys since the event was received.
     pub fn reads(&self, scheme: Scheme) -> Vec<Both> {
-        lock(&self.rings)[ring(scheme)].reads.clone()
+        lock(&self.rings)[scheme as usize].reads.clone()
     }
 
     /// The faults that calls met since then.
@@ -165,12 +179,11 @@ impl Line {
     /// A stage of a secret was read; nothing is held if it failed.
     pub fn note_read(&self, scheme: Scheme, stage: Stage, began: Duration, held: Held) {
         let now = self.now();
-        let ring = &mut lock(&self.rings)[ring(scheme)];
+        let ring = &mut lock(&self.rings)[scheme as usize];
         ring.half[half(stage)] = Some(held);
-        if let [Some(current), Some(previous)] = &ring.half {
-            let both = ring.known.learn(current, previous, began, now);
-            ring.reads.push(both);
-            ring.half = Default::default();
+        if ring.half.iter().all(Option::is_some) {
+            let [current, previous] = std::mem::take(&mut ring.half).map(Option::flatten);
+            ring.reads.extend(ring.known.learn(current, previous, began, now));
         }
     }
 
@@ -192,6 +205,11 @@ impl Line {
     pub fn attempt_failed(&self, error: Option<&AwsError>) {
         let now = self.now();
         let mut storing = lock(&self.storing);
+        let waits_for = |since: Option<Duration>, time| since.is_some_and(|since| now - since > time + AT_ONCE);
+        let has_to_join = waits_for(storing.first_failure, JOINS_AFTER) || waits_for(storing.attempt, ATTEMPT);
+        if storing.received.is_some() && has_to_join && !storing.has_joined {
+            self.violation(&format!("{}: it was the bucket's turn, and it did not join", self.name));
+        }
         storing.first_failure.get_or_insert(now);
         storing.was_long |= storing.attempt.is_some_and(|began| now - began >= ATTEMPT);
         storing.is_over |= error.is_some_and(is_refused);
@@ -265,13 +283,6 @@ impl Line {
         if let Some(world) = self.world.upgrade() {
             world.count(what);
         }
-    }
-}
-
-fn ring(scheme: Scheme) -> usize {
-    match scheme {
-        Scheme::Aggregation => 0,
-        Scheme::Pay => 1,
     }
 }
 

@@ -113,6 +113,14 @@ impl Weather {
         name
     }
 
+    /// Announces some seconds without Secrets Manager around this time.
+    pub fn announce_without_secrets(&self, at: Duration, rng: &mut impl Rng) {
+        let from = at.saturating_sub(Duration::from_secs(rng.random_range(0..3)));
+        let until = at + Duration::from_secs(rng.random_range(4..40));
+        let fault = Some(*[Fault::Throttle, Fault::Error, Fault::Hang, Fault::Reset].choose(rng).unwrap());
+        lock(&self.short).push(Spell { from, until, services: &[Service::Secrets], rate: 1.0, fault });
+    }
+
     /// The beginnings of the planned spells that keep keys from being read.
     pub fn without_secrets(&self) -> impl Iterator<Item = Duration> {
         self.planned.iter().filter(|spell| spell.services.contains(&Service::Secrets)).map(|spell| spell.from)

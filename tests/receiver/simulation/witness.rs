@@ -17,7 +17,11 @@ use flinks_webhooks::{
 
 use serde_json::Value;
 
-use super::{known::Held, line::Line, weather::Service};
+use super::{
+    known::{Held, Version},
+    line::Line,
+    weather::Service,
+};
 
 pub struct Witness<T> {
     client: T,
@@ -63,9 +67,11 @@ impl<S: SecretSource + Sync> SecretSource for Witness<S> {
         let mut read = Read { line: &self.line, scheme, stage, began, held: None };
         let version = self.client.fetch(scheme, stage).await;
         let version = version.inspect_err(|error| self.line.has_failed(Service::Secrets, began, error))?;
-        read.held = Some(
-            version.as_ref().map(|version| version.text.as_ref().map(|text| text.to_string()).unwrap_or_default()),
-        );
+        let held = |version: &SecretVersion| Version {
+            id: version.id.clone(),
+            text: version.text.as_ref().map(|text| text.to_string()).unwrap_or_default(),
+        };
+        read.held = Some(version.as_ref().map(held));
         Ok(version)
     }
 }

@@ -252,6 +252,18 @@ impl Line {
         }
     }
 
+    /// The redelivery takes up a payload. Objects of an earlier run are no longer its own.
+    pub fn delivery_begins(&self, delivery_id: &str) {
+        lock(&self.objects).unused.retain(|common, _| !common.ends_with(delivery_id));
+    }
+
+    pub fn object_is_discarded(&self, key: &str) {
+        self.count("redelivery: object discarded");
+        if lock(&self.objects).unused.remove(common(key)).is_none_or(|unused| unused != key) {
+            self.violation(&format!("{} deleted the object {key}, to which a message may point", self.name));
+        }
+    }
+
     /// A message that points at an object is sent. Until it is known what came of it, nobody knows.
     pub fn object_is_sent(&self, key: &str) {
         let (in_doubt, unused) = {

@@ -143,12 +143,17 @@ impl<P: SpilledPayloads + Sync> SpilledPayloads for Witness<P> {
 
     async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
         let began = self.line.now();
+        // A turn of the payload begins, which is a delivery of its own.
+        let name = key.to_string();
+        self.line.delivery_begins(name.rsplit_once('/').map_or("", |(_, delivery_id)| delivery_id));
         let object = self.client.get(key).await;
         object.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
     }
 
     async fn discard(&self, key: &str) -> Result<(), AwsError> {
-        self.client.discard(key).await
+        self.client.discard(key).await?;
+        self.line.object_is_discarded(key);
+        Ok(())
     }
 
     async fn remove(&self, key: &SpilledKey, sent: &Receipt) -> Result<(), AwsError> {

@@ -8,7 +8,7 @@ use flinks_webhooks::{
     AwsReceiver,
     answer::{Answer, Rejection},
     callback::GatewayEvent,
-    config::{Config, Ignored},
+    config::{Config, Ignored, LambdaFunction},
     function::{Invocation, answer_events, contained, run},
     log::{self, Level},
     record::Record,
@@ -37,12 +37,12 @@ async fn serve(config: Config) -> Result<(), Error> {
             "the signing keys could not all be prefetched as they should be; the next callback reads what is missing";
         log::write(&log::notice(Level::Error, message, &fields));
     }
-    let (receiver, function_name) = (&receiver, &config.function_name);
-    answer_events(|invocation| answer(receiver, function_name, invocation)).await
+    let (receiver, function) = (&receiver, &config.function);
+    answer_events(|invocation| answer(receiver, function, invocation)).await
 }
 
 /// Answers one event and writes its line.
-async fn answer(receiver: &AwsReceiver, function_name: &str, invocation: Invocation) -> Answer {
+async fn answer(receiver: &AwsReceiver, function: &LambdaFunction, invocation: Invocation) -> Answer {
     let Invocation { request_id, event } = invocation;
     let mut record = Record { request_id, ..Record::default() };
     let work = async {
@@ -56,6 +56,6 @@ async fn answer(receiver: &AwsReceiver, function_name: &str, invocation: Invocat
         record.rejection = Some(Rejection::Fault);
         Rejection::Fault.into()
     });
-    log::write(&record.line(function_name, SystemTime::now()));
+    log::write(&record.line(function, SystemTime::now()));
     answer
 }

@@ -9,6 +9,7 @@ use std::{borrow::Cow, fmt, net::IpAddr};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use crate::signature::{Header, SignatureHeaders};
 
@@ -24,6 +25,9 @@ pub struct Callback {
     pub source: Option<IpAddr>,
     /// API Gateway's own id of the request, for finding it in the access log. Only where it looks like one.
     pub gateway_request_id: Option<String>,
+    /// Whether the stack itself sent it, to try a new version before it gets traffic. The event says so where API Gateway
+    /// writes what a Lambda authorizer found; the route has no authorizer, so nothing that comes over HTTP can say it.
+    pub deployment_check: bool,
 }
 
 /// Why an event holds no callback. The sender gets 400.
@@ -192,6 +196,7 @@ impl EventFields<'_> {
             body: body.into(),
             source: self.context.source,
             gateway_request_id: self.context.id,
+            deployment_check: self.context.deployment_check,
         })
     }
 }
@@ -303,6 +308,7 @@ impl<'de> Deserialize<'de> for Values {
 struct RequestContext {
     id: Option<String>,
     source: Option<IpAddr>,
+    deployment_check: bool,
 }
 
 impl RequestContext {
@@ -337,6 +343,11 @@ impl<'de> Deserialize<'de> for RequestContext {
                         b"requestId" => {
                             let id = map.next_value::<Option<Octets>>()?;
                             context.id = id.and_then(|id| RequestContext::plausible(&id.0));
+                        }
+                        b"authorizer" => {
+                            let found = map.next_value::<Value>()?;
+                            context.deployment_check =
+                                found.pointer("/lambda/deploymentCheck") == Some(&Value::Bool(true));
                         }
                         // Payload format 2.0 has the address in the one, 1.0 in the other.
                         b"http" | b"identity" => {

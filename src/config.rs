@@ -13,11 +13,19 @@ use crate::{
     source::AllowedSources,
 };
 
+/// The function that runs this program, as Lambda names it: dimensions of the metrics.
+#[derive(Clone, Debug)]
+pub struct LambdaFunction {
+    /// `AWS_LAMBDA_FUNCTION_NAME`.
+    pub name: String,
+    /// `AWS_LAMBDA_FUNCTION_VERSION`: a number, or `$LATEST`.
+    pub version: String,
+}
+
 /// Everything that can be set of the receiver.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the dimension of every metric.
-    pub function_name: String,
+    pub function: LambdaFunction,
     /// `SIGNING_SECRET_ID`, `PAY_SIGNING_SECRET_ID`: name or ARN of each scheme's secret.
     pub signing_secret_id: String,
     pub pay_signing_secret_id: String,
@@ -41,8 +49,7 @@ pub struct Config {
 /// Everything that can be set of the redelivery.
 #[derive(Clone, Debug)]
 pub struct RedeliveryConfig {
-    /// As the receiver's.
-    pub function_name: String,
+    pub function: LambdaFunction,
     pub storage: StorageConfig,
     pub aws: AwsConfig,
 }
@@ -101,7 +108,7 @@ impl Config {
         let mut reader = Reader { lookup, problems: Vec::new() };
         let (response_types, ignored_response_types) = reader.response_types("RESPONSE_TYPE_QUEUES");
         let config = Self {
-            function_name: reader.function_name(),
+            function: reader.function(),
             signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
             pay_signing_secret_id: reader.required("PAY_SIGNING_SECRET_ID", "name or ARN of the Flinks Pay secret"),
             response_types,
@@ -124,7 +131,7 @@ impl RedeliveryConfig {
     /// As [`Config::read`].
     pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { lookup, problems: Vec::new() };
-        let config = Self { function_name: reader.function_name(), storage: reader.storage(), aws: reader.aws() };
+        let config = Self { function: reader.function(), storage: reader.storage(), aws: reader.aws() };
         reader.done(config)
     }
 }
@@ -138,14 +145,17 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
     /// The configuration that was read, if nothing is wrong with it.
     fn done<C>(mut self, config: C) -> Result<C, Vec<Problem>> {
         // Not used here, but without them the runtime ends with a message that helps nobody.
-        for variable in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"] {
+        for variable in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] {
             self.required(variable, "set by Lambda: this program runs as a Lambda function");
         }
         if self.problems.is_empty() { Ok(config) } else { Err(self.problems) }
     }
 
-    fn function_name(&mut self) -> String {
-        self.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name, as Lambda sets it")
+    fn function(&mut self) -> LambdaFunction {
+        LambdaFunction {
+            name: self.required("AWS_LAMBDA_FUNCTION_NAME", "the function's name, as Lambda sets it"),
+            version: self.required("AWS_LAMBDA_FUNCTION_VERSION", "the function's version, as Lambda sets it"),
+        }
     }
 
     fn storage(&mut self) -> StorageConfig {

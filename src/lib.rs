@@ -124,6 +124,7 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         let (budget, received_at) = (TimeBudget::start(), SystemTime::now());
         let callback = callback.map_err(Rejection::BadEvent)?;
         record.gateway_request_id.clone_from(&callback.gateway_request_id);
+        record.deployment_check = callback.deployment_check;
         record.body_bytes = Some(callback.body.len());
         record.signature_headers = callback.headers.present();
         let admitted = self.allowed_sources.admit(callback)?;

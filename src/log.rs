@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
+    config::LambdaFunction,
     message::rfc3339,
-    metric::{FUNCTION_NAME, Metric, NAMESPACE, Unit},
+    metric::{FUNCTION_NAME, FUNCTION_VERSION, Metric, NAMESPACE, Unit},
 };
 
 /// How bad a line is, in Lambda's words.
@@ -35,7 +36,8 @@ impl Level {
 /// A line in the making: written as it comes, each field once.
 pub struct Line {
     json: Vec<u8>,
-    metrics: Vec<Metric>,
+    /// Each with the dimensions that it is published by.
+    metrics: Vec<(Metric, &'static [&'static [&'static str]])>,
 }
 
 /// A line that is ready to be written, its line break included.
@@ -77,12 +79,17 @@ impl Line {
     /// Notes a metric's value, once for each metric. Its further dimensions are fields of the same name.
     pub fn measure(&mut self, metric: Metric, value: impl Serialize) {
         self.set(metric.name(), value);
-        self.metrics.push(metric);
+        self.metrics.push((metric, metric.dimensions()));
     }
 
-    /// The line, with its metrics for the function of this name.
-    pub fn finish(mut self, function_name: &str, now: SystemTime) -> Entry {
-        self.set(FUNCTION_NAME, function_name);
+    /// Publishes a metric that is measured already by the function's version too.
+    pub fn by_version(&mut self, metric: Metric) {
+        self.metrics.push((metric, metric.dimensions_by_version()));
+    }
+
+    /// The line, with the function's metrics.
+    pub fn finish(mut self, function: &LambdaFunction, now: SystemTime) -> Entry {
+        self.name(function);
         let millis = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let metadata = Metadata {
             timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
@@ -90,6 +97,17 @@ impl Line {
         };
         self.set("_aws", metadata);
         self.end()
+    }
+
+    /// The line as a log line alone: what was measured stands in it and counts nowhere.
+    pub fn finish_unmeasured(mut self, function: &LambdaFunction) -> Entry {
+        self.name(function);
+        self.end()
+    }
+
+    fn name(&mut self, function: &LambdaFunction) {
+        self.set(FUNCTION_NAME, &function.name);
+        self.set(FUNCTION_VERSION, &function.version);
     }
 
     fn end(mut self) -> Entry {
@@ -123,17 +141,13 @@ struct Definition {
     unit: Unit,
 }
 
-fn directives(metrics: &[Metric]) -> Vec<Directive> {
+fn directives(metrics: &[(Metric, &'static [&'static [&'static str]])]) -> Vec<Directive> {
     let mut directives: Vec<Directive> = Vec::new();
-    for metric in metrics {
+    for (metric, dimensions) in metrics {
         let definition = Definition { name: metric.name(), unit: metric.unit() };
-        match directives.iter_mut().find(|directive| directive.dimensions == metric.dimensions()) {
+        match directives.iter_mut().find(|directive| directive.dimensions == *dimensions) {
             Some(directive) => directive.metrics.push(definition),
-            None => directives.push(Directive {
-                namespace: NAMESPACE,
-                dimensions: metric.dimensions(),
-                metrics: vec![definition],
-            }),
+            None => directives.push(Directive { namespace: NAMESPACE, dimensions, metrics: vec![definition] }),
         }
     }
     directives

@@ -8,7 +8,7 @@ use flinks_webhooks::{
     AwsReceiver,
     answer::{Answer, Rejection},
     callback::GatewayEvent,
-    config::{Config, Ignored},
+    config::{Config, Ignored, LambdaFunction},
     function::{Invocation, answer_events, contained, run},
     keys::{KeyProblem, Prefetch},
     log::{self, Level},
@@ -29,8 +29,8 @@ async fn serve(config: Config) -> Result<(), Error> {
     }
     let receiver = AwsReceiver::on_aws(&config);
     report(&receiver.prepare().await)?;
-    let (receiver, function_name) = (&receiver, &config.function_name);
-    answer_events(|invocation| answer(receiver, function_name, invocation)).await
+    let (receiver, function) = (&receiver, &config.function);
+    answer_events(|invocation| answer(receiver, function, invocation)).await
 }
 
 /// Logs what went wrong with the keys at the start, if anything did.
@@ -51,7 +51,7 @@ fn report(Prefetch { is_complete, keys }: &Prefetch) -> Result<(), Error> {
 }
 
 /// Answers one event and writes its line.
-async fn answer(receiver: &AwsReceiver, function_name: &str, invocation: Invocation) -> Answer {
+async fn answer(receiver: &AwsReceiver, function: &LambdaFunction, invocation: Invocation) -> Answer {
     let Invocation { request_id, event } = invocation;
     let mut record = Record { request_id, ..Record::default() };
     let work = async {
@@ -65,6 +65,6 @@ async fn answer(receiver: &AwsReceiver, function_name: &str, invocation: Invocat
         record.rejection = Some(Rejection::Fault);
         Rejection::Fault.into()
     });
-    log::write(&record.line(function_name, SystemTime::now()));
+    log::write(&record.line(function, SystemTime::now()));
     answer
 }

@@ -10,6 +10,8 @@ pub const NAMESPACE: &str = "FlinksWebhooks";
 
 /// Every metric has the function's name as a dimension.
 pub const FUNCTION_NAME: &str = "FunctionName";
+/// A further dimension of the metrics that roll a deploy back: so that only the new version's own trouble does.
+pub const FUNCTION_VERSION: &str = "functionVersion";
 /// A further dimension of [`Metric::Stored`]: a [`Kind`](crate::kind::Kind)'s label.
 pub const KIND: &str = "Kind";
 /// A further dimension of [`Metric::Rejected`]: a [`Rejection`](crate::answer::Rejection)'s label.
@@ -147,6 +149,15 @@ impl Metric {
             Self::Stored => &[&[FUNCTION_NAME], &[FUNCTION_NAME, KIND]],
             Self::Rejected => &[&[FUNCTION_NAME], &[FUNCTION_NAME, REASON]],
             _ => &[&[FUNCTION_NAME]],
+        }
+    }
+
+    /// The further sets of dimensions, where the value may be the version's fault. Empty for the other metrics.
+    pub fn dimensions_by_version(self) -> &'static [&'static [&'static str]] {
+        match self {
+            Self::Rejected => &[&[FUNCTION_NAME, FUNCTION_VERSION, REASON]],
+            Self::StoredSpilled => &[&[FUNCTION_NAME, FUNCTION_VERSION]],
+            _ => &[],
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::{
     answer::Rejection,
     aws_error::FailedCalls,
+    config::LambdaFunction,
     keys::KeyUse,
     kind::Kind,
     log::{Entry, Level, Line},
@@ -19,6 +20,8 @@ pub struct Record {
     /// Lambda's id of the invocation.
     pub request_id: String,
     pub gateway_request_id: Option<String>,
+    /// Whether the stack itself sent it, to try a new version. It counts in no metric, and is treated like any other.
+    pub deployment_check: bool,
     /// Length of the body, once it is known.
     pub body_bytes: Option<usize>,
     pub form: Option<Form>,
@@ -68,8 +71,8 @@ impl Record {
         }
     }
 
-    /// The line, with the metrics of the function of this name.
-    pub fn line(&self, function_name: &str, now: SystemTime) -> Entry {
+    /// The line, with the function's metrics.
+    pub fn line(&self, function: &LambdaFunction, now: SystemTime) -> Entry {
         let mut line = Line::new(self.level(), self.message(), now);
         line.set("requestId", &self.request_id);
         line.set_some("gatewayRequestId", self.gateway_request_id.as_ref());
@@ -109,12 +112,19 @@ impl Record {
                 StoredAs::Spilled => Metric::StoredSpilled,
             };
             line.measure(metric, 1);
+            if how == StoredAs::Spilled {
+                line.by_version(metric);
+            }
             line.set(KIND, kind.label());
             line.measure(Metric::Stored, 1);
         }
         if let Some(rejection) = self.rejection {
             line.set(REASON, rejection.label());
             line.measure(Metric::Rejected, 1);
+            // Not the others: everybody can cause those, and each reason more is a metric more for each version.
+            if matches!(rejection, Rejection::NoKeys | Rejection::NotStored | Rejection::Fault) {
+                line.by_version(Metric::Rejected);
+            }
         }
         if self.keys.reads > 0 {
             line.measure(Metric::KeyRefreshes, self.keys.reads);
@@ -130,6 +140,10 @@ impl Record {
         for (step, duration) in &self.steps {
             line.measure(*step, step.time(*duration));
         }
-        line.finish(function_name, now)
+        if self.deployment_check {
+            line.set("deploymentCheck", true);
+            return line.finish_unmeasured(function);
+        }
+        line.finish(function, now)
     }
 }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::{
     aws,
     aws_error::{AwsError, FailedCalls, Meaning, Operation},
-    config::RedeliveryConfig,
+    config::{LambdaFunction, RedeliveryConfig},
     kind::Kind,
     log::{Entry, Level, Line},
     message::Message,
@@ -205,8 +205,8 @@ impl Summary {
         self.aws_failures.extend(other.aws_failures);
     }
 
-    /// The line of the log, with the metrics of the function of this name.
-    pub fn line(&self, function_name: &str, now: SystemTime) -> Entry {
+    /// The line of the log, with the function's metrics.
+    pub fn line(&self, function: &LambdaFunction, now: SystemTime) -> Entry {
         let level = match self {
             Self { failed: 0, damaged: 0, unlisted: 0, left: 0, .. } => Level::Info,
             Self { failed: 0, damaged: 0, unlisted: 0, .. } => Level::Warn,
@@ -228,7 +228,7 @@ impl Summary {
         line.measure(Metric::RedeliveryFailures, self.failed + self.damaged + self.unlisted);
         line.measure(Metric::Undelivered, self.left);
         line.measure(Metric::UndeliveredAge, self.oldest_seconds);
-        line.finish(function_name, now)
+        line.finish(function, now)
     }
 }
 
@@ -847,8 +847,9 @@ mod tests {
             let summary = fakes.run().await;
             assert_eq!((summary.found, summary.sent, summary.left), (of_kyc + 2, of_kyc + 1, 1), "{page}");
             assert_eq!((summary.unlisted, summary.aws_failures.iter().count()), (1, 1), "{page}");
+            let function = LambdaFunction { name: "f".to_owned(), version: "$LATEST".to_owned() };
             let line: serde_json::Value =
-                serde_json::from_slice(summary.line("f", SystemTime::now()).as_bytes()).unwrap();
+                serde_json::from_slice(summary.line(&function, SystemTime::now()).as_bytes()).unwrap();
             assert_eq!(line["level"], "ERROR");
             for (field, count) in
                 [("found", of_kyc + 2), ("unlisted", 1), ("Undelivered", 1), ("RedeliveryFailures", 1)]

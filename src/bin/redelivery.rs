@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::SystemTime};
 
 use flinks_webhooks::{
-    config::RedeliveryConfig,
+    config::{LambdaFunction, RedeliveryConfig},
     function::{contained, run},
     log::{self, Level},
     redelivery::{AwsRedelivery, Budget, Summary},
@@ -17,18 +17,18 @@ fn main() -> ExitCode {
 
 async fn serve(config: RedeliveryConfig) -> Result<(), Error> {
     let redelivery = AwsRedelivery::on_aws(&config);
-    let (redelivery, function_name) = (&redelivery, &config.function_name);
+    let (redelivery, function) = (&redelivery, &config.function);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<IgnoredAny>| async move {
-        redeliver(redelivery, function_name, Budget::until(event.context.deadline())).await
+        redeliver(redelivery, function, Budget::until(event.context.deadline())).await
     }))
     .await
 }
 
 /// Makes one run and writes its line. An error fails the invocation: nothing is known of what waits.
-async fn redeliver(redelivery: &AwsRedelivery, function_name: &str, budget: Budget) -> Result<Summary, Error> {
+async fn redeliver(redelivery: &AwsRedelivery, function: &LambdaFunction, budget: Budget) -> Result<Summary, Error> {
     match contained(redelivery.run(budget)).await {
         Some(Ok(summary)) => {
-            log::write(&summary.line(function_name, SystemTime::now()));
+            log::write(&summary.line(function, SystemTime::now()));
             Ok(summary)
         }
         Some(Err(failed)) => {

@@ -8,7 +8,7 @@ use flinks_dev::{
 };
 use flinks_webhooks::{
     kind::Kind,
-    metric::{Metric, NAMESPACE},
+    metric::{FUNCTION_VERSION, Metric, NAMESPACE},
 };
 use local_aws::{Calls, Fault, Operation};
 use local_lambda::{Outcome, RuntimeInterface, gateway};
@@ -160,8 +160,11 @@ fn metrics(line: &Value) -> Vec<String> {
             let name = declared["Name"].as_str().unwrap();
             let metric = Metric::ALL.into_iter().find(|metric| metric.name() == name).unwrap();
             assert_eq!(declared["Unit"], metric.unit().as_str(), "{line}");
-            assert_eq!(directive["Dimensions"], json!(metric.dimensions()), "{line}");
-            assert!(metric.dimensions().concat().iter().all(|dimension| line[dimension].is_string()), "{name}: {line}");
+            let sets = [metric.dimensions(), metric.dimensions_by_version()];
+            assert!(sets.iter().any(|sets| directive["Dimensions"] == json!(sets)), "{line}");
+            let mut dimensions =
+                directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap());
+            assert!(dimensions.all(|dimension| line[dimension.as_str().unwrap()].is_string()), "{name}: {line}");
             assert!(line[name].is_number(), "{name}: {line}");
             names.push(name.to_owned());
         }
@@ -206,6 +209,66 @@ async fn a_line_counts_what_happened() {
     assert!(has(4, "StoredSpilled"));
     assert_eq!((&log[4]["level"], &log[4]["awsFailures"][0]["code"]), (&"ERROR".into(), &"AccessDenied".into()));
     assert!(!log[4].to_string().contains("quoting"), "{}", log[4]);
+}
+
+/// The metrics of a line that are published by the version of the function.
+fn by_version(line: &Value) -> Vec<&str> {
+    let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().iter();
+    let of_version = |directive: &&Value| directive["Dimensions"].to_string().contains(FUNCTION_VERSION);
+    let metrics = directives.filter(of_version).flat_map(|directive| directive["Metrics"].as_array().unwrap());
+    metrics.map(|metric| metric["Name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_rolls_a_deploy_back_is_measured_by_the_version_and_nothing_else_is() {
+    let stack = Stack::start().await.unwrap();
+    let function = Function::with(&[("AWS_LAMBDA_FUNCTION_VERSION", "7")], command(), stack).await;
+    let (kyc, forged) = (samples::all().remove(0), samples::all().into_iter().find(|sample| sample.name == "forged"));
+    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    assert_eq!(function.answer(forged.unwrap().event.to_string()).await.0, 401);
+    function.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    function.stack.aws.fault(Operation::PutObject, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    assert_eq!(function.answer(kyc.event.to_string()).await.0, 503);
+    let log = function.log().await;
+    for (line, expected) in log.iter().zip([&[][..], &[], &["StoredSpilled"], &["Rejected"]]) {
+        assert_eq!(line[FUNCTION_VERSION], "7", "{line}");
+        assert_eq!(by_version(line), expected, "{line}");
+        metrics(line);
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_the_deployment_check_is_treated_like_any_other_and_counts_in_no_metric() {
+    let function = Function::start().await;
+    let samples = samples::all();
+    let event = |name: &str| samples.iter().find(|sample| sample.name == name).unwrap().event.clone();
+    for (name, status) in [("forged", 401), ("kyc", 200)] {
+        let mut event = event(name);
+        event["requestContext"]["authorizer"] = json!({ "lambda": { "deploymentCheck": true } });
+        assert_eq!(function.answer(event.to_string()).await.0, status, "{name}");
+    }
+    // What a sender can write: headers, query, body. Nor does another word in the authorizer's place do it.
+    let marker = json!({ "requestContext": { "authorizer": { "lambda": { "deploymentCheck": true } } } });
+    let mut sent = event("forged");
+    sent["body"] = marker.to_string().into();
+    sent["headers"]["deploymentcheck"] = "true".into();
+    sent["headers"]["requestcontext"] = marker.to_string().into();
+    sent["queryStringParameters"] = json!({ "deploymentCheck": "true", "requestContext": marker.to_string() });
+    for authorizer in
+        [json!(null), json!("lambda"), json!({ "lambda": true }), json!({ "lambda": { "deploymentCheck": "true" } })]
+    {
+        sent["requestContext"]["authorizer"] = authorizer;
+        assert_eq!(function.answer(sent.to_string()).await.0, 401);
+    }
+    let log = function.log().await;
+    for line in &log[..2] {
+        assert!(line.get("_aws").is_none() && line["deploymentCheck"] == true, "{line}");
+        assert!(line[FUNCTION_VERSION].is_string(), "{line}");
+    }
+    for line in &log[2..] {
+        assert!(metrics(line).contains(&"Rejected".to_owned()) && line.get("deploymentCheck").is_none(), "{line}");
+    }
 }
 
 #[tokio::test]

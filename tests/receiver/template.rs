@@ -135,11 +135,100 @@ fn the_endpoints_of_every_function_are_chosen_by_two_parameters_and_are_the_usua
     assert_eq!(FUNCTIONS.map(str::to_owned).to_vec(), functions(&template), "every function");
 }
 
-/// All functions of the template.
+/// The functions of the template that are built from this package, and so call AWS as its code does.
 fn functions(template: &Value) -> Vec<String> {
+    let functions = resources_of(template, "AWS::Serverless::Function").into_iter();
+    functions.filter(|(_, function)| function["Metadata"].get("BuildMethod").is_some()).map(|(name, _)| name).collect()
+}
+
+fn resources_of(template: &Value, of_type: &str) -> Vec<(String, Value)> {
     let resources = template["Resources"].as_object().unwrap().iter();
-    let functions = resources.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
-    functions.map(|(name, _)| name.clone()).collect()
+    let wanted = resources.filter(|(_, resource)| resource["Type"] == of_type);
+    wanted.map(|(name, resource)| (name.clone(), resource.clone())).collect()
+}
+
+/// The statements of a role, those that depend on a condition as if it held.
+fn statements(role: &Value) -> Vec<Value> {
+    let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
+    let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+    statements.map(|statement| statement.pointer("/If/1").unwrap_or(statement).clone()).collect()
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own_that_writes_its_own_log_and_no_other() {
+    let template = template();
+    for (name, function) in resources_of(&template, "AWS::Serverless::Function") {
+        let stem = name.strip_suffix("Function").unwrap();
+        let function = &function["Properties"];
+        assert_eq!(function["Role"]["GetAtt"], format!("{stem}Role.Arn"));
+        assert_eq!(function["LoggingConfig"]["LogGroup"]["Ref"], format!("{stem}LogGroup"));
+        assert!(function.get("Policies").is_none(), "SAM ignores them beside a role");
+        let role = resource(&template, &format!("{stem}Role"));
+        assert!(role["Properties"].get("ManagedPolicyArns").is_none(), "{name}");
+        let statements = statements(&role);
+        let log: Vec<_> =
+            statements.iter().filter(|statement| statement["Action"].to_string().contains("logs:")).collect();
+        let [log] = log[..] else { panic!("{name}: {log:?}") };
+        assert_eq!(log["Resource"]["GetAtt"], format!("{stem}LogGroup.Arn"));
+        for statement in &statements {
+            assert!(!statement["Action"].to_string().contains('*'), "{name}: {statement}");
+            let everything = statement["Resource"] == "*";
+            assert!(!everything || statement["Sid"] == "WriteTraces", "{name}: X-Ray alone takes no resource");
+        }
+    }
+}
+
+#[test]
+fn a_bucket_of_another_account_gets_and_gives_no_payload() {
+    let template = template();
+    let mut of_s3 = 0;
+    for (name, role) in resources_of(&template, "AWS::IAM::Role") {
+        for statement in statements(&role) {
+            if statement["Action"].to_string().contains("s3:") {
+                of_s3 += 1;
+                let owner = &statement["Condition"]["StringEquals"]["aws:ResourceAccount"];
+                assert_eq!(*owner, json!({ "Ref": "AWS::AccountId" }), "{name}: {statement}");
+            }
+        }
+    }
+    assert_eq!(of_s3, 4);
+}
+
+#[test]
+fn secrets_and_keys_of_before_stay_readable_and_nothing_more() {
+    let template = template();
+    for (role, former) in [
+        (
+            "ReceiverRole",
+            vec![("FormerSecretArns", "secretsmanager:GetSecretValue"), ("FormerKmsKeyArns", "kms:Decrypt")],
+        ),
+        ("RedeliveryRole", vec![("FormerKmsKeyArns", "kms:Decrypt")]),
+    ] {
+        let statements = statements(&resource(&template, role));
+        let of_former = statements.iter().filter(|statement| statement["Resource"].to_string().contains("Former"));
+        let of_former = of_former.map(|statement| (statement["Resource"].clone(), statement["Action"].clone()));
+        let expected = former.into_iter().map(|(parameter, action)| (json!({ "Ref": parameter }), json!(action)));
+        assert_eq!(of_former.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{role}");
+    }
+}
+
+#[test]
+fn a_given_id_makes_a_version_of_a_commit_that_was_deployed_before() {
+    let description = resource(&template(), "ReceiverFunction")["Properties"]["Description"]["Sub"].clone();
+    assert!(description.as_str().unwrap().contains("${DeploymentId}"));
+}
+
+#[test]
+fn what_is_kept_when_the_stack_goes_keeps_its_policy_and_nothing_is_exported() {
+    let template = template();
+    for of_type in ["AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::S3::Bucket", "AWS::S3::BucketPolicy"] {
+        for (name, resource) in resources_of(&template, of_type) {
+            assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
+            assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
+        }
+    }
+    // An export that somebody imports cannot be deleted, and reaches no other account.
+    assert!(template["Outputs"].as_object().unwrap().values().all(|output| output.get("Export").is_none()));
 }
 
 #[test]
@@ -180,18 +269,20 @@ fn each_kind_has_its_queue_its_dead_letters_and_nothing_of_another_kind() {
     }
 }
 
-/// What a function may do in any case, as pairs of actions and resources; what it may do with a key of its own comes last.
-fn permissions(template: &Value, function: &str) -> Vec<(Value, Value)> {
-    let policies = resource(template, function)["Properties"]["Policies"].clone();
-    assert_eq!(policies.as_array().unwrap().len(), 1, "{function}");
-    let statements = policies[0]["Statement"].as_array().unwrap().clone();
+/// What a role allows in any case but to write logs and traces, as pairs of actions and resources.
+fn permissions(template: &Value, role: &str) -> Vec<(Value, Value)> {
+    let policies = resource(template, role)["Properties"]["Policies"].clone();
+    assert_eq!(policies.as_array().unwrap().len(), 1, "{role}");
+    let statements = policies[0]["PolicyDocument"]["Statement"].as_array().unwrap().clone();
     let (with_key, always): (Vec<_>, Vec<_>) =
         statements.into_iter().partition(|statement| statement.get("If").is_some());
     for statement in with_key {
-        let actions = statement["If"][1]["Action"].to_string();
-        assert!(actions.contains("kms:") && !actions.contains('*'), "{function}: {actions}");
+        let action = &statement["If"][1]["Action"];
+        assert!(action.to_string().contains("kms:") || action == "secretsmanager:GetSecretValue", "{role}: {action}");
     }
-    always.iter().map(|statement| (statement["Action"].clone(), statement["Resource"].clone())).collect()
+    let allowed = always.iter().map(|statement| (statement["Action"].clone(), statement["Resource"].clone()));
+    let of_telemetry = |action: &Value| ["logs:", "xray:"].iter().any(|service| action.to_string().contains(service));
+    allowed.filter(|(action, _)| !of_telemetry(action)).collect()
 }
 
 /// The objects of the bucket under each prefix.
@@ -205,7 +296,7 @@ fn a_function_may_do_what_its_code_does_and_nothing_else() {
     let template = template();
     let queues = json!(Kind::ALL.map(|kind| json!({ "GetAtt": format!("{}.Arn", kind.queue()) })));
     let kinds = Kind::ALL.map(Kind::label);
-    let of_receiver = permissions(&template, "ReceiverFunction");
+    let of_receiver = permissions(&template, "ReceiverRole");
     let (secrets, of_receiver) = of_receiver.split_first().unwrap();
     assert_eq!(secrets.0, "secretsmanager:GetSecretValue");
     assert_eq!(
@@ -216,7 +307,7 @@ fn a_function_may_do_what_its_code_does_and_nothing_else() {
         ]
     );
     assert_eq!(
-        permissions(&template, "RedeliveryFunction"),
+        permissions(&template, "RedeliveryRole"),
         [
             (json!("s3:ListBucket"), json!({ "GetAtt": "PayloadBucket.Arn" })),
             (json!(["s3:GetObject", "s3:DeleteObject"]), json!({ "Sub": "${PayloadBucket.Arn}/undelivered/*" })),
@@ -224,8 +315,8 @@ fn a_function_may_do_what_its_code_does_and_nothing_else() {
             (json!(["s3:PutObject", "s3:DeleteObject"]), objects(kinds)),
         ]
     );
-    let list = &resource(&template, "RedeliveryFunction")["Properties"]["Policies"][0]["Statement"][0];
-    assert_eq!(list["Condition"], json!({ "StringLikeIfExists": { "s3:prefix": "undelivered/*" } }));
+    let list = &statements(&resource(&template, "RedeliveryRole"))[0];
+    assert_eq!(list["Condition"]["StringLikeIfExists"], json!({ "s3:prefix": "undelivered/*" }));
 }
 
 #[test]

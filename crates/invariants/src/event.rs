@@ -4,7 +4,7 @@
 //! line that starts with `#` says what is around the receiver, in the words of [`world`].
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use flinks_webhooks::answer::Answer;
+use flinks_webhooks::{answer::Answer, config::LambdaFunction};
 use serde_json::json;
 use std::time::SystemTime;
 
@@ -235,7 +235,8 @@ fn check_answer(answer: Answer) {
 
 /// The line is JSON on one line, and has nothing of the body.
 fn check_log(outcome: &Outcome, request: Option<&Request>) {
-    let entry = outcome.record.line("ReceiverFunction", SystemTime::UNIX_EPOCH);
+    let function = LambdaFunction { name: "ReceiverFunction".to_owned(), version: "1".to_owned() };
+    let entry = outcome.record.line(&function, SystemTime::UNIX_EPOCH);
     let line = str::from_utf8(entry.as_bytes()).expect("a line that is text");
     let line = line.strip_suffix('\n').expect("a line that ends");
     assert!(!line.contains('\n'));

@@ -1,0 +1,126 @@
+"""Runs the Python functions of the template, which stand in it as text, with stand-ins for what they call. Emulators have
+no CodeDeploy.
+
+Usage: check_handlers.py [UNITTEST-OPTIONS]
+"""
+
+import io
+import json
+import os
+import pathlib
+import sys
+import time
+import types
+import unittest
+import unittest.mock
+
+TEMPLATE = json.loads(pathlib.Path("tests/data/template.expanded.json").read_text())
+UNAUTHORIZED = {"statusCode": 401, "body": '{"error":"unauthorized"}'}
+UNAVAILABLE = {"statusCode": 503, "body": '{"error":"unavailable"}'}
+
+
+def load(function: str, lambda_client=None, codedeploy_client=None, **variables: str):
+    """The handler of a function, with these for boto3's clients and these variables."""
+    boto3 = types.ModuleType("boto3")
+    boto3.client = lambda service, **_: {"lambda": lambda_client, "codedeploy": codedeploy_client}[service]
+    code = compile(TEMPLATE["Resources"][function]["Properties"]["InlineCode"], f"{function}.py", "exec")
+    names: dict = {}
+    with unittest.mock.patch.dict(sys.modules, {"boto3": boto3}), unittest.mock.patch.dict(os.environ, variables):
+        exec(code, names)
+
+    def run(event):
+        with unittest.mock.patch.dict(os.environ, variables), unittest.mock.patch.object(time, "sleep"):
+            return names["handler"](event, None)
+
+    return run
+
+
+class Lambda:
+    """Answers each invocation with what `answers` gives for the function and the event; an exception is raised."""
+
+    def __init__(self, answers):
+        self.answers, self.events = answers, []
+
+    def invoke(self, FunctionName: str, Payload: str) -> dict:
+        event = json.loads(Payload)
+        self.events.append((FunctionName, event))
+        answer = self.answers(FunctionName, event)
+        if isinstance(answer, Exception):
+            raise answer
+        failed = {"FunctionError": answer} if isinstance(answer, str) else {}
+        return failed | {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+
+class CodeDeploy:
+    def __init__(self):
+        self.told = []
+
+    def put_lifecycle_event_hook_execution_status(self, **told: str) -> None:
+        self.told.append(told)
+
+
+class DeploymentCheck(unittest.TestCase):
+    def check(self, answers, allowed: str = ""):
+        lambdas, codedeploy = Lambda(answers), CodeDeploy()
+        variables = {"NEW_VERSION": "receiver:7", "REDELIVERY": "redelivery", "ALLOWED_SOURCE_CIDRS": allowed}
+        handler = load("DeploymentCheckFunction", lambdas, codedeploy, **variables)
+        handler({"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"})
+        [told] = codedeploy.told
+        self.assertEqual((told["deploymentId"], told["lifecycleEventHookExecutionId"]), ("d-1", "e-1"))
+        return told["status"], lambdas.events
+
+    @staticmethod
+    def good(function, _event):
+        return {"sent": 0} if function == "redelivery" else UNAUTHORIZED
+
+    def test_a_version_that_rejects_forgeries_may_have_traffic(self):
+        status, events = self.check(self.good)
+        self.assertEqual(status, "Succeeded")
+        of_version = [event for function, event in events if function == "receiver:7"]
+        headers = [set(event["headers"]) - {"content-type"} for event in of_version]
+        self.assertEqual(headers, [set(), {"flinks-authenticity-key"}, {"x-webhook-signature"}])
+        for event in of_version:
+            self.assertEqual(event["requestContext"]["authorizer"], {"lambda": {"deploymentCheck": True}})
+        self.assertEqual([function for function, _ in events].count("redelivery"), 1)
+
+    def test_a_version_without_keys_or_with_a_wrong_answer_may_not(self):
+        for answer in [UNAVAILABLE, {"statusCode": 200}, {"statusCode": 403}, {}, "Unhandled", RuntimeError("throttled")]:
+            for header in ["flinks-authenticity-key", "x-webhook-signature", "content-type"]:
+                def answers(function, event, answer=answer, header=header):
+                    return answer if header in event.get("headers", {}) else self.good(function, event)
+
+                self.assertEqual(self.check(answers)[0], "Failed", (answer, header))
+
+    def test_a_redelivery_that_fails_twice_stops_the_deploy_and_once_does_not(self):
+        for failures, expected in [(1, "Succeeded"), (2, "Failed")]:
+            left = [failures]
+
+            def answers(function, event, left=left):
+                if function != "redelivery":
+                    return UNAUTHORIZED
+                left[0] -= 1
+                return "Unhandled" if left[0] >= 0 else {"sent": 1}
+
+            self.assertEqual(self.check(answers)[0], expected, failures)
+
+    def test_a_moment_of_trouble_is_tried_again(self):
+        calls = []
+
+        def answers(function, event):
+            calls.append(function)
+            return UNAVAILABLE if len(calls) == 2 else self.good(function, event)
+
+        self.assertEqual(self.check(answers)[0], "Succeeded")
+
+    def test_the_events_come_from_an_address_that_may_send(self):
+        for allowed, source in [("", "192.0.2.1"), ("198.51.100.0/24,2001:db8::/32", "198.51.100.0"),
+                                ("2001:db8::/32,198.51.100.0/24", "2001:db8::")]:
+            _, events = self.check(self.good, allowed)
+            self.assertEqual(events[0][1]["requestContext"]["http"]["sourceIp"], source)
+
+    def test_its_own_errors_reach_codedeploy(self):
+        self.assertEqual(self.check(self.good, "no network")[0], "Failed")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -16,6 +16,7 @@ import time
 import boto3
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
+import check_handlers
 from local_aws import (
     PAY_SIGNING_SECRET,
     QUEUES,
@@ -120,6 +121,7 @@ def forgeries() -> dict[str, tuple[bytes, dict[str, str]]]:
 
 
 def main(ministack: str, architecture: str) -> None:
+    subprocess.run([sys.executable, check_handlers.__file__, "--quiet", "--buffer"], check=True)
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
     # Also where the deployed function finds AWS, and boto3 and the command lines below.
@@ -148,6 +150,7 @@ def main(ministack: str, architecture: str) -> None:
             status, answer = post(url, body, headers | {"Content-Type": JSON} | signature)
             assert status == 401, f"{name} was answered {status} {answer!r}"
 
+        check_deployment_check(outputs)
         check_messages(outputs, [first, *others])
         check_redelivery(outputs)
         check_redrive(outputs)
@@ -174,13 +177,18 @@ def deploy(architecture: str) -> dict[str, str]:
 
 def local_template() -> pathlib.Path:
     """The built template without what this local AWS does not know: CodeDeploy (it takes a parameter's default for its
-    value when it transforms the template), and alarms on an expression, which watch a metric of theirs instead."""
+    value when it transforms the template), alarms on an expression, which watch a metric of theirs instead, and saved
+    queries of the logs."""
     built = pathlib.Path(".aws-sam/build/template.yaml")
     template = yaml_parse(built.read_text())
     template["Parameters"]["Deployment"]["Default"] = "AllAtOnce"
-    for resource in resources(template["Resources"]):
+    section = template["Resources"]
+    for name in [name for name in section if name.endswith(("Query", "::Queries"))]:
+        assert {resource["Type"] for resource in resources({name: section[name]})} == {"AWS::Logs::QueryDefinition"}
+        del section[name]
+    for resource in resources(section):
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]:
-            watched = resource["Properties"].pop("Metrics")[-1]["MetricStat"]
+            watched = next(metric["MetricStat"] for metric in resource["Properties"].pop("Metrics") if "MetricStat" in metric)
             resource["Properties"] |= watched["Metric"] | {"Statistic": watched["Stat"], "Period": watched["Period"]}
     local = built.with_name("local.yaml")
     local.write_text(yaml_dump(template))
@@ -278,6 +286,22 @@ def check_extended_client(sqs, url: str, message: dict, body: bytes) -> None:
     extended = boto3.client("sqs")
     received = extended.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
     assert [payload["Body"].encode() for payload in received] == [body], "the Extended Client read something else"
+
+
+def check_deployment_check(outputs: dict[str, str]) -> None:
+    """What CodeDeploy runs before a new version gets traffic lets the deployed one have it. CodeDeploy is a stand-in: it
+    is not in this local AWS."""
+    functions, codedeploy = boto3.client("lambda"), check_handlers.CodeDeploy()
+    alias = functions.get_alias(FunctionName=outputs["ReceiverFunctionName"], Name="live")
+    check_handlers.load(
+        "DeploymentCheckFunction",
+        functions,
+        codedeploy,
+        NEW_VERSION=f"{outputs['ReceiverFunctionName']}:{alias['FunctionVersion']}",
+        REDELIVERY=outputs["RedeliveryFunctionName"],
+        ALLOWED_SOURCE_CIDRS="",
+    )({"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"})
+    assert [told["status"] for told in codedeploy.told] == ["Succeeded"], codedeploy.told
 
 
 def check_redelivery(outputs: dict[str, str]) -> None:

@@ -4,11 +4,14 @@ no CodeDeploy.
 Usage: check_handlers.py [UNITTEST-OPTIONS]
 """
 
+import contextlib
+import http.server
 import io
 import json
 import os
 import pathlib
 import sys
+import threading
 import time
 import types
 import unittest
@@ -120,6 +123,64 @@ class DeploymentCheck(unittest.TestCase):
 
     def test_its_own_errors_reach_codedeploy(self):
         self.assertEqual(self.check(self.good, "no network")[0], "Failed")
+
+
+class Canary(unittest.TestCase):
+    """Against a server of its own on loopback that answers as it is told."""
+
+    def run_canary(self, status: int, body: bytes, allowed: str = "", headers=()):
+        requests = []
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                sent = self.rfile.read(int(self.headers["Content-Length"]))
+                requests.append((self.path, sent, {name.lower() for name in self.headers}))
+                self.send_response(status)
+                for name, value in headers:
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/webhooks/flinks"
+            line = self.line(url, allowed)
+        finally:
+            server.shutdown()
+            server.server_close()
+        [(path, sent, names)] = requests
+        self.assertEqual((path, sent), ("/webhooks/flinks", b"{}"))
+        self.assertFalse(names & {"flinks-authenticity-key", "x-flinks-signature", "x-webhook-signature"})
+        return line["CanaryRejected"]
+
+    def line(self, url: str, allowed: str = "") -> dict:
+        variables = {"URL": url, "NAMESPACE": "FlinksWebhooks/test", "HAS_ALLOW_LIST": allowed}
+        with contextlib.redirect_stdout(io.StringIO()) as log:
+            load("CanaryFunction", **variables)({})
+        line = json.loads(log.getvalue())
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        self.assertEqual((directive["Namespace"], directive["Dimensions"]), ("FlinksWebhooks/test", [[]]))
+        self.assertEqual(directive["Metrics"], [{"Name": "CanaryRejected", "Unit": "Count"}])
+        return line
+
+    def test_the_receivers_rejection_counts(self):
+        self.assertEqual(self.run_canary(401, b'{"error":"unauthorized"}'), 1)
+        self.assertEqual(self.run_canary(403, b'{"error":"forbidden"}', "198.51.100.0/24"), 1)
+
+    def test_no_other_answer_does(self):
+        for status, body in [
+            (200, b'{"status":"stored"}'), (401, b'{"message":"Unauthorized"}'), (403, b'{"message":"Forbidden"}'),
+            (403, b'{"error":"forbidden"}'), (404, b'{"message":"Not Found"}'), (503, b'{"error":"unavailable"}'),
+        ]:
+            self.assertEqual(self.run_canary(status, body), 0, (status, body))
+        self.assertEqual(self.run_canary(302, b"", headers=[("Location", "http://127.0.0.1:1/")]), 0)
+
+    def test_nobody_there_is_counted_too(self):
+        self.assertEqual(self.line("http://127.0.0.1:1/webhooks/flinks")["CanaryRejected"], 0)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,27 @@ fn the_apis_own_address_can_be_shut() {
 }
 
 #[test]
+fn a_domain_of_ones_own_leads_to_the_api_and_is_the_url_to_give() {
+    let template = template();
+    let mapping = resource(&template, "WebhookDomainMapping");
+    assert_eq!(mapping["Condition"], "HasDomain");
+    assert_eq!(
+        mapping["Properties"],
+        json!({
+            "DomainName": { "Ref": "WebhookDomain" },
+            "ApiId": { "Ref": "WebhookApi" },
+            "Stage": { "Ref": "WebhookApi.Stage" },
+        })
+    );
+    let url = template["Outputs"]["WebhookUrl"]["Value"]["If"].clone();
+    assert_eq!((&url[0], &url[1]), (&json!("HasDomain"), &json!({ "Sub": "https://${DomainName}/webhooks/flinks" })));
+    // DNS may be elsewhere.
+    assert_eq!(resource(&template, "WebhookDomainRecord")["Condition"], "HasDomainRecord");
+    let domain = resource(&template, "WebhookDomain")["Properties"]["DomainNameConfigurations"][0].clone();
+    assert_eq!((&domain["EndpointType"], &domain["SecurityPolicy"]), (&json!("REGIONAL"), &json!("TLS_1_2")));
+}
+
+#[test]
 fn the_apis_log_has_nothing_that_the_sender_wrote() {
     let format = resource(&template(), "WebhookApi")["Properties"]["AccessLogSettings"]["Format"].clone();
     let variables: Vec<_> = format.as_str().unwrap().split('$').skip(1).collect();

@@ -57,8 +57,8 @@ fn alarms(template: &Value) -> BTreeMap<String, Value> {
 
 /// The metrics of an alarm: the one that it watches, or those that its expression is made of.
 fn watched(alarm: &Value) -> Vec<Named> {
-    let metrics = alarm["Metrics"].as_array().map(|metrics| {
-        metrics.iter().filter_map(|metric| metric.get("MetricStat")).map(|stat| &stat["Metric"]).collect()
+    let metrics = alarm.get("Metrics").map(|_| {
+        metrics_of(alarm).iter().filter_map(|metric| metric.get("MetricStat")).map(|stat| &stat["Metric"]).collect()
     });
     let named = |metric: &Value| Named {
         namespace: text(&metric["Namespace"]),
@@ -68,6 +68,20 @@ fn watched(alarm: &Value) -> Vec<Named> {
         }),
     };
     metrics.unwrap_or_else(|| vec![alarm]).into_iter().map(named).collect()
+}
+
+/// The parts of an alarm on an expression, those that depend on a condition as if it held.
+fn metrics_of(alarm: &Value) -> Vec<&Value> {
+    let metrics = alarm["Metrics"].as_array().into_iter().flatten();
+    metrics.map(|metric| metric.pointer("/If/1").unwrap_or(metric)).collect()
+}
+
+/// The expression of an alarm, as if every condition held; None of an alarm on one metric.
+fn expression(alarm: &Value) -> Option<String> {
+    let expression = metrics_of(alarm).into_iter().find_map(|metric| metric.get("Expression"))?;
+    let text = expression.pointer("/If/1").or_else(|| expression.pointer("/Sub/0")).unwrap_or(expression);
+    let canary = expression.pointer("/Sub/1/Canary/If/1").map_or("", |canary| canary.as_str().unwrap());
+    Some(text.as_str().unwrap().replace("${Canary}", canary))
 }
 
 /// The dashboard, with the alarms in it that can be switched off.
@@ -190,11 +204,15 @@ fn alarms_and_widgets_name_only_metrics_that_are_published() {
     let (template, mut published) = (template(), published());
     published.extend(published_by_version());
     let filters = of_type(&template, "AWS::Logs::MetricFilter");
-    let filtered: BTreeSet<_> = filters
+    let mut filtered: BTreeSet<_> = filters
         .values()
         .flat_map(|filter| filter["MetricTransformations"].as_array().unwrap())
         .map(|made| (text(&made["MetricNamespace"]), text(&made["MetricName"])))
         .collect();
+    // What the canary counts itself.
+    let canary = resource(&template, "CanaryFunction")["Properties"].clone();
+    assert!(canary["InlineCode"].as_str().unwrap().contains(r#""Name": "CanaryRejected""#));
+    filtered.insert((text(&canary["Environment"]["Variables"]["NAMESPACE"]), "CanaryRejected".to_owned()));
     let watched = alarms(&template).values().flat_map(watched).collect::<Vec<_>>();
     for named in watched.into_iter().chain(all_shown(&template)) {
         let ours = named.namespace.starts_with(NAMESPACE);
@@ -323,7 +341,7 @@ fn the_six_queues_have_the_same_alarms() {
     let template = template();
     let of_kind = |kind: Kind| {
         let stem = kind.queue().strip_suffix("Queue").unwrap();
-        ["DeadLettersAlarm", "AgeAlarm"].map(|alarm| {
+        ["DeadLettersAlarm", "DeadLettersAgeAlarm", "AgeAlarm"].map(|alarm| {
             let alarm = resource(&template, &format!("{stem}{alarm}")).to_string();
             assert!(alarm.contains(&format!("\"{stem}")) && alarm.contains(&format!("-{stem}Queue-")), "{alarm}");
             alarm.replace(stem, "")
@@ -521,12 +539,10 @@ fn no_alarm_looks_back_further_than_cloudwatch_does() {
 #[test]
 fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
     let alarm = alarms(&template())["AllRefusedAlarm"].clone();
-    let metrics = alarm["Metrics"].as_array().unwrap();
+    let metrics = metrics_of(&alarm);
     assert!(metrics.len() <= 10, "more than CloudWatch takes");
-    let (told, made_of): (Vec<_>, Vec<_>) = metrics.iter().partition(|metric| metric.get("ReturnData").is_none());
-    let [told] = told[..] else { panic!("one series rings: {told:?}") };
-    let told = told["Expression"].as_str().unwrap();
-    for metric in &made_of {
+    let told = expression(&alarm).unwrap();
+    for metric in metrics.iter().filter(|metric| metric.get("ReturnData").is_some()) {
         let id = metric["Id"].as_str().unwrap();
         assert_eq!(told.matches(id).count(), 1, "{id} in {told}");
     }
@@ -538,6 +554,59 @@ fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
         Rejection::Refused(Refusal::Wrong),
     ];
     assert_eq!(counted.collect::<BTreeSet<_>>(), refusals.map(|refusal| refusal.label().to_owned()).into());
+}
+
+/// Anybody can send what the canary sends, so the receiver does not know it: the alarms take off only as many as the
+/// canary itself saw rejected, and where there is no canary they are what they would be without it.
+#[test]
+fn the_canarys_requests_count_in_no_alarm_and_hide_nobody_elses() {
+    let template = template();
+    for (name, with, without) in [
+        ("RefusalsAlarm", "FILL(rejected, 0) - FILL(canary, 0)", "FILL(rejected, 0)"),
+        ("AllRefusedAlarm", "FILL(elsewhere, 0) - FILL(canary, 0), 0)", "FILL(elsewhere, 0), 0)"),
+    ] {
+        let alarm = &alarms(&template)[name];
+        assert!(expression(alarm).unwrap().ends_with(with), "{name}");
+        let told = alarm["Metrics"][0]["Expression"].to_string();
+        assert!(told.contains(r#""If":["HasCanary""#), "{name}");
+        let off = told.replace("${Canary}", "");
+        assert!(off.contains(without), "{name}: {off}");
+        let canary = alarm["Metrics"].as_array().unwrap().last().unwrap();
+        assert_eq!((&canary["If"][0], &canary["If"][2]), (&json!("HasCanary"), &json!({ "Ref": "AWS::NoValue" })));
+    }
+    // Its alarm fires also where it does not run.
+    let alarm = &alarms(&template)["CanaryAlarm"];
+    assert_eq!(
+        (&alarm["TreatMissingData"], &alarm["ComparisonOperator"]),
+        (&json!("breaching"), &json!("LessThanThreshold"))
+    );
+}
+
+#[test]
+fn a_dead_letter_that_waits_for_days_is_told_of_again_before_it_expires() {
+    const DAY: u64 = 24 * 60 * 60;
+    let template = template();
+    for kind in Kind::ALL {
+        let stem = kind.queue().strip_suffix("Queue").unwrap();
+        let alarm = &alarms(&template)[&format!("{stem}DeadLettersAgeAlarm")];
+        let [named] = <[Named; 1]>::try_from(watched(alarm)).unwrap();
+        assert_eq!(named.name, "ApproximateAgeOfOldestMessage");
+        assert_eq!(named.dimensions["QueueName"], format!("${{{stem}DeadLetterQueue.QueueName}}"));
+        assert_eq!(alarm["Threshold"], 3 * DAY);
+    }
+}
+
+#[test]
+fn the_default_throttle_fits_the_usual_quota_of_concurrency() {
+    const QUOTA: u64 = 1_000;
+    const SECONDS_HELD: u64 = 12;
+    let template = template();
+    let default = |parameter: &str| template["Parameters"][parameter]["Default"].as_u64().unwrap();
+    let at_once = default("ThrottlingBurstLimit") + SECONDS_HELD * default("ThrottlingRateLimit");
+    // What is left is the redelivery's, and other functions'.
+    assert!(at_once <= QUOTA - 100, "{at_once}");
+    let hourly = default("HourlyRequestsAlarmThreshold");
+    assert!(hourly < 3_600 * default("ThrottlingRateLimit"), "a flood at the throttle would not be told of");
 }
 
 #[test]
@@ -566,12 +635,11 @@ fn redelivery_minutes(template: &Value) -> Vec<u64> {
 fn an_alarm_that_looks_at_hours_has_no_missing_data_and_one_of_the_redelivery_has_a_run_in_each_period() {
     let template = template();
     for (name, alarm) in alarms(&template) {
-        let Some(metrics) = alarm["Metrics"].as_array() else {
+        let Some(told) = expression(&alarm) else {
             assert!(alarm["Period"].as_u64().unwrap_or_default() < 3_600, "{name}: CloudWatch looks back further");
             continue;
         };
-        let told = metrics.iter().find_map(|metric| metric["Expression"].as_str()).unwrap();
-        for metric in metrics.iter().filter(|metric| metric.get("ReturnData").is_some()) {
+        for metric in metrics_of(&alarm).iter().filter(|metric| metric.get("ReturnData").is_some()) {
             let id = metric["Id"].as_str().unwrap();
             assert!(told.contains(&format!("FILL({id}, 0)")), "{name}: {told}");
         }

@@ -221,7 +221,9 @@ fn a_given_id_makes_a_version_of_a_commit_that_was_deployed_before() {
 #[test]
 fn what_is_kept_when_the_stack_goes_keeps_its_policy_and_nothing_is_exported() {
     let template = template();
-    for of_type in ["AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::S3::Bucket", "AWS::S3::BucketPolicy"] {
+    for of_type in
+        ["AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::Logs::LogGroup"]
+    {
         for (name, resource) in resources_of(&template, of_type) {
             assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");

@@ -18,11 +18,15 @@ import os
 import pathlib
 import re
 import sys
+from collections.abc import Callable, Collection
 
 # The translator asks boto3 for a region.
 os.environ.setdefault("AWS_DEFAULT_REGION", "ca-central-1")
 
 from cfnlint.api import ManualArgs, lint
+from samcli.lib.cfn_language_extensions.models import TemplateProcessingContext
+from samcli.lib.cfn_language_extensions.processors import ForEachProcessor
+from samcli.lib.cfn_language_extensions.sam_integration import expand_language_extensions
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
 
@@ -112,22 +116,103 @@ class NoManagedPolicies:
 def translate(template: dict, parameters: dict[str, str]) -> dict:
     """The template as CloudFormation gets it from its language extensions and SAM's transform."""
     validator = SamTemplateValidator(
-        copy.deepcopy(template),
+        expand(template, parameters),
         NoManagedPolicies(),
         region=PSEUDO["AWS::Region"],
         parameter_overrides=PSEUDO | parameters,
-        language_extensions_enabled=True,
     )
-    translated = yaml_parse(validator.get_translated_template_if_valid())
-    # cfn-lint would apply it a second time.
-    translated.pop("Transform", None)
-    return translated
+    return yaml_parse(validator.get_translated_template_if_valid())
+
+
+def expand(template: dict, parameters: dict[str, str]) -> dict:
+    """The language extensions' part: loops become resources, and parameters their values.
+
+    SAM does it as it does for `sam build`. There it makes text of Fn::Sub and Fn::Join even where they refer to a
+    resource; CloudFormation does not, because it has no name for the resource yet. Those are kept from SAM.
+    """
+    if "AWS::LanguageExtensions" not in template.get("Transform", []):
+        return copy.deepcopy(template)
+    values = values_of(template, parameters)
+    loops = TemplateProcessingContext(fragment=copy.deepcopy(template))
+    ForEachProcessor().process_template(loops)
+    for section in {"Resources", "Outputs"} & loops.fragment.keys():
+        loops.fragment[section] = keep(loops.fragment[section], values.keys())
+    expanded = expand_language_extensions(loops.fragment, PSEUDO | parameters, enabled=True).expanded_template
+    for section in {"Resources", "Outputs"} & loops.fragment.keys():
+        expanded[section] = give_back(expanded[section], values)
+    return expanded | {"Transform": "AWS::Serverless-2016-10-31"}
+
+
+KEPT = "Kept::"
+
+
+def keep(value, known: Collection[str]):
+    if isinstance(value, list):
+        return [keep(part, known) for part in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: keep(part, known) for key, part in value.items()}
+    for function in {"Fn::Sub", "Fn::Join"} & value.keys():
+        if needs_resource(value, known):
+            return {KEPT + function: kept[function]}
+    return kept
+
+
+def needs_resource(value, known: Collection[str]) -> bool:
+    if isinstance(value, list):
+        return any(needs_resource(part, known) for part in value)
+    if not isinstance(value, dict):
+        return False
+    if "Fn::Sub" in value and len(value) == 1:
+        text, given_here = (value["Fn::Sub"], {}) if isinstance(value["Fn::Sub"], str) else value["Fn::Sub"]
+        names = {match[1] for match in REFERENCE.finditer(text)}
+        return bool(names - known - given_here.keys()) or needs_resource(given_here, known)
+    if "Fn::GetAtt" in value or isinstance(value.get("Ref"), str) and value["Ref"] not in {*known, "AWS::NoValue"}:
+        return True
+    return any(needs_resource(part, known) for part in value.values())
+
+
+def give_back(value, values: dict):
+    if isinstance(value, list):
+        return [give_back(part, values) for part in value]
+    if not isinstance(value, dict):
+        return value
+    parts = {key.removeprefix(KEPT): give_back(part, values) for key, part in value.items()}
+    return substitute(parts["Fn::Sub"], values) if KEPT + "Fn::Sub" in value else parts
 
 
 # ---- CloudFormation's intrinsic functions
 
 REFERENCE = re.compile(r"\$\{(?!!)([^}]+)\}")
 NO_VALUE = object()
+
+
+def substitute(argument, values: dict, refer: Callable[[str], None] = lambda _: None):
+    """Fn::Sub, as far as the values go. What is left refers to a resource, which is reported to `refer`."""
+    text, given_here = (argument, {}) if isinstance(argument, str) else argument
+    left = {name: value for name, value in given_here.items() if isinstance(value, dict)}
+
+    def replace(match: re.Match) -> str:
+        name = match[1]
+        if name in left:
+            return match[0]
+        if name in given_here or name in values:
+            return plain(given_here[name] if name in given_here else values[name])
+        refer(name.split(".")[0])
+        return match[0]
+
+    text = REFERENCE.sub(replace, text)
+    if left:
+        return {"Fn::Sub": [text, left]}
+    return {"Fn::Sub": text} if REFERENCE.search(text) else text.replace("${!", "${")
+
+
+def values_of(template: dict, parameters: dict[str, str]) -> dict:
+    """What each parameter and pseudo parameter is."""
+    values = {name: parameters.get(name, value) for name, value in PSEUDO.items()}
+    for name, definition in template.get("Parameters", {}).items():
+        values[name] = parameter_value(definition, parameters.get(name, definition.get("Default", "")))
+    return values
 
 
 class Stack:
@@ -140,9 +225,7 @@ class Stack:
         self.faults: list[str] = []
         self._mappings = translated.get("Mappings", {})
         self._conditions = translated.get("Conditions", {})
-        self._parameters = {name: parameters.get(name, value) for name, value in PSEUDO.items()}
-        for name, definition in translated.get("Parameters", {}).items():
-            self._parameters[name] = parameter_value(definition, parameters.get(name, definition.get("Default", "")))
+        self._values = values_of(translated, parameters)
         self._all = translated["Resources"]
         self._live = {name for name, resource in self._all.items() if self._exists(resource)}
         self._place = ""
@@ -202,8 +285,8 @@ class Stack:
     def _reference(self, name: str):
         if name == "AWS::NoValue":
             return NO_VALUE
-        if name in self._parameters:
-            return self._parameters[name]
+        if name in self._values:
+            return self._values[name]
         self._must_exist(name)
         return {"Ref": name}
 
@@ -222,7 +305,7 @@ class Stack:
             self._must_exist(name)
             return {"Fn::GetAtt": [name, attribute]}
         if function == "Sub":
-            return self._substitute(argument)
+            return substitute(self.resolve(argument), self._values, self._must_exist)
         argument = self.resolve(argument)
         if function == "FindInMap":
             mapping, first, second = (plain(part) for part in argument[:3])
@@ -238,28 +321,6 @@ class Stack:
         if function == "Select" and isinstance(argument[1], list):
             return argument[1][int(argument[0])]
         return {f"Fn::{function}": argument}
-
-    def _substitute(self, argument):
-        text, given_here = (argument, {}) if isinstance(argument, str) else argument
-        given_here = {name: self.resolve(value) for name, value in given_here.items()}
-        left: dict = {}
-
-        def replace(match: re.Match) -> str:
-            name = match[1]
-            if name in given_here:
-                if isinstance(given_here[name], dict):
-                    left[name] = given_here[name]
-                    return match[0]
-                return plain(given_here[name])
-            if name in self._parameters:
-                return plain(self._parameters[name])
-            self._must_exist(name.split(".")[0])
-            return match[0]
-
-        text = REFERENCE.sub(replace, text)
-        if left:
-            return {"Fn::Sub": [text, left]}
-        return {"Fn::Sub": text} if REFERENCE.search(text) else text.replace("${!", "${")
 
 
 def parameter_value(definition: dict, value):
@@ -334,7 +395,7 @@ def leftover_faults(translated: dict) -> list[str]:
             for index, part in enumerate(value):
                 walk(f"{place}.{index}", part, substituted)
         elif isinstance(value, str) and not substituted and re.search(r"[$&]\{", value):
-            faults.append(f"{place} holds {value!r}, which nothing replaces: Fn::Sub is missing")
+            faults.append(f"{place} holds {value[:80]!r}, which nothing replaces: Fn::Sub is missing")
 
     for section in ("Conditions", "Resources", "Outputs"):
         walk(section, translated.get(section, {}))
@@ -470,8 +531,19 @@ def snapshots(statements: dict[str, dict]) -> dict[str, str]:
         if variant != "default":
             changed = {name: entry for name, entry in found.items() if base.get(name) != entry}
             found = dict(sorted((changed | {name: None for name in base.keys() - found.keys()}).items()))
-        files[f"{variant}.json"] = json.dumps(found, indent=2, default=str) + "\n"
+        files[f"{variant}.json"] = json.dumps(ordered(found), indent=2, default=str) + "\n"
     return files
+
+
+def ordered(value):
+    """In the order in which one reads a statement, however the template has it."""
+    if isinstance(value, list):
+        return [ordered(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    first = ("Type", "AssumedBy", "ManagedPolicies", "Sid", "Effect", "Principal", "Action", "Resource")
+    keys = [key for key in first if key in value] + sorted(value.keys() - first)
+    return {key: ordered(value[key]) for key in keys}
 
 
 def snapshot_faults(files: dict[str, str]) -> list[str]:

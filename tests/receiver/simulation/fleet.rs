@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::{
     known::Known,
-    line::Line,
+    line::{AT_ONCE, Line},
     weather::Service,
     witness::{self, Witness},
     world::{World, lock},
@@ -25,6 +25,8 @@ use crate::support::crashing;
 
 /// `Timeout` of the function.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long keys are fetched before the first event.
+const PREFETCH: Duration = Duration::from_secs(2);
 /// How long API Gateway waits.
 const GATEWAY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an instance without work is kept.
@@ -106,6 +108,9 @@ pub async fn invoke(world: &Arc<World>, event: &[u8], crash: Option<u32>) -> Inv
     let work = async {
         if is_cold {
             instance.receiver.prepare().await;
+            if world.now() - received > PREFETCH + AT_ONCE {
+                world.violation("fetching the keys before the first event took too long");
+            }
             received = world.now();
         }
         known = line.begin(received);

@@ -31,7 +31,7 @@ const JOINS_AFTER: Duration = Duration::from_secs(1);
 const JOINS_BEFORE_THE_END: Duration = Duration::from_secs(2);
 
 /// What is due is done within this.
-const AT_ONCE: Duration = Duration::from_millis(10);
+pub const AT_ONCE: Duration = Duration::from_millis(10);
 
 pub struct Line {
     world: Weak<World>,

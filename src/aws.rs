@@ -36,6 +36,7 @@ use aws_types::{SdkConfig, region::Region};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -49,7 +50,7 @@ use crate::{
     signature::Scheme,
     spilled::SpilledKey,
     storage::{PayloadStore, Queues, Receipt, Storage},
-    time_budget::CONNECT,
+    time_budget::{ATTEMPT, CONNECT},
 };
 
 /// A function may be frozen between callbacks for longer than AWS keeps an idle connection open.
@@ -215,7 +216,7 @@ impl Queues for Sqs {
     /// comes of it does not matter; a message finds the connection, or opens one.
     fn make_ready(&self) {
         let opening = self.client.send_message().customize().interceptor(Bare).send();
-        tokio::spawn(opening.map(drop));
+        tokio::spawn(timeout(ATTEMPT, opening).map(drop));
     }
 
     async fn send(
@@ -350,9 +351,18 @@ impl SpilledPayloads for S3 {
         Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
     }
 
+    async fn discard(&self, key: &str) -> Result<(), AwsError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().boxed().await;
+        let deleted = deleted.map_err(|error| reported(Operation::DeleteObject, &error))?;
+        // S3's success has no body, and nothing else that something else would not have.
+        if deleted.request_id().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::DeleteObject, "no request id"));
+        }
+        Ok(())
+    }
+
     async fn remove(&self, key: &SpilledKey, _: &Receipt) -> Result<(), AwsError> {
-        let removed = self.client.delete_object().bucket(&self.bucket).key(key.to_string()).send().boxed().await;
-        removed.map(drop).map_err(|error| reported(Operation::DeleteObject, &error))
+        self.discard(&key.to_string()).await
     }
 }
 

@@ -220,6 +220,11 @@ impl AwsError {
         self.reason == Reason::Service && self.code.is_some()
     }
 
+    /// AWS refused the call for sure: a server error may have come after the work was done.
+    pub fn was_rejected(&self) -> bool {
+        self.is_definite() && self.status.is_some_and(|status| status < 500)
+    }
+
     pub fn has_code(&self, codes: &[&str]) -> bool {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }

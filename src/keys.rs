@@ -15,12 +15,14 @@
 //! | there is no key at all | retry while a stage fails transiently, until the time to store is left; then 503 |
 //!
 //! What Secrets Manager says is believed: a stage that it reports gone is gone from the cache as well. A version that cannot
-//! be a key does not put out a previous one that can. Only a stage whose read failed keeps what was cached for it.
+//! be a key does not replace a previous one that can. Only a stage whose read failed keeps what was cached for it.
+
+mod cache;
 
 use std::{
     future::Future,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -29,26 +31,21 @@ use futures_util::future::{Either, select};
 use serde::Serialize;
 use tokio::{
     sync::Mutex,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use zeroize::Zeroizing;
 
+use cache::{Cache, Keys, Slot, StageRead, Version};
+
 use crate::{
     answer::Rejection,
-    aws_error::{AwsError, FailedCalls, Meaning, Operation},
-    retry::{BackOff, Retry, attempt},
-    secret::{self, SecretProblem, SecretReading},
-    signature::{AuthenticCallback, Claim, Claims, Refusal, Scheme, SigningKey},
+    aws_error::{AwsError, FailedCalls, Operation},
+    retry::{Retry, attempt},
+    secret::SecretProblem,
+    signature::{AuthenticCallback, Claim, Claims, Refusal, Scheme},
     source::Admitted,
     time_budget::{ATTEMPT, FIRST_BACK_OFF, MISMATCH, START, TimeBudget},
 };
-
-/// How long a read key is used without asking again: a rotation is noticed within it even if nothing mismatches.
-const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
-/// How long after a read that failed the keys are due again.
-const RETRY_DUE_AFTER: Duration = Duration::from_secs(30);
-/// At most one successful read in this time because of signatures that do not match, however many forgeries arrive.
-const MISMATCH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Where secrets come from.
 pub trait SecretSource {
@@ -84,14 +81,22 @@ pub struct Authentication {
     pub keys: KeyUse,
 }
 
+/// What became of reading the keys ahead of the first callback.
+#[derive(Debug)]
+pub struct Prefetch {
+    /// Each scheme has a key, and no stage is missing.
+    pub is_complete: bool,
+    pub keys: KeyUse,
+}
+
 /// How the keys were used for one callback.
 #[derive(Clone, Debug, Default)]
 pub struct KeyUse {
-    /// How often a scheme's keys were read, and how many of those reads did not bring both stages.
+    /// How often a scheme's keys were read, and how many of those reads returned fewer than both stages.
     pub reads: u32,
     pub failed_reads: u32,
     pub failures: FailedCalls,
-    /// How long ago the oldest of the keys at hand was read.
+    /// How long ago the current key was read; of two schemes, the one that was read longer ago.
     pub age: Option<Duration>,
     /// Secrets that cannot be a key, and secrets that were read and look like a slip.
     pub problems: Vec<KeyProblem>,
@@ -132,9 +137,11 @@ impl KeyUse {
         self.problems.iter().filter(|found| found.stage == Stage::Current && found.is_unusable()).count()
     }
 
-    fn note(&mut self, problem: KeyProblem) {
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
+    fn note_all(&mut self, problems: impl Iterator<Item = KeyProblem>) {
+        for problem in problems {
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
         }
     }
 
@@ -169,23 +176,22 @@ impl<S: SecretSource> SigningKeys<S> {
     /// `previous_for` is how long the previous key is accepted after a rotation; `ascii_reading` turns the ASCII encoding
     /// of [`signature`](crate::signature) on.
     pub fn new(source: S, previous_for: Duration, ascii_reading: bool) -> Self {
-        let ring = |scheme| KeyRing { scheme, cache: Mutex::default() };
         let rules = Rules { previous_for, ascii_reading };
-        Self { source, aggregation: ring(Scheme::Aggregation), pay: ring(Scheme::Pay), rules }
+        Self { source, aggregation: KeyRing::new(Scheme::Aggregation), pay: KeyRing::new(Scheme::Pay), rules }
     }
 
-    /// Reads the keys of both schemes side by side, ahead of the first callback. What is wrong is for the log alone: the
-    /// first callback reads what is missing.
-    pub async fn prefetch(&self) -> KeyUse {
+    /// Reads the keys of both schemes side by side, ahead of the first callback. Failures are only logged: the first
+    /// callback reads what is missing.
+    pub async fn prefetch(&self) -> Prefetch {
         let limit = Instant::now() + START;
         let read = async |ring: &KeyRing| {
             let mut keys = KeyUse::default();
-            ring.at_hand(&self.source, self.rules, limit, &mut keys).await;
-            keys
+            let at_hand = ring.at_hand(&self.source, self.rules, limit, &mut keys).await;
+            Prefetch { is_complete: at_hand.is_some() && !ring.cache().lacks_a_stage(), keys }
         };
-        let (mut keys, of_pay) = tokio::join!(read(&self.aggregation), read(&self.pay));
-        keys.add(of_pay);
-        keys
+        let (mut aggregation, pay) = tokio::join!(read(&self.aggregation), read(&self.pay));
+        aggregation.keys.add(pay.keys);
+        Prefetch { is_complete: aggregation.is_complete && pay.is_complete, keys: aggregation.keys }
     }
 
     /// Verifies a callback with the keys that are valid now. Both schemes are checked side by side where both have a
@@ -216,18 +222,11 @@ impl<S: SecretSource> SigningKeys<S> {
             })
         };
         let (mut pay, mut aggregation) = (check(pay, &self.pay), check(aggregation, &self.aggregation));
-        let with_keys_at_hand = async |check: &mut Option<Check<'_, S>>| match check {
-            Some(check) => check.with_keys_at_hand().await,
-            None => None,
+        let verified = match (&mut pay, &mut aggregation) {
+            (Some(pay), Some(aggregation)) => first_of_both(pay, aggregation).await,
+            (Some(only), None) | (None, Some(only)) => only.with_all_keys().await,
+            (None, None) => None,
         };
-        let with_newer_keys = async |check: &mut Option<Check<'_, S>>| match check {
-            Some(check) => check.with_newer_keys().await,
-            None => None,
-        };
-        let mut verified = first_of(with_keys_at_hand(&mut pay), with_keys_at_hand(&mut aggregation)).await;
-        if verified.is_none() {
-            verified = first_of(with_newer_keys(&mut pay), with_newer_keys(&mut aggregation)).await;
-        }
         let mut keys = KeyUse::default();
         let mut rejection = Rejection::Refused(Refusal::Wrong);
         for check in [pay, aggregation].into_iter().flatten() {
@@ -240,13 +239,34 @@ impl<S: SecretSource> SigningKeys<S> {
     }
 }
 
-/// What the first of two checks found, or else the second one. Both go on side by side; the second one alone does not end
-/// the first.
-async fn first_of<T>(first: impl Future<Output = Option<T>>, second: impl Future<Output = Option<T>>) -> Option<T> {
-    match select(pin!(first), pin!(second)).await {
-        Either::Left((Some(found), _)) => Some(found),
-        Either::Left((None, second)) => second.await,
-        Either::Right((found, first)) => first.await.or(found),
+/// Checks both schemes side by side, so that keys of one that cannot be read do not hold up the other one. A valid Pay
+/// signature goes first: it decides the kind. But once the aggregation signature is verified, the keys at hand decide, and
+/// if there are none Pay's are waited for no longer than [`MISMATCH`].
+async fn first_of_both<S: SecretSource>(
+    pay: &mut Check<'_, S>,
+    aggregation: &mut Check<'_, S>,
+) -> Option<AuthenticCallback> {
+    let mut aggregation = pin!(aggregation.with_all_keys());
+    let verified = {
+        let pay_at_hand = pin!(pay.with_keys_at_hand());
+        match select(pay_at_hand, aggregation.as_mut()).await {
+            Either::Left((verified @ Some(_), _)) => return verified,
+            Either::Left((None, _)) => None,
+            Either::Right((Some(verified), pay_at_hand)) => {
+                return timeout(MISMATCH, pay_at_hand).await.ok().flatten().or(Some(verified));
+            }
+            Either::Right((None, pay_at_hand)) => Some(pay_at_hand.await),
+        }
+    };
+    match verified {
+        // The aggregation signature is wrong.
+        Some(verified @ Some(_)) => verified,
+        Some(None) => pay.with_newer_keys().await,
+        None => match select(pin!(pay.with_newer_keys()), aggregation).await {
+            Either::Left((verified @ Some(_), _)) | Either::Right((verified @ Some(_), _)) => verified,
+            Either::Left((None, aggregation)) => aggregation.await,
+            Either::Right((None, pay)) => pay.await,
+        },
     }
 }
 
@@ -278,35 +298,49 @@ impl<S: SecretSource> Check<'_, S> {
         }
     }
 
+    /// Checks with the keys at hand, and if none matches with newer ones.
+    async fn with_all_keys(&mut self) -> Option<AuthenticCallback> {
+        match self.with_keys_at_hand().await {
+            None => self.with_newer_keys().await,
+            verified => verified,
+        }
+    }
+
     /// Checks with keys that are read because those at hand did not match, as far as the rules allow it.
     async fn with_newer_keys(&mut self) -> Option<AuthenticCallback> {
         if self.lacks_a_key {
             return None;
         }
-        let (started, keys_end) = (Instant::now(), self.budget.keys_end());
-        let Ok(mut cache) = timeout_at(keys_end, self.ring.cache.lock()).await else {
+        let (ring, keys_end) = (self.ring, self.budget.keys_end());
+        let quick_end = keys_end.min(Instant::now() + MISMATCH);
+        let Ok(_reading) = timeout_at(keys_end, ring.reading.lock()).await else {
             self.lacks_a_key = true;
             return None;
         };
         // Another callback may have read them in the meantime.
-        let verified = self.verify(&cache.keys);
-        if verified.is_some() || !cache.may_read_for_a_mismatch() {
+        let verified = self.verify(&ring.cache().keys.clone());
+        if verified.is_some() || !ring.cache().may_read_for_a_mismatch() {
             return verified;
         }
         let mut retry = Retry::default();
-        let mut limit = if cache.lacks_a_stage() { keys_end } else { keys_end.min(started + MISMATCH) };
         loop {
-            let read = self.ring.read(self.source, &mut cache, limit, &mut retry, &mut self.keys).await;
-            let verified = self.verify(&cache.keys);
-            if verified.is_some() || read.is_whole {
-                cache.was_read_for_a_mismatch(read.is_whole);
+            // A stage that was never read may hold the key that signed, and there is time to wait for it.
+            let limit = || if ring.cache().lacks_a_stage() { keys_end } else { quick_end };
+            let read = ring.read(self.source, limit(), &mut retry, &mut self.keys).await;
+            let keys = ring.cache().keys.clone();
+            let verified = self.verify(&keys);
+            if read.is_whole {
+                ring.cache().was_read_for_a_mismatch(true);
+            }
+            if verified.is_some() {
                 return verified;
             }
-            // A stage that was never read may hold the key that signed, and there is time to wait for it.
-            limit = if read.lacks_a_stage { keys_end } else { keys_end.min(started + MISMATCH) };
-            if !read.is_worth_a_retry || !retry.back_off.wait(limit).await {
-                self.lacks_a_key = read.lacks_a_stage;
-                cache.was_read_for_a_mismatch(false);
+            if read.is_whole || !read.is_worth_a_retry || !retry.back_off.wait(limit()).await {
+                let mut cache = ring.cache();
+                self.lacks_a_key = cache.lacks_a_stage() || !keys.has_usable(self.rules);
+                if !read.is_whole {
+                    cache.was_read_for_a_mismatch(false);
+                }
                 return None;
             }
         }
@@ -329,7 +363,7 @@ impl<S: SecretSource> Check<'_, S> {
         let verified = self.claim.verify(self.body, untried.iter().map(|(_, _, key)| *key), self.rules.ascii_reading);
         if verified.is_none() {
             // What looks like a slip is the first suspicion now.
-            keys.problems(scheme).for_each(|problem| self.keys.note(problem));
+            self.keys.note_all(keys.problems(scheme));
         }
         verified
     }
@@ -338,11 +372,22 @@ impl<S: SecretSource> Check<'_, S> {
 /// The keys of one scheme.
 struct KeyRing {
     scheme: Scheme,
-    /// Locked during a read on purpose: callbacks that want the same one wait for the one that is under way.
-    cache: Mutex<Cache>,
+    /// Held during a read on purpose: callbacks that want the same one wait for the one that is under way. Callbacks whose
+    /// keys are cached do not.
+    reading: Mutex<()>,
+    /// Never locked across an await.
+    cache: std::sync::Mutex<Cache>,
 }
 
 impl KeyRing {
+    fn new(scheme: Scheme) -> Self {
+        Self { scheme, reading: Mutex::default(), cache: std::sync::Mutex::default() }
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The keys to check with, read first if there are none yet or they are due. None without any.
     async fn at_hand(
         &self,
@@ -351,55 +396,73 @@ impl KeyRing {
         limit: Instant,
         used: &mut KeyUse,
     ) -> Option<Keys> {
-        let mut cache = timeout_at(limit, self.cache.lock()).await.ok()?;
+        let is_fresh = |cache: &Cache| cache.keys.has_usable(rules) && !cache.is_due();
+        if !is_fresh(&self.cache()) {
+            self.read_what_is_due(source, rules, limit, used).await;
+        }
+        let keys = self.cache().keys.clone();
+        // At each callback, so that an instance that serves only a few of them reports it as well.
+        used.note_all(keys.problems(self.scheme).filter(|found| found.stage == Stage::Current && found.is_unusable()));
+        used.age = keys.age();
+        keys.has_usable(rules).then_some(keys)
+    }
+
+    /// Reads the keys: once if cached ones can serve meanwhile, else until there is one or `limit` is reached.
+    async fn read_what_is_due(&self, source: &impl SecretSource, rules: Rules, limit: Instant, used: &mut KeyUse) {
+        let has_usable = || self.cache().keys.has_usable(rules);
         let mut retry = Retry::default();
         let mut read = None;
-        if cache.keys.has_usable(rules) && cache.is_due() {
+        let _reading = if has_usable() {
+            // Another callback reads them already: the cached ones serve.
+            let Ok(reading) = self.reading.try_lock() else { return };
             let limit = limit.min(Instant::now() + ATTEMPT);
-            read = Some(self.read(source, &mut cache, limit, &mut retry, used).await);
-        }
-        while !cache.keys.has_usable(rules) {
-            if read.is_some_and(|read: Read| !read.is_worth_a_retry) || !cache.wait_for_turn(limit).await {
-                break;
+            read = Some(self.read(source, limit, &mut retry, used).await);
+            reading
+        } else {
+            let Ok(reading) = timeout_at(limit, self.reading.lock()).await else { return };
+            reading
+        };
+        while !has_usable() {
+            if read.is_some_and(|read: Read| !read.is_worth_a_retry) || !self.wait_for_turn(limit).await {
+                return;
             }
-            read = Some(self.read(source, &mut cache, limit, &mut retry, used).await);
-            cache.was_read_without_a_key();
+            read = Some(self.read(source, limit, &mut retry, used).await);
+            self.cache().was_read_without_a_key();
         }
-        cache.keys.problems(self.scheme).filter(KeyProblem::is_unusable).for_each(|problem| used.note(problem));
-        used.age = cache.keys.age();
-        cache.keys.has_usable(rules).then(|| cache.keys.clone())
+        self.cache().has_a_key_again();
+    }
+
+    /// Waits until the next attempt without any key may begin. False if `limit` is too near for one.
+    async fn wait_for_turn(&self, limit: Instant) -> bool {
+        let wait = self.cache().wait_for_next_attempt();
+        let left = limit.saturating_duration_since(Instant::now());
+        if left < FIRST_BACK_OFF {
+            return false;
+        }
+        if wait > Duration::ZERO {
+            sleep(wait.min(left / 2)).await;
+        }
+        true
     }
 
     /// Reads both stages side by side, once or, when a rotation may have fallen between the two, twice.
-    async fn read(
-        &self,
-        source: &impl SecretSource,
-        cache: &mut Cache,
-        limit: Instant,
-        retry: &mut Retry,
-        used: &mut KeyUse,
-    ) -> Read {
+    async fn read(&self, source: &impl SecretSource, limit: Instant, retry: &mut Retry, used: &mut KeyUse) -> Read {
         let (mut current, mut previous) = self.attempt(source, limit, used).await;
-        if cache.keys.may_span_a_rotation(&current, &previous) {
+        if self.cache().keys.may_span_a_rotation(&current, &previous) {
             let second = self.attempt(source, limit, used).await;
             current = second.0.or(current);
             previous = second.1;
         }
-        used.reads += 1;
-        let is_worth_a_retry = {
-            let mut is_worth_it = |stage: &StageRead| stage.as_ref().is_err_and(|failed| retry.is_worth_it(failed));
-            // Both are asked: each notes a signature that was not accepted.
-            is_worth_it(&current) | is_worth_it(&previous)
-        };
         let is_whole = current.is_ok() && previous.is_ok();
+        used.reads += 1;
         used.failed_reads += u32::from(!is_whole);
-        let is_transient =
-            |stage: &StageRead| stage.as_ref().is_err_and(|failed| failed.meaning() != Meaning::Permanent);
-        let lacks = |slot: &Slot, stage: &StageRead| matches!(slot, Slot::Unread) && is_transient(stage);
-        let lacks_a_stage = lacks(&cache.keys.current, &current) || lacks(&cache.keys.previous, &previous);
-        cache.learn(current.ok(), previous.ok());
-        cache.keys.problems(self.scheme).for_each(|problem| used.note(problem));
-        Read { is_whole, is_worth_a_retry, lacks_a_stage: lacks_a_stage && is_worth_a_retry }
+        let mut is_worth_it = |stage: &StageRead| stage.as_ref().is_err_and(|failed| retry.is_worth_it(failed));
+        // Both are asked: each notes a signature that was not accepted.
+        let is_worth_a_retry = is_worth_it(&current) | is_worth_it(&previous);
+        let mut cache = self.cache();
+        cache.learn(current, previous);
+        used.note_all(cache.keys.problems(self.scheme));
+        Read { is_whole, is_worth_a_retry }
     }
 
     /// Makes one attempt at each stage.
@@ -416,182 +479,12 @@ impl KeyRing {
     }
 }
 
-/// What a reading of one stage brought.
-type StageRead = Result<Slot, AwsError>;
-
 /// What a reading of both stages brought.
 #[derive(Clone, Copy)]
 struct Read {
     is_whole: bool,
     /// A stage failed, and may not the next time.
     is_worth_a_retry: bool,
-    /// A stage that this instance has never read is among them.
-    lacks_a_stage: bool,
-}
-
-/// What this instance knows of a scheme's secret, and when it may ask again.
-#[derive(Default)]
-struct Cache {
-    keys: Keys,
-    /// When the keys are to be read again; `None` before the first read.
-    due: Option<Instant>,
-    /// What the last reading for a mismatch came to, and when.
-    mismatch: Option<(bool, Instant)>,
-    /// Without any key: when the next attempt may begin, and the waits between them.
-    next_attempt: Option<Instant>,
-    back_off: BackOff,
-}
-
-impl Cache {
-    fn is_due(&self) -> bool {
-        self.due.is_none_or(|due| due <= Instant::now())
-    }
-
-    /// Takes over what could be read. What Secrets Manager says is believed; a stage that could not be read keeps what was
-    /// cached for it.
-    fn learn(&mut self, current: Option<Slot>, previous: Option<Slot>) {
-        let now = Instant::now();
-        let is_whole = current.is_some() && previous.is_some();
-        let old = current.map(|current| std::mem::replace(&mut self.keys.current, current));
-        // A rotation has made what was current the previous one. That is all that is known while it cannot be read.
-        let new_id = self.keys.current.id();
-        let rotated = old.filter(|old| old.id().is_some() && new_id.is_some() && old.id() != new_id);
-        let has_rotated = rotated.is_some();
-        if let Some(previous) = previous.or(rotated) {
-            self.keys.previous = previous;
-        }
-        if is_whole {
-            self.due = Some(now + FRESH_FOR);
-        } else if self.is_due() || has_rotated {
-            self.due = Some(now + RETRY_DUE_AFTER);
-        }
-    }
-
-    fn lacks_a_stage(&self) -> bool {
-        matches!(self.keys.current, Slot::Unread) || matches!(self.keys.previous, Slot::Unread)
-    }
-
-    /// Whether keys may be read because none matched: a flood of forgeries must not be passed on to Secrets Manager.
-    fn may_read_for_a_mismatch(&self) -> bool {
-        self.mismatch.is_none_or(|(succeeded, at)| {
-            let pause = if succeeded { MISMATCH_INTERVAL } else { MISMATCH };
-            at.elapsed() >= pause
-        })
-    }
-
-    fn was_read_for_a_mismatch(&mut self, succeeded: bool) {
-        self.mismatch = Some((succeeded, Instant::now()));
-    }
-
-    /// Waits until the next attempt without any key may begin. False if `limit` is too near for one.
-    async fn wait_for_turn(&mut self, limit: Instant) -> bool {
-        let now = Instant::now();
-        let left = limit.saturating_duration_since(now);
-        let wait = self.next_attempt.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        if left < FIRST_BACK_OFF {
-            return false;
-        }
-        if wait > Duration::ZERO {
-            sleep(wait.min(left / 2)).await;
-        }
-        true
-    }
-
-    fn was_read_without_a_key(&mut self) {
-        self.next_attempt = Some(Instant::now() + self.back_off.next());
-    }
-}
-
-/// Both stages of a scheme's secret.
-#[derive(Clone, Default)]
-struct Keys {
-    current: Slot,
-    previous: Slot,
-}
-
-/// What is known of a stage.
-#[derive(Clone, Default)]
-enum Slot {
-    /// Nothing: this instance could not read it yet.
-    #[default]
-    Unread,
-    /// No version is at this stage.
-    Gone,
-    Version(Arc<Version>),
-}
-
-impl Slot {
-    fn version(&self) -> Option<&Version> {
-        match self {
-            Self::Version(version) => Some(version),
-            Self::Unread | Self::Gone => None,
-        }
-    }
-
-    fn id(&self) -> Option<&str> {
-        self.version().map(|version| version.id.as_str())
-    }
-}
-
-/// A version of a secret, read.
-struct Version {
-    /// Secrets Manager's id of it.
-    id: String,
-    created: Option<SystemTime>,
-    /// None if it cannot be a key.
-    key: Option<SigningKey>,
-    problem: Option<SecretProblem>,
-    read: Instant,
-}
-
-impl Version {
-    fn of(SecretVersion { id, created, text }: SecretVersion) -> Self {
-        let SecretReading { key, problem } = secret::read(text.as_ref().map(|text| text.as_str()));
-        let key = key.and_then(|key| SigningKey::new(key.as_bytes()));
-        Self { id, created, key, problem, read: Instant::now() }
-    }
-}
-
-impl Keys {
-    /// The keys that callbacks may be signed with: the current one, and the previous one for its time after the rotation.
-    fn usable(&self, rules: Rules) -> impl Iterator<Item = (Stage, &Version, &SigningKey)> {
-        // Secrets Manager does not say when it was. The current version is stored at a rotation; after a rotation that was
-        // rolled back it is an old one, and the abandoned key is rejected at once.
-        let rotated = self.current.version().and_then(|version| version.created);
-        // In the future by this clock: it has just happened.
-        let is_valid = rotated.is_some_and(|at| at.elapsed().unwrap_or_default() < rules.previous_for);
-        let previous = self.previous.version().filter(|_| is_valid).map(|version| (Stage::Previous, version));
-        let current = self.current.version().map(|version| (Stage::Current, version));
-        let stages = current.into_iter().chain(previous);
-        stages.filter_map(|(stage, version)| Some((stage, version, version.key.as_ref()?)))
-    }
-
-    fn has_usable(&self, rules: Rules) -> bool {
-        self.usable(rules).next().is_some()
-    }
-
-    /// Whether the two stages may have been read on both sides of a rotation: the previous one is not what was current
-    /// until now, or is the same as the current one.
-    fn may_span_a_rotation(&self, current: &StageRead, previous: &StageRead) -> bool {
-        let (Ok(current), Ok(previous)) = (current, previous) else { return false };
-        let Some(new) = current.id() else { return false };
-        let has_rotated = self.current.id().is_some_and(|old| old != new);
-        (has_rotated && previous.id() != self.current.id()) || previous.id() == Some(new)
-    }
-
-    fn problems(&self, scheme: Scheme) -> impl Iterator<Item = KeyProblem> {
-        [(Stage::Current, &self.current), (Stage::Previous, &self.previous)].into_iter().filter_map(
-            move |(stage, slot)| {
-                let problem = slot.version()?.problem?;
-                Some(KeyProblem { scheme, stage, problem })
-            },
-        )
-    }
-
-    /// How long ago the current version was read.
-    fn age(&self) -> Option<Duration> {
-        self.current.version().map(|version| version.read.elapsed())
-    }
 }
 
 #[cfg(test)]

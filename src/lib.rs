@@ -48,7 +48,7 @@ use crate::{
     callback::{BadEvent, Callback},
     config::Config,
     event::{Event, ResponseTypes},
-    keys::{Authentication, KeyUse, SecretSource, SigningKeys},
+    keys::{Authentication, Prefetch, SecretSource, SigningKeys},
     message::Message,
     metric::Metric,
     record::Record,
@@ -96,9 +96,9 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
     }
 
     /// Reads the keys ahead of the first callback, for two seconds at most, and makes the queues ready once the requests
-    /// for the keys are on the way, without waiting for what that begins. What is wrong is for the log alone: the next
-    /// callback reads what is missing.
-    pub async fn prepare(&self) -> KeyUse {
+    /// for the keys are on the way, without waiting for what that begins. Failures are only logged: the next callback reads
+    /// what is missing.
+    pub async fn prepare(&self) -> Prefetch {
         let (keys, ()) = tokio::join!(biased; self.keys.prefetch(), async { self.storage.queues.make_ready() });
         keys
     }

@@ -10,6 +10,7 @@ use flinks_webhooks::{
     callback::GatewayEvent,
     config::{Config, Ignored, LambdaFunction},
     function::{Invocation, answer_events, contained, run},
+    keys::{KeyProblem, Prefetch},
     log::{self, Level},
     record::Record,
 };
@@ -27,18 +28,26 @@ async fn serve(config: Config) -> Result<(), Error> {
         log::write(&log::notice(Level::Warn, message, &fields));
     }
     let receiver = AwsReceiver::on_aws(&config);
-    let keys = receiver.prepare().await;
-    if !keys.failures.is_empty() || !keys.problems.is_empty() {
-        let fields = [
-            ("awsFailures", serde_json::to_value(&keys.failures)?),
-            ("keyProblems", serde_json::to_value(&keys.problems)?),
-        ];
-        let message =
-            "the signing keys could not all be prefetched as they should be; the next callback reads what is missing";
-        log::write(&log::notice(Level::Error, message, &fields));
-    }
+    report(&receiver.prepare().await)?;
     let (receiver, function) = (&receiver, &config.function);
     answer_events(|invocation| answer(receiver, function, invocation)).await
+}
+
+/// Logs what went wrong with the keys at the start, if anything did.
+fn report(Prefetch { is_complete, keys }: &Prefetch) -> Result<(), Error> {
+    let is_unusable = keys.problems.iter().any(KeyProblem::is_unusable);
+    let (level, message) = match is_complete {
+        false => (Level::Error, "could not prefetch all signing keys; the next callback retries"),
+        true if is_unusable => (Level::Error, "a secret cannot be a signing key"),
+        true if keys.problems.is_empty() && keys.failures.is_empty() => return Ok(()),
+        true => (Level::Warn, "the signing keys were prefetched, and something was not as it should be"),
+    };
+    let fields = [
+        ("awsFailures", serde_json::to_value(&keys.failures)?),
+        ("keyProblems", serde_json::to_value(&keys.problems)?),
+    ];
+    log::write(&log::notice(level, message, &fields));
+    Ok(())
 }
 
 /// Answers one event and writes its line.

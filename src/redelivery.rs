@@ -10,7 +10,6 @@ use std::{
     collections::{BinaryHeap, HashMap, VecDeque},
     future::Future,
     mem,
-    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -27,10 +26,10 @@ use crate::{
     log::{Entry, Level, Line},
     message::Message,
     metric::Metric,
-    retry,
+    retry::{self, attempt},
     spilled::{self, Spilled, SpilledKey},
-    storage::{ClaimCheckObject, Joining, PayloadStore, Queues, Receipt, Storage},
-    time_budget::{BUDGET, TimeBudget},
+    storage::{ClaimCheckObject, PayloadStore, Queues, Receipt, Storage},
+    time_budget::{ATTEMPT, BUDGET, TimeBudget},
 };
 
 /// What the payload store must be able to do for a redelivery. Each call is one attempt.
@@ -45,6 +44,9 @@ pub trait SpilledPayloads {
 
     /// An object, whole. None if it is gone.
     fn get(&self, key: &SpilledKey) -> impl Future<Output = Result<Option<Object>, AwsError>> + Send;
+
+    /// Deletes a claim check's object that no message points to.
+    fn discard(&self, key: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
 
     /// Removes an object that has been put on its queue.
     fn remove(&self, key: &SpilledKey, sent: &Receipt) -> impl Future<Output = Result<(), AwsError>> + Send;
@@ -233,9 +235,6 @@ impl Summary {
 /// Sends on what is spilled.
 pub struct Redelivery<Q, P> {
     storage: Storage<Q, P>,
-    /// By the key of an undelivered payload, the key of a claim check's object that no message points to, because the queue
-    /// refused the message. The next run uses it again: a queue that is down would leave one more object at each run.
-    unused_objects: Mutex<HashMap<String, String>>,
 }
 
 /// The redelivery that runs on AWS.
@@ -249,7 +248,7 @@ impl AwsRedelivery {
 
 impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
     pub fn new(storage: Storage<Q, P>) -> Self {
-        Self { storage, unused_objects: Mutex::default() }
+        Self { storage }
     }
 
     /// Sends on what is spilled, within the budget.
@@ -394,6 +393,11 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
                     let of_one =
                         failed.operation == Operation::GetObject || failed.meaning() == Meaning::ContentRefused;
                     failures_in_a_row += u32::from(!of_one);
+                    // The queue is in trouble, and may have taken the message. Each attempt may add one, and leave a claim
+                    // check's object behind: enough for this run.
+                    if failed.operation == Operation::SendMessage && !failed.was_rejected() {
+                        failures_in_a_row = MOST_FAILURES;
+                    }
                     summary.failed += 1;
                     summary.aws_failures.push(failed);
                 }
@@ -411,24 +415,23 @@ impl<Q: Queues, P: PayloadStore + SpilledPayloads> Redelivery<Q, P> {
             return Ok(Sent::Damaged);
         };
         let message = Message::of_spilled(spilled);
-        let receipt = self.enqueue(key, &message, failures).await?;
+        let receipt = self.enqueue(&message, failures).await?;
         let remove = || self.storage.payloads.remove(key, &receipt);
         retry::until(TimeBudget::start().end(), Operation::DeleteObject, failures, remove).await?;
         Ok(Sent::Yes)
     }
 
-    async fn enqueue(
-        &self,
-        key: &SpilledKey,
-        message: &Message,
-        failures: &mut FailedCalls,
-    ) -> Result<Receipt, AwsError> {
-        let (key, limit) = (key.to_string(), TimeBudget::start().end());
-        let unused = || self.unused_objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut object = unused().remove(&key).map_or_else(ClaimCheckObject::default, ClaimCheckObject::unused);
-        let sent = self.storage.enqueue(message, limit, &mut object, &Joining::new(limit), failures).await;
-        if let Some(object) = object.into_unused() {
-            unused().insert(key, object);
+    async fn enqueue(&self, message: &Message, failures: &mut FailedCalls) -> Result<Receipt, AwsError> {
+        let mut object = ClaimCheckObject::default();
+        let sent = self.storage.enqueue(message, TimeBudget::start().end(), &mut object, None, failures).await;
+        // A queue that rejects messages for a day would leave an object behind at each run.
+        if sent.as_ref().is_err_and(AwsError::was_rejected)
+            && let Some(unused) = object.into_unused()
+        {
+            let discard = self.storage.payloads.discard(&unused);
+            if let Err(failed) = attempt(Operation::DeleteObject, Instant::now() + ATTEMPT, discard).await {
+                failures.push(failed);
+            }
         }
         sent
     }
@@ -479,6 +482,10 @@ mod tests {
     const PUT: &str = "PutObject";
     const GET: &str = "GetObject";
     const REMOVE: &str = "DeleteObject";
+
+    fn rejected(operation: Operation, code: &str) -> AwsError {
+        AwsError { status: Some(400), code: Some(code.to_owned()), ..AwsError::new(operation, Reason::Service) }
+    }
 
     /// Queues and a store with objects of a given age, and what happened to them in order.
     #[derive(Default)]
@@ -537,7 +544,7 @@ mod tests {
                 REMOVE => Operation::DeleteObject,
                 _ => Operation::ListObjectsV2,
             };
-            if self.failing.iter().any(fails) { Err(AwsError::new(of, Reason::Service)) } else { Ok(()) }
+            if self.failing.iter().any(fails) { Err(rejected(of, "AccessDenied")) } else { Ok(()) }
         }
 
         async fn run(&self) -> Summary {
@@ -568,12 +575,11 @@ mod tests {
         ) -> Result<(), AwsError> {
             self.check(SEND, None)?;
             if self.closed.contains(&kind) {
-                return Err(AwsError::new(Operation::SendMessage, Reason::Service));
+                return Err(rejected(Operation::SendMessage, "AccessDenied"));
             }
             let id = &attributes.iter().find(|attribute| attribute.name == "DeliveryId").unwrap().value;
             if self.uncarriable.iter().any(|key| key.ends_with(id)) {
-                let code = Some("InvalidMessageContents".to_owned());
-                return Err(AwsError { code, ..AwsError::new(Operation::SendMessage, Reason::Service) });
+                return Err(rejected(Operation::SendMessage, "InvalidMessageContents"));
             }
             self.sent.lock().unwrap().push(body);
             Ok(())
@@ -625,11 +631,14 @@ mod tests {
             Ok(self.objects.lock().unwrap().get(&key).map(|(_, object)| object.clone()))
         }
 
-        async fn remove(&self, key: &SpilledKey, _: &Receipt) -> Result<(), AwsError> {
-            let key = key.to_string();
-            self.check(REMOVE, Some(&key))?;
-            self.objects.lock().unwrap().remove(&key);
+        async fn discard(&self, key: &str) -> Result<(), AwsError> {
+            self.check(REMOVE, Some(key))?;
+            self.objects.lock().unwrap().remove(key);
             Ok(())
+        }
+
+        async fn remove(&self, key: &SpilledKey, _: &Receipt) -> Result<(), AwsError> {
+            self.discard(&key.to_string()).await
         }
     }
 

@@ -1,5 +1,5 @@
 //! Trying a call to AWS again. The SDK's own retries are off: its quota is used up after a few failing callbacks, and the
-//! storage has to see each failed attempt, because the bucket joins after the queue's first one and a claim check may need
+//! storage has to see each failed attempt: from the first one on it waits for the bucket's turn, and a claim check may need
 //! another object. The SDK's correction of a skewed clock does not depend on its retries: it belongs to the client.
 
 use std::{future::Future, time::Duration};
@@ -80,13 +80,13 @@ impl BackOff {
         if left < FIRST_BACK_OFF {
             return false;
         }
-        // Half of what is left at most: the last attempt must not fall victim to a wait.
-        sleep(self.next().min(left / 2)).await;
+        // Half of what is left at most, so that there is time for one more attempt.
+        sleep(self.next_wait().min(left / 2)).await;
         true
     }
 
     /// The next wait: between half and the whole of a time that doubles.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         /// From this many doublings on the longest wait is reached.
         const MOST_DOUBLINGS: u32 = 5;
         let longest = (FIRST_BACK_OFF * (1 << self.waits.min(MOST_DOUBLINGS))).min(LONGEST_BACK_OFF);
@@ -150,7 +150,7 @@ mod tests {
     fn waits_double_up_to_a_second_and_are_never_longer() {
         let mut back_off = BackOff::default();
         for longest in [50, 100, 200, 400, 800, 1_000, 1_000, 1_000] {
-            let (longest, wait) = (Duration::from_millis(longest), back_off.next());
+            let (longest, wait) = (Duration::from_millis(longest), back_off.next_wait());
             assert!(longest / 2 <= wait && wait <= longest, "{wait:?} of {longest:?}");
         }
     }

@@ -98,8 +98,9 @@ impl<'de> Deserialize<'de> for OnlyMember {
                 use serde::de::Error;
 
                 let none = || A::Error::custom("no member");
-                let (_, value) = map.next_entry::<String, String>()?.ok_or_else(none)?;
-                let value = Zeroizing::new(value);
+                // Somebody may have pasted the secret into the name's field: that is wiped as well.
+                let entry = map.next_entry::<String, String>()?.ok_or_else(none)?;
+                let (_name, value) = (Zeroizing::new(entry.0), Zeroizing::new(entry.1));
                 match map.next_key::<String>()? {
                     None => Ok(OnlyMember(value)),
                     Some(_) => Err(A::Error::custom("more members")),

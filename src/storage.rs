@@ -30,7 +30,7 @@ use crate::{
 
 /// The queues, one for each kind.
 pub trait Queues {
-    /// Does what can be done before the first message, and returns at once: what takes time goes on in the background.
+    /// Prepares for the first message. Returns at once; slow work continues in the background.
     fn make_ready(&self) {}
 
     /// Makes one attempt to put a message on the queue of `kind`. Done means that the queue has it.
@@ -95,8 +95,8 @@ impl StoredAs {
 pub struct Storage<Q, P> {
     pub queues: Q,
     pub payloads: P,
-    /// Queues that were seen to refuse a message for its group alone.
-    refuse_groups: PerKind<AtomicBool>,
+    /// Queues that accepted a message without its group after rejecting it with the group.
+    rejects_groups: PerKind<AtomicBool>,
 }
 
 /// The object of a claim check, kept from one attempt to the next.
@@ -111,40 +111,44 @@ pub struct ClaimCheckObject {
 }
 
 impl ClaimCheckObject {
-    /// An object under this key, which no message points to; it is stored again before a message does.
-    pub fn unused(key: String) -> Self {
-        Self { key: Some(key), is_stored: false }
-    }
-
     /// The key of an object that no message points to, if there is one.
     pub fn into_unused(self) -> Option<String> {
         self.key
     }
 }
 
-/// How a message is sent.
+/// In which form a message is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Form {
-    how: StoredAs,
+struct SentAs<'m> {
+    /// The body, where SQS can carry it as it is; else a claim check is sent.
+    inline: Option<&'m str>,
     with_group: bool,
 }
 
-impl Form {
-    /// The next form to try after the queue refused this one for its content, if there is one. SQS has one code for a
+impl SentAs<'_> {
+    /// The next form to try after the queue rejected this one for its content, if there is one. SQS has one code for a
     /// group that it does not take and for a body over its limit, so the group is left out first.
-    fn after(self, refused: &AwsError) -> Option<Self> {
-        /// The code that cannot be about the group.
-        const ABOUT_THE_BODY: [&str; 1] = ["InvalidMessageContents"];
-        if self.with_group && !refused.has_code(&ABOUT_THE_BODY) {
+    fn after(self, rejected: &AwsError) -> Option<Self> {
+        const MAY_BE_ABOUT_THE_GROUP: [&str; 4] = [
+            "AWS.SimpleQueueService.UnsupportedOperation",
+            "InvalidParameterValue",
+            "InvalidParameterValueException",
+            "UnsupportedOperation",
+        ];
+        if self.with_group && rejected.has_code(&MAY_BE_ABOUT_THE_GROUP) {
             return Some(Self { with_group: false, ..self });
         }
-        (self.how == StoredAs::Inline).then_some(Self { how: StoredAs::ClaimCheck, ..self })
+        self.inline.is_some().then_some(Self { inline: None, ..self })
+    }
+
+    fn how(self) -> StoredAs {
+        if self.inline.is_some() { StoredAs::Inline } else { StoredAs::ClaimCheck }
     }
 }
 
 impl<Q, P> Storage<Q, P> {
     pub fn new(queues: Q, payloads: P) -> Self {
-        Self { queues, payloads, refuse_groups: PerKind::default() }
+        Self { queues, payloads, rejects_groups: PerKind::default() }
     }
 }
 
@@ -165,7 +169,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         let stored = {
             let queue = async {
                 let mut object = ClaimCheckObject::default();
-                let sent = self.enqueue(message, limit, &mut object, &joining, &mut on_queue).await;
+                let sent = self.enqueue(message, limit, &mut object, Some(&joining), &mut on_queue).await;
                 joining.queue_has_ended();
                 sent.map_err(|failed| on_queue.push(failed))
             };
@@ -186,6 +190,9 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
 
     /// Puts a message on its queue: inline where SQS can carry it, else as a claim check. Tries until `limit`.
     ///
+    /// Without a bucket that joins, the caller has time: a claim check whose outcome is unknown is not sent again, because
+    /// each one more leaves an object behind.
+    ///
     /// # Errors
     /// When the queue, or the store for a claim check, has not confirmed by `limit` that it has it, or has failed for good.
     /// The failures before the last one are in `failures`.
@@ -194,39 +201,45 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         message: &Message,
         limit: Instant,
         object: &mut ClaimCheckObject,
-        joining: &Joining,
+        joining: Option<&Joining>,
         failures: &mut FailedCalls,
     ) -> Result<Receipt, AwsError> {
-        let refuses_groups = self.refuse_groups.get(message.kind());
-        let mut form = Form {
-            how: if message.inline_body().is_some() { StoredAs::Inline } else { StoredAs::ClaimCheck },
-            with_group: message.group_id().is_some() && !refuses_groups.load(Ordering::Relaxed),
+        let rejects_groups = self.rejects_groups.get(message.kind());
+        let mut form = SentAs {
+            inline: message.inline_body(),
+            with_group: message.group_id().is_some() && !rejects_groups.load(Ordering::Relaxed),
         };
-        // How the message was sent when it was refused with its group.
-        let mut refused_with_group = None;
+        // How the message was sent when it was rejected with its group.
+        let mut rejected_with_group = None;
         let mut retry = Retry::default();
         loop {
-            joining.attempt_begins();
-            let sent = match form.how {
-                StoredAs::Inline => self.send_inline(message, form, limit).await,
-                _ => self.send_claim_check(message, form, object, limit).await,
+            if let Some(joining) = joining {
+                joining.attempt_begins();
+            }
+            let sent = match form.inline {
+                Some(body) => self.send(message, body.to_owned(), message.attributes(), form, limit).await,
+                None => self.send_claim_check(message, form, object, limit).await,
             };
             let Err(failed) = sent else {
-                if refused_with_group == Some(form.how) {
-                    refuses_groups.store(true, Ordering::Relaxed);
+                if rejected_with_group == Some(form.how()) {
+                    rejects_groups.store(true, Ordering::Relaxed);
                 }
-                return Ok(Receipt { how: form.how });
+                return Ok(Receipt { how: form.how() });
             };
-            joining.attempt_failed();
+            if let Some(joining) = joining {
+                joining.attempt_failed();
+            }
             let next = (failed.meaning() == Meaning::ContentRefused).then(|| form.after(&failed)).flatten();
+            let is_unknown = failed.operation == Operation::SendMessage && !failed.is_definite();
             let goes_on = match next {
                 Some(next) => {
                     if form.with_group && !next.with_group {
-                        refused_with_group = Some(form.how);
+                        rejected_with_group = Some(form.how());
                     }
                     form = next;
                     Instant::now() < limit
                 }
+                None if joining.is_none() && form.inline.is_none() && is_unknown => false,
                 None => retry.is_worth_it(&failed) && retry.back_off.wait(limit).await,
             };
             if !goes_on {
@@ -236,15 +249,10 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         }
     }
 
-    async fn send_inline(&self, message: &Message, form: Form, limit: Instant) -> Result<(), AwsError> {
-        let body = message.inline_body().unwrap_or_default().to_owned();
-        self.send(message, body, message.attributes(), form, limit).await
-    }
-
     async fn send_claim_check(
         &self,
         message: &Message,
-        form: Form,
+        form: SentAs<'_>,
         object: &mut ClaimCheckObject,
         limit: Instant,
     ) -> Result<(), AwsError> {
@@ -266,7 +274,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         message: &Message,
         body: String,
         attributes: &[Attribute],
-        form: Form,
+        form: SentAs<'_>,
         limit: Instant,
     ) -> Result<(), AwsError> {
         let group_id = message.group_id().filter(|_| form.with_group);

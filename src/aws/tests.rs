@@ -7,8 +7,14 @@ use aws_smithy_types::body::SdkBody;
 
 use super::*;
 use crate::{
-    aws_error::Meaning::{self, ContentRefused, OnceMore, Permanent, Transient},
+    aws_error::{
+        FailedCalls,
+        Meaning::{self, ContentRefused, OnceMore, Permanent, Transient},
+    },
+    event::{Event, ResponseTypes},
+    message::Message,
     signature::{AuthenticCallback, Form},
+    time_budget::TimeBudget,
 };
 
 /// A response to every call.
@@ -93,10 +99,33 @@ fn canned(response: &Canned) -> Aws {
     clients(http_client_fn(move |_, _| SharedHttpConnector::new(response.clone())))
 }
 
-fn undelivered() -> SpilledKey {
-    let event =
-        crate::event::Event::read(AuthenticCallback::unproven("{}", Form::Raw), &crate::event::ResponseTypes::new());
-    SpilledKey::of(&crate::message::Message::of(&event, SystemTime::UNIX_EPOCH))
+fn message() -> Message {
+    let event = Event::read(AuthenticCallback::unproven("{}", Form::Raw), &ResponseTypes::new());
+    Message::of(&event, SystemTime::UNIX_EPOCH)
+}
+
+/// A queue and a bucket that take everything.
+struct Accepting;
+
+impl Queues for Accepting {
+    async fn send(&self, _: Kind, _: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
+        Ok(())
+    }
+}
+
+impl PayloadStore for Accepting {
+    fn bucket(&self) -> &str {
+        "bucket"
+    }
+
+    async fn put(&self, _: &str, _: Bytes, _: &[(&'static str, &str)]) -> Result<(), AwsError> {
+        Ok(())
+    }
+}
+
+async fn receipt() -> Receipt {
+    let storage = Storage::new(Accepting, Accepting);
+    storage.store(&message(), TimeBudget::start().end(), &mut FailedCalls::default()).await.unwrap()
 }
 
 /// Makes a call that gets this response.
@@ -108,8 +137,8 @@ async fn call(operation: Operation, response: &Canned) -> Result<(), AwsError> {
         Operation::SendMessage => queues.send(Kind::Kyc, "{}".to_owned(), &[], None).await,
         Operation::PutObject => payloads.put("key", Bytes::new(), &[]).await,
         Operation::ListObjectsV2 => payloads.list("undelivered/", Depth::All, None).await.map(drop),
-        Operation::GetObject => payloads.get(&undelivered()).await.map(drop),
-        Operation::DeleteObject => Ok(()),
+        Operation::GetObject => payloads.get(&SpilledKey::of(&message())).await.map(drop),
+        Operation::DeleteObject => payloads.remove(&SpilledKey::of(&message()), &receipt().await).await,
     }
 }
 
@@ -120,7 +149,8 @@ async fn meaning(operation: Operation, response: &Canned) -> (Meaning, Option<St
 }
 
 const EVERY_SERVICE: [Operation; 3] = [Operation::GetSecretValue, Operation::SendMessage, Operation::PutObject];
-const S3_CALLS: [Operation; 3] = [Operation::PutObject, Operation::ListObjectsV2, Operation::GetObject];
+const S3_CALLS: [Operation; 4] =
+    [Operation::PutObject, Operation::ListObjectsV2, Operation::GetObject, Operation::DeleteObject];
 
 /// Codes that each of the services uses, with a status that they have been seen or documented with.
 const COMMON: [(u16, &str, Meaning); 42] = [
@@ -385,4 +415,11 @@ async fn fips_and_dual_stack_endpoints_are_used_where_no_other_endpoint_is_set()
         };
         assert_eq!(hosts[2], s3);
     }
+}
+
+#[tokio::test]
+async fn a_deletion_that_something_else_than_s3_confirms_is_a_transient_failure() {
+    let failed =
+        call(Operation::DeleteObject, &Canned::plain(200, "<html><body>welcome</body></html>")).await.unwrap_err();
+    assert_eq!((failed.meaning(), failed.is_definite()), (Transient, false));
 }

@@ -5,7 +5,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::time::{advance, sleep};
 
-use super::*;
+use super::{
+    cache::{FRESH_FOR, MISMATCH_INTERVAL, RETRY_DUE_AFTER},
+    *,
+};
 use crate::{
     aws_error::Reason,
     callback::Callback,
@@ -39,7 +42,7 @@ struct StoreState {
 #[derive(Clone, Copy)]
 struct Held(&'static str, Duration, Option<&'static str>);
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Trouble {
     /// Fails after a moment, and may not the next time.
     Fails,
@@ -243,22 +246,16 @@ async fn a_rotated_key_works_at_the_next_callback_and_the_previous_one_still_doe
 
 #[tokio::test(start_paused = true)]
 async fn a_mismatch_retries_for_two_seconds_while_the_read_fails_and_finds_the_rotated_key() {
-    for trouble in [Trouble::Fails, Trouble::Hangs] {
-        for seconds in [0.1, 0.3, 1.0] {
-            // A reading that hangs takes all of the two seconds.
-            if trouble == Trouble::Hangs {
-                continue;
-            }
-            let instance = Instance::warm(|_| {}).await;
-            instance.rotate();
-            instance.trouble(trouble, &BOTH);
-            let over = async {
-                sleep(Duration::from_secs_f64(seconds)).await;
-                instance.all_is_well();
-            };
-            let (accepted, ()) = tokio::join!(instance.accepts("second"), over);
-            assert_eq!(accepted, Ok(()), "{seconds} s");
-        }
+    for seconds in [0.1, 0.3, 1.0] {
+        let instance = Instance::warm(|_| {}).await;
+        instance.rotate();
+        instance.trouble(Trouble::Fails, &BOTH);
+        let over = async {
+            sleep(Duration::from_secs_f64(seconds)).await;
+            instance.all_is_well();
+        };
+        let (accepted, ()) = tokio::join!(instance.accepts("second"), over);
+        assert_eq!(accepted, Ok(()), "{seconds} s");
     }
 }
 
@@ -323,8 +320,6 @@ async fn a_mismatch_waits_for_a_stage_that_was_never_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_mismatch_is_answered_503_while_a_stage_that_was_never_read_fails() {
-    let instance = Instance::warm(|_| {}).await;
-    drop(instance);
     for (trouble, expected) in [(Trouble::Fails, NO_KEYS), (Trouble::Hangs, NO_KEYS), (Trouble::Denied, WRONG)] {
         let instance = Instance::new(|_| {});
         instance.trouble(trouble, &[Stage::Previous]);
@@ -468,7 +463,7 @@ async fn what_could_be_read_replaces_what_was_cached_and_the_rest_stays() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_previous_key_that_cannot_be_read_does_not_hinder_the_notice_of_a_rotation() {
+async fn a_rotation_is_noticed_while_the_previous_key_cannot_be_read() {
     let instance = Instance::new(|_| {});
     instance.trouble(Trouble::Fails, &[Stage::Previous]);
     assert_eq!(instance.accepts("first").await, Ok(()));
@@ -515,7 +510,7 @@ async fn the_previous_key_is_accepted_for_the_time_set_and_no_longer() {
 // Secrets that cannot be a key.
 
 #[tokio::test(start_paused = true)]
-async fn a_current_version_that_cannot_be_a_key_does_not_put_out_the_previous_one() {
+async fn a_current_version_that_cannot_be_a_key_does_not_replace_the_previous_one() {
     for (text, problem) in [
         (None, SecretProblem::Binary),
         (Some(""), SecretProblem::Empty),
@@ -537,13 +532,11 @@ async fn a_current_version_that_cannot_be_a_key_does_not_put_out_the_previous_on
             assert_eq!(accepted, Ok(Form::Raw), "{text:?}");
             let found = KeyProblem { scheme: Scheme::Aggregation, stage: Stage::Current, problem };
             assert_eq!((keys.problems.as_slice(), keys.unusable()), (&[found][..], 1));
-            // Told at every callback, so that an instance that serves only a few of them tells it as well.
+            // Reported at every callback, so that an instance that serves only a few of them reports it as well.
             let (_, keys, _) = instance.check_all(&[(Header::AuthenticityKey, "first")]).await;
             assert_eq!(keys.unusable(), 1);
-            for nothing in ["", " \t", "\0", r#"{"":""}"#] {
-                if !nothing.is_empty() {
-                    assert_eq!(instance.accepts(nothing).await, WRONG);
-                }
+            for nothing in [" \t", "\0", r#"{"":""}"#] {
+                assert_eq!(instance.accepts(nothing).await, WRONG);
             }
         }
         let expired = Instance::new(|state| {
@@ -558,10 +551,8 @@ async fn a_current_version_that_cannot_be_a_key_does_not_put_out_the_previous_on
 async fn what_is_no_key_lets_nobody_in() {
     for text in ["", "\n", "   ", "\u{A0}", "\0\0", "\"\"", "\u{FEFF}"] {
         let instance = Instance::new(|state| state.current = Some(Held("v1", DAY, Some(text))));
-        for signed_with in [text, " ", "\0", "anything"] {
-            if !signed_with.is_empty() {
-                assert_eq!(instance.accepts(signed_with).await, NO_KEYS, "{text:?}");
-            }
+        for signed_with in ["\n", " ", "\0", "\"\"", "anything"] {
+            assert_eq!(instance.accepts(signed_with).await, NO_KEYS, "{text:?}");
         }
     }
 }
@@ -579,7 +570,7 @@ async fn what_looks_like_a_slip_is_used_and_named_when_it_is_read_and_when_a_sig
     let text = "\"first\"";
     let instance = Instance::new(|state| state.current = Some(Held("v1", DAY, Some(text))));
     let found = KeyProblem { scheme: Scheme::Aggregation, stage: Stage::Current, problem: SecretProblem::Quoted };
-    assert!(instance.keys.prefetch().await.problems.contains(&found));
+    assert!(instance.keys.prefetch().await.keys.problems.contains(&found));
     let (accepted, keys, _) = instance.check_all(&[(Header::AuthenticityKey, text)]).await;
     assert_eq!((accepted, keys.problems.len(), keys.unusable()), (Ok(Form::Raw), 0, 0));
     let (_, keys, _) = instance.check_all(&[(Header::AuthenticityKey, "first")]).await;
@@ -640,7 +631,7 @@ async fn a_signature_that_no_key_verifies_is_answered_503_if_its_keys_could_not_
 // What the log gets.
 
 #[tokio::test(start_paused = true)]
-async fn the_keys_that_were_tried_are_told_with_their_ages() {
+async fn the_keys_that_were_tried_are_reported_with_their_ages() {
     let instance = Instance::warm(|state| {
         state.previous = Some(Held("v0", 3 * DAY, Some("oldest")));
     })
@@ -679,11 +670,12 @@ async fn concurrent_callbacks_share_one_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_retries_for_two_seconds_and_tells_what_failed_for_each_scheme() {
+async fn a_start_retries_for_two_seconds_and_reports_what_failed_for_each_scheme() {
     let instance = Instance::new(|_| {});
     instance.trouble(Trouble::Hangs, &BOTH);
     let started = Instant::now();
-    let keys = instance.keys.prefetch().await;
+    let Prefetch { is_complete, keys } = instance.keys.prefetch().await;
+    assert!(!is_complete);
     assert_eq!(started.elapsed(), START);
     assert_eq!(keys.failures.iter().map(|call| call.times).sum::<u32>(), 4, "two stages of two secrets");
 
@@ -693,8 +685,101 @@ async fn a_start_retries_for_two_seconds_and_tells_what_failed_for_each_scheme()
         sleep(SECOND).await;
         instance.all_is_well();
     };
-    tokio::join!(instance.keys.prefetch(), over);
+    let (prefetch, ()) = tokio::join!(instance.keys.prefetch(), over);
+    assert!(prefetch.is_complete && !prefetch.keys.failures.is_empty(), "{prefetch:?}");
     let calls = instance.calls();
     assert_eq!(instance.accepts("first").await, Ok(()));
     assert_eq!(instance.calls(), calls);
+}
+
+// What one scheme, one stage or one callback must not cost another.
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_header_whose_keys_cannot_be_read_costs_a_callback_no_time() {
+    for trouble in [Trouble::Fails, Trouble::Hangs] {
+        // The keys of the valid signature's scheme are cached; those of the other one were never read.
+        let instance = Instance::new(|_| {});
+        instance.change(|state| state.trouble = BOTH.map(|stage| (Scheme::Pay, stage, trouble)).to_vec());
+        instance.keys.prefetch().await;
+        let both = [(Header::WebhookSignature, "foreign"), (Header::AuthenticityKey, "first")];
+        let (accepted, _, elapsed) = instance.check_all(&both).await;
+        assert_eq!(accepted, Ok(Form::Raw));
+        assert!(elapsed <= ATTEMPT, "{elapsed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_key_works_at_once_beside_a_foreign_header_whose_keys_cannot_be_read() {
+    for trouble in [Trouble::Fails, Trouble::Hangs] {
+        for (other, signatures, form) in [
+            (Scheme::Pay, [(Header::WebhookSignature, "foreign"), (Header::AuthenticityKey, "second")], Form::Raw),
+            (
+                Scheme::Aggregation,
+                [(Header::WebhookSignature, "second"), (Header::AuthenticityKey, "foreign")],
+                Form::Pay,
+            ),
+        ] {
+            let instance = Instance::new(|state| state.latency = SECOND / 50);
+            instance.change(|state| state.trouble = BOTH.map(|stage| (other, stage, trouble)).to_vec());
+            instance.keys.prefetch().await;
+            instance.rotate();
+            let (accepted, _, elapsed) = instance.check_all(&signatures).await;
+            assert_eq!(accepted, Ok(form), "{other:?} {trouble:?} {elapsed:?}");
+            assert!(elapsed <= ATTEMPT, "{elapsed:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mismatch_does_not_cost_the_next_callback_a_key_that_was_never_read() {
+    let instance = Instance::new(|state| state.rotate("v2", "second"));
+    instance.trouble(Trouble::Fails, &[Stage::Previous]);
+    assert_eq!(instance.accepts("second").await, Ok(()));
+    assert_eq!(instance.accepts("forged").await, NO_KEYS);
+    // The outage is over, and Flinks still signs with the previous key.
+    instance.all_is_well();
+    assert_eq!(instance.accepts("first").await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mismatch_that_finds_no_key_any_more_is_answered_503() {
+    for current in [None, Some(Held("v2", Duration::ZERO, Some(" ")))] {
+        let instance = Instance::warm(|_| {}).await;
+        instance.change(|state| (state.current, state.previous) = (current, None));
+        assert_eq!(instance.accepts("second").await, NO_KEYS);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_previous_version_that_cannot_be_a_key_is_not_named_at_every_callback() {
+    let instance = Instance::new(|state| {
+        state.current = Some(Held("v2", 30 * DAY, Some("first")));
+        state.previous = Some(Held("v1", 31 * DAY, Some("")));
+    });
+    instance.keys.prefetch().await;
+    let (accepted, keys, _) = instance.check_all(&[(Header::AuthenticityKey, "first")]).await;
+    assert_eq!((accepted, keys.problems), (Ok(Form::Raw), vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mismatch_takes_two_seconds_where_a_stage_that_was_never_read_is_denied() {
+    let instance = Instance::new(|_| {});
+    instance.trouble(Trouble::Denied, &[Stage::Previous]);
+    assert_eq!(instance.accepts("first").await, Ok(()));
+    instance.change(|state| state.trouble.push((Scheme::Aggregation, Stage::Current, Trouble::Hangs)));
+    let (rejected, elapsed) = instance.check("forged").await;
+    assert_eq!(rejected.map(drop), WRONG);
+    assert!(elapsed <= MISMATCH, "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mismatch_does_not_hold_up_a_callback_whose_key_is_cached() {
+    let instance = Instance::warm(|_| {}).await;
+    instance.trouble(Trouble::Hangs, &BOTH);
+    let authentic = async {
+        sleep(SECOND / 10).await;
+        instance.check("first").await
+    };
+    let (_, (accepted, elapsed)) = tokio::join!(instance.check("forged"), authentic);
+    assert_eq!((accepted, elapsed), (Ok(Form::Raw), Duration::ZERO));
 }

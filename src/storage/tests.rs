@@ -386,3 +386,14 @@ async fn what_the_queue_refuses_in_every_form_goes_to_the_bucket() {
         assert_eq!(services.objects(), 2, "its own, and the one that no message points to");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_large_for_the_queue_is_a_claim_check_with_its_group() {
+    for code in [Some("RequestEntityTooLarge"), None] {
+        let refused = Does::Fails(413, code, Duration::ZERO);
+        let services =
+            Services::new(move |call| if call.what == "inline" { refused } else { Does::Takes }, |_| Does::Takes);
+        assert_eq!(store(&services, INLINE).await.0, Some(StoredAs::ClaimCheck));
+        assert_eq!(forms(&services), [(true, true), (false, true)], "{code:?}");
+    }
+}

@@ -22,3 +22,4 @@ mod sources;
 mod start;
 mod support;
 mod template;
+mod windows;

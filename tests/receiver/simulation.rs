@@ -1,19 +1,24 @@
-//! Nothing lost, nobody in: days of Flinks' callbacks, faults, crashes, a rotation and forgeries, drawn from a seed.
+//! Nothing lost, nobody in: days of Flinks' callbacks, faults, outages, crashes, a rotation and forgeries, drawn from a
+//! seed.
 //!
-//! Everything is in this process and in virtual time: the receiver with the SDK's real clients, retries and time-outs,
-//! the local AWS without sockets, Lambda's instances, the redelivery, Flinks with its own rules for retries, and who forges. A seed makes
-//! one run, always the same. At the end the queues and the bucket have to hold what was answered with 200, nothing else,
-//! and no more copies than there were calls whose outcome nobody could know ([`verdict`], [`witness`]). On the way each
-//! failed attempt has to have a cause that was in force, one that the SDK's attempts do not make up for, and so has
-//! whatever is not stored as it should be ([`flinks`]).
+//! Everything is in this process and in virtual time: the receiver with the SDK's real clients and its own retries, the
+//! local AWS without sockets, Lambda's instances, the redelivery, Flinks with its own rules for retries, and who forges. A
+//! seed makes one run, always the same. At the end the queues and the bucket have to hold what was answered with 200,
+//! nothing else, and no more copies than there were calls whose outcome nobody could know ([`verdict`], [`witness`]).
+//!
+//! On the way each attempt that failed has to have a cause, by the faults that were injected and not by what the receiver
+//! says of them ([`causes`]); so a callback that Flinks sends once is lost only for a cause. The bucket has to join only
+//! when it is its turn, and no call may fail without a fault ([`line`]).
 //!
 //! `SIMULATION_SEEDS=0..100 SIMULATION_CALLBACKS=10000 cargo test --release --test receiver simulation` runs more than
 //! the default.
 
+mod causes;
 mod fleet;
 mod flinks;
 mod forger;
 mod keys;
+mod known;
 mod line;
 mod redelivery;
 mod verdict;
@@ -45,6 +50,10 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const SENDING: Duration = Duration::from_secs(72 * 60 * 60);
 /// ...and so long later, when the last retries are over, everything has to be in its place.
 const AFTERWARDS: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Time in which the receiver tries to store a callback, and in which the response is there.
+const BUDGET: Duration = Duration::from_millis(11_500);
+const RESPONSE: Duration = Duration::from_secs(12);
 
 /// The SDK's futures are large where they are not optimised.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
@@ -143,7 +152,7 @@ fn run(seed: u64, callbacks: u64) -> Finished {
     fastrand::seed(seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let world = World::new(seed);
+        let world = World::new(seed, callbacks);
         let mut tasks = Vec::new();
         for index in 0..callbacks {
             tasks.push(tokio::spawn(flinks::send(Arc::clone(&world), index)));

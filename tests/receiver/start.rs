@@ -88,7 +88,7 @@ async fn an_sqs_that_hangs_holds_up_neither_the_start_nor_what_comes_once_it_wor
     let sqs = listener().await;
     let bench = with_sqs_at(sqs.local_addr().unwrap()).await;
     let started = Instant::now();
-    assert!(bench.receiver.prepare().await.failures.is_empty());
+    assert!(bench.receiver.prepare().await.keys.failures.is_empty());
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     let _hanging = opened(&sqs).await;
     pass_on(sqs, &bench);
@@ -101,7 +101,7 @@ async fn an_sqs_that_is_down_at_the_start_does_not_hinder_what_comes_once_it_wor
     // Nobody listens there any more.
     let address = listener().await.local_addr().unwrap();
     let bench = with_sqs_at(address).await;
-    assert!(bench.receiver.prepare().await.failures.is_empty());
+    assert!(bench.receiver.prepare().await.keys.failures.is_empty());
     pass_on(TcpListener::bind(address).await.unwrap(), &bench);
     assert_eq!(bench.post_signed(BODY).await.record.stored_as, Some(StoredAs::Inline));
 }

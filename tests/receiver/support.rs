@@ -12,7 +12,7 @@ use flinks_dev::{
     stack::{PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
 };
 use flinks_webhooks::{AwsReceiver, answer::Answer, aws::Aws, callback::GatewayEvent, kind::Kind, record::Record};
-use local_aws::{LocalAws, StoredMessage};
+use local_aws::{LocalAws, Network, StoredMessage};
 use local_lambda::gateway::{HttpRequest, event};
 use serde::Deserialize;
 
@@ -34,9 +34,14 @@ impl Bench {
 
     /// In virtual time and without sockets, for what takes its time: the clock must be paused.
     pub fn detached() -> Self {
+        Self::detached_over(Duration::from_millis(1))
+    }
+
+    /// The same, over a network that the test makes up.
+    pub fn detached_over(network: impl Network) -> Self {
         let stack = Stack::on(LocalAws::detached(SystemTime::now()));
         let config = stack.config(&[]).unwrap();
-        let clients = Aws::over(stack.aws.http_client(Duration::from_millis(1)), &config);
+        let clients = Aws::over(stack.aws.http_client(network), &config);
         let receiver = AwsReceiver::on(clients, &config);
         Self { stack, receiver }
     }

@@ -314,7 +314,7 @@ fn a_function_may_do_what_its_code_does_and_nothing_else() {
             (json!("s3:ListBucket"), json!({ "GetAtt": "PayloadBucket.Arn" })),
             (json!(["s3:GetObject", "s3:DeleteObject"]), json!({ "Sub": "${PayloadBucket.Arn}/undelivered/*" })),
             (json!("sqs:SendMessage"), queues),
-            (json!("s3:PutObject"), objects(kinds)),
+            (json!(["s3:PutObject", "s3:DeleteObject"]), objects(kinds)),
         ]
     );
     let list = &statements(&resource(&template, "RedeliveryRole"))[0];

@@ -16,6 +16,7 @@ use crate::{
     aws,
     failure::Failure,
     output::Output,
+    queues::reason,
     samples::{self, Sample},
     stack::Stack,
 };
@@ -198,7 +199,13 @@ async fn receive(consumer: &Client, queue_url: &str) -> Result<Vec<Arrived>, Box
     const MOST_AT_ONCE: i32 = 10;
     let request = consumer.receive_message().queue_url(queue_url).max_number_of_messages(MOST_AT_ONCE);
     // SQS sends no attribute that is not asked for.
-    let messages = request.message_attribute_names("All").send().await?.messages.unwrap_or_default();
+    let messages = request
+        .message_attribute_names("All")
+        .send()
+        .await
+        .map_err(|error| reason(&error))?
+        .messages
+        .unwrap_or_default();
     let arrived = messages.into_iter().map(|message| Arrived {
         attributes: message
             .message_attributes()

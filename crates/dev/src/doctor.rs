@@ -18,7 +18,8 @@ pub mod verify;
 
 use std::io::Read;
 
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::{secret, signature::Scheme};
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -65,14 +66,15 @@ pub fn read_body(file: &str) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| Failure::usage(format!("cannot read the body from {file}: {error}")))
 }
 
-/// The key of a secret as it is kept: without one line break at its end, as the receiver takes it.
+/// The key of a secret as it is kept, as the receiver takes it: without what people paste along.
 ///
 /// # Errors
 /// When nothing is left: anybody could sign with an empty key.
-pub fn key_of(secret: &[u8]) -> Result<&[u8], Failure> {
-    let key = secret.strip_suffix(b"\n").map_or(secret, |line| line.strip_suffix(b"\r").unwrap_or(line));
-    if key.is_empty() {
-        return Err(Failure::usage("the secret is empty: give the one that Flinks gave you"));
-    }
-    Ok(key)
+pub fn key_of(secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let key = match str::from_utf8(secret) {
+        Ok(text) => secret::read(Some(text)).key.map(|key| Zeroizing::new(key.as_bytes().to_vec())),
+        // The receiver never sees such a one; the doctor has to.
+        Err(_) => Some(Zeroizing::new(secret.to_vec())),
+    };
+    key.ok_or_else(|| Failure::usage("the secret is empty: give the one that Flinks gave you"))
 }

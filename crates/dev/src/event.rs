@@ -81,7 +81,7 @@ impl EventArguments {
         let form = self.form.unwrap_or(if changed { FormName::Raw } else { form });
         let secret = self.secret.given(scheme).await?;
         let secret = secret.as_ref().map_or(secret::sample(scheme).as_bytes(), |secret| secret.as_slice());
-        let header = Header::of(body, key_of(secret)?, scheme, form)?;
+        let header = Header::of(body, &key_of(secret)?, scheme, form)?;
 
         let mut headers = vec![("User-Agent", "flinks-dev"), (header.name, header.value.as_str())];
         if !base64 {

@@ -13,4 +13,5 @@ pub mod secret;
 pub mod send;
 pub mod sign;
 pub mod stack;
+pub mod transport;
 pub mod up;

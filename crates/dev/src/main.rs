@@ -12,14 +12,14 @@ use flinks_dev::{
     event::{self, EventArguments},
     failure::Failure,
     output::{Output, OutputArguments},
-    queues::{self, PeekArguments, QueuesArguments, RedriveArguments},
+    queues::{self, ForgetArguments, PeekArguments, QueuesArguments, RedriveArguments},
     send, up,
 };
 
 /// Flinks on your desk: signed callbacks to send, a receiver to send them to, and a doctor for signatures.
 ///
-/// Exit codes: 0 it worked; 1 it ran, and the answer is no (a callback was not delivered, no signature matches);
-/// 2 it could not be run as asked, and one line on standard error says what to do.
+/// Exit codes: 0 it worked; 1 it ran, and the answer is no (a callback was not delivered, a forgery was not rejected, no
+/// signature matches); 2 it could not be run as asked, and one line on standard error says what to do.
 #[derive(Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
@@ -47,6 +47,7 @@ enum Command {
     Queues(QueuesArguments),
     Peek(PeekArguments),
     Redrive(RedriveArguments),
+    Forget(ForgetArguments),
 }
 
 fn main() -> ExitCode {
@@ -93,5 +94,6 @@ async fn run(command: Command, output: &Output) -> Result<(), Failure> {
         Command::Queues(arguments) => queues::queues(&arguments, output).await,
         Command::Peek(arguments) => queues::peek(&arguments, output).await,
         Command::Redrive(arguments) => queues::redrive(&arguments, output).await,
+        Command::Forget(arguments) => queues::forget(&arguments, output).await,
     }
 }

@@ -1,15 +1,19 @@
-//! `cargo dev queues`, `peek` and `redrive`: what is in the queues and their dead letters, here or in a deployed stack.
+//! `cargo dev queues`, `peek`, `redrive` and `forget`: what is in the queues and their dead letters, here or in a deployed
+//! stack.
 
 mod connection;
 mod depth;
 mod failed_call;
+mod forget;
 mod message;
+mod object;
 mod peek;
 mod redrive;
 
 pub use connection::Target;
 pub use depth::{QueuesArguments, run as queues};
 pub(crate) use failed_call::reason;
+pub use forget::{ForgetArguments, run as forget};
 pub use peek::{PeekArguments, run as peek};
 pub use redrive::{RedriveArguments, run as redrive};
 

@@ -16,7 +16,7 @@ use crate::{
 /// Options of every command that signs or checks.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct SecretArguments {
-    /// Read the secret from this file. One line break at its end is not part of it.
+    /// Read the secret from this file. White space and line breaks around it are not part of it.
     #[arg(long, value_name = "FILE", conflicts_with = "secret_id")]
     secret_file: Option<PathBuf>,
     /// Fetch the secret from AWS Secrets Manager: its name or ARN. Otherwise it is in the environment variable
@@ -26,7 +26,7 @@ pub struct SecretArguments {
 }
 
 impl SecretArguments {
-    /// The secret as it is kept, a line break at its end included: from a file, from Secrets Manager, or from the
+    /// The secret as it is kept, with all that is around it: from a file, from Secrets Manager, or from the
     /// environment. None when none of them is given.
     ///
     /// # Errors

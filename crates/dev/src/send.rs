@@ -28,7 +28,8 @@ const LOCAL_RECEIVER: &str = "http://127.0.0.1:8080/webhooks/flinks";
 ///
 /// Delivered is what was answered 200, and nothing else: for Flinks 201, 202 and 204 are failures too.
 ///
-/// Exit codes: 0 all was delivered; 1 something was not; 2 it could not be sent as asked.
+/// Exit codes: 0 all was delivered, or with --tamper all was rejected (401); 1 something was not; 2 it could not be sent
+/// as asked.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SendArguments {
     /// What to send.
@@ -62,8 +63,8 @@ pub struct SendArguments {
     /// Sign with this scheme; otherwise with the one that Flinks uses for the kind.
     #[arg(long, value_enum)]
     scheme: Option<SchemeName>,
-    /// Put the signature of something else on each. A receiver must refuse it, so the exit code is then 1; 0 means that
-    /// it takes forgeries.
+    /// Put the signature of something else on each. A receiver must reject that with 401: when all were, the exit code is
+    /// 0. It is 1 when one was accepted, or was neither accepted nor rejected (no answer, 403, 429, 503).
     #[arg(long)]
     tamper: bool,
     /// Send the same payloads as the run that printed this seed.
@@ -90,7 +91,7 @@ fn rate(argument: &str) -> Result<f64, String> {
 /// Sends what the arguments ask for, and prints how it went.
 ///
 /// # Errors
-/// When it cannot be sent as asked, or something was not delivered.
+/// When it cannot be sent as asked, something was not delivered, or a forgery was not rejected.
 pub async fn run(arguments: SendArguments, output: &Output) -> Result<(), Failure> {
     let plan = Arc::new(Plan::of(arguments).await?);
     output.line(plan.announcement());
@@ -102,11 +103,16 @@ pub async fn run(arguments: SendArguments, output: &Output) -> Result<(), Failur
     output.json(&report);
     output.line(&tally);
     let verdict = tally.verdict(plan.tampered());
-    if plan.tampered() && tally.delivered() > 0 {
-        let forgeries = tally.delivered();
-        output.line(format_args!(
-            "The receiver answered 200 to {forgeries} signatures of something else: it takes forgeries."
-        ));
+    if plan.tampered() {
+        match tally.delivered() {
+            0 if verdict.is_ok() => {
+                output.line("All were rejected, as they should be: the signatures are of something else.")
+            }
+            0 => {}
+            forgeries => output.line(format_args!(
+                "The receiver answered 200 to {forgeries} signatures of something else: it takes forgeries."
+            )),
+        }
     }
     verdict
 }

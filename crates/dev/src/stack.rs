@@ -1,6 +1,6 @@
 //! A stack like the deployed one, in process: the queues with their dead letters, the bucket, the secrets.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use flinks_webhooks::{
     config::{Config, Problem, RedeliveryConfig},
@@ -37,14 +37,6 @@ impl Stack {
     /// When no port can be bound.
     pub async fn start() -> io::Result<Self> {
         LocalAws::start().await.map(Self::on)
-    }
-
-    /// Starts on a given address.
-    ///
-    /// # Errors
-    /// When it cannot be bound.
-    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
-        LocalAws::bind(address).await.map(Self::on)
     }
 
     /// Puts the resources on an AWS that is there already.

@@ -4,6 +4,7 @@ mod callback;
 mod front;
 mod inspector;
 mod journal;
+mod listen;
 mod printer;
 mod report;
 mod server;
@@ -14,6 +15,7 @@ use std::{
     sync::Arc,
 };
 
+use local_aws::LocalAws;
 use tokio::net::TcpListener;
 
 use crate::{failure::Failure, output::Output, stack::Stack};
@@ -23,15 +25,27 @@ use printer::Printer;
 use report::Addresses;
 
 /// Options of `cargo dev up`.
-#[derive(clap::Args, Clone, Copy, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub struct UpArguments {
-    /// Port on 127.0.0.1 of the receiver and of the inspector page. 0 takes a free one and prints it.
+    /// Port of the receiver and of the inspector page, on 127.0.0.1 and, where there is IPv6, on ::1. 0 takes a free one
+    /// and prints it.
+    ///
+    /// A tunnel to this port reaches the webhook. The inspector answers neither it nor any other proxy: requests with
+    /// Forwarded or X-Forwarded-... are rejected there.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Where the local AWS listens. Containers of `sam local` reach it only on 0.0.0.0:4566, and so does everybody else
-    /// on the network: nothing checks who is calling.
+    /// Where the local AWS listens; 127.0.0.1, ::1 and 0.0.0.0 bring the other version's loopback with them. Containers
+    /// of `sam local` reach it only on 0.0.0.0:4566, and so does everybody else on the network: nothing checks who is
+    /// calling.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
     aws_listen: SocketAddr,
+    /// A further host name under which the local AWS answers; give it once for each.
+    ///
+    /// It answers under localhost and names below it, host.docker.internal and IP addresses, and rejects the rest with
+    /// 403: a page in a browser can make its own name point to this machine, and would read the queues. It also rejects
+    /// requests with Forwarded or X-Forwarded-..., which come through a tunnel or proxy.
+    #[arg(long, value_name = "NAME")]
+    aws_allow_host: Vec<String>,
 }
 
 /// Runs until Ctrl-C.
@@ -39,14 +53,16 @@ pub struct UpArguments {
 /// # Errors
 /// When a port cannot be had.
 pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure> {
+    let listen = async |address, option| {
+        let sockets = listen::listen(address).await;
+        sockets.map_err(|(address, error)| cannot_listen(address, &error, option))
+    };
     let front_address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
-    let listener = TcpListener::bind(front_address)
-        .await
-        .map_err(|error| cannot_listen(front_address, &error, "--port PORT; 0 takes a free one"))?;
-    let stack = Stack::bind(arguments.aws_listen).await.map_err(|error| {
-        cannot_listen(arguments.aws_listen, &error, "--aws-listen ADDRESS:PORT; port 0 takes a free one")
-    })?;
-    let front_address = listener.local_addr().map_err(|error| cannot_listen(front_address, &error, "--port PORT"))?;
+    let front_sockets = listen(front_address, "--port PORT; 0 takes a free one").await?;
+    let aws_sockets = listen(arguments.aws_listen, "--aws-listen ADDRESS:PORT; port 0 takes a free one").await?;
+    let stack = Stack::on(local_aws(aws_sockets, arguments)?);
+    let front_address = front_sockets.0.local_addr();
+    let front_address = front_address.map_err(|error| Failure::usage(format!("a socket without address: {error}")))?;
     let addresses =
         Addresses { front: front_address, aws_listen: stack.aws.address(), aws: reachable(stack.aws.address()) };
 
@@ -59,13 +75,29 @@ pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure
     front.prepare().await;
     report::started(*output, &addresses, &config);
 
-    server::serve(listener, Arc::clone(&front)).await?;
+    server::serve(front_sockets, Arc::clone(&front)).await?;
     stack.aws.shutdown();
     let totals = front.journal.totals();
     drop(front);
     printer.finish().await;
     report::stopped(*output, totals);
     Ok(())
+}
+
+/// Serves on these sockets; its queue URLs have the address of the first.
+fn local_aws(sockets: (TcpListener, Option<TcpListener>), arguments: &UpArguments) -> Result<LocalAws, Failure> {
+    let (first, second) = sockets;
+    let aws = LocalAws::on(first);
+    let aws = aws.map_err(|error| Failure::usage(format!("a socket without address: {error}")))?;
+    if let Some(second) = second {
+        aws.serve(second);
+    }
+    match arguments.aws_allow_host.iter().find(|name| !aws.allow_host(name)) {
+        None => Ok(aws),
+        Some(wrong) => Err(Failure::usage(format!(
+            "--aws-allow-host {wrong}: give a host name, without scheme and port; IP addresses are answered as it is"
+        ))),
+    }
 }
 
 /// Where a program on this machine finds what listens on `address`: one that stands for all interfaces is no place to

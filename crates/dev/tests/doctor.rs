@@ -351,15 +351,17 @@ fn an_ascii_reading_that_is_not_flinks() {
 }
 
 #[test]
-fn the_secret_with_something_around_it() {
-    for end in ["\n\n", "\r\n\r\n", "\n\n\n"] {
-        secret_mistake("secret-trailing-newline", SECRET, format!("{SECRET}{end}"));
+fn what_the_receiver_takes_off_a_secret_is_no_mistake() {
+    for given in ["{}\n\n", "\r\n{}", " {}", "\t{}  \n", "{\"key\":\"{}\"}"] {
+        let given = given.replacen("{}", SECRET, 1);
+        finds(&[], BODY, &given, &aggregation(SECRET, BODY), &[]);
     }
+}
+
+#[test]
+fn the_secret_with_something_around_it() {
     secret_mistake("secret-newline-signed", format!("{SECRET}\n"), SECRET);
     secret_mistake("secret-newline-signed", format!("{SECRET}\r\n"), SECRET);
-    for given in [format!(" {SECRET}"), format!("{SECRET} "), format!("\t{SECRET}  \n")] {
-        secret_mistake("secret-white-space", SECRET, given);
-    }
     secret_mistake("secret-white-space-signed", format!("{SECRET} "), SECRET);
     for given in [format!("\"{SECRET}\""), format!("'{SECRET}'\n"), format!("“{SECRET}”")] {
         secret_mistake("secret-quotes", SECRET, given);
@@ -369,7 +371,7 @@ fn the_secret_with_something_around_it() {
     secret_mistake("secret-byte-order-mark-signed", format!("\u{FEFF}{SECRET}"), SECRET);
     secret_mistake("secret-escaped-newline", SECRET, format!("{SECRET}\\n"));
     secret_mistake("secret-assignment", "hunter-22", "FLINKS_SIGNING_SECRET=hunter-22");
-    secret_mistake("secret-json", SECRET, format!(r#"{{"signingSecret":"{SECRET}"}}"#));
+    secret_mistake("secret-json", SECRET, format!(r#"{{"signingSecret":"{SECRET}","other":1}}"#));
 }
 
 #[test]
@@ -521,14 +523,19 @@ fn two_mistakes_at_once() {
     let quoted = format!("\"{SECRET}\"");
     let right = aggregation(SECRET, BODY);
     two(&["secret-quotes", "json-compact"], PRETTY, &quoted, &right);
-    two(&["secret-trailing-newline", "body-trailing-newline"], &format!("{BODY}\n"), &format!("{SECRET}\n\n"), &right);
+    two(&["secret-escaped-newline", "body-trailing-newline"], &format!("{BODY}\n"), &format!("{SECRET}\\n"), &right);
     two(
         &["secret-base64-decoded", "body-byte-order-mark"],
         &format!("\u{FEFF}{BODY}"),
         "c2VjcmV0LWtleSE/Pz8=",
         &aggregation("secret-key!???", BODY),
     );
-    two(&["secret-white-space", "hex-for-base64"], BODY, &format!("{SECRET} "), &hex::encode(hmac(SECRET, BODY)));
+    two(
+        &["secret-byte-order-mark", "hex-for-base64"],
+        BODY,
+        &format!("\u{FEFF}{SECRET}"),
+        &hex::encode(hmac(SECRET, BODY)),
+    );
     two(&["json-compact", "hex-for-base64"], PRETTY, SECRET, &hex::encode(hmac(SECRET, BODY)));
     two(&["sha256-without-key", "json-compact"], PRETTY, SECRET, &BASE64_STANDARD.encode(Sha256::digest(BODY)));
     two(&["swapped", "secret-quotes"], BODY, &quoted, &aggregation(BODY, SECRET));

@@ -15,10 +15,13 @@ use aws_sdk_sqs::{
     primitives::Blob,
     types::{Message, MessageAttributeValue},
 };
+use axum::{Router, extract::Request, response::IntoResponse};
 use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
 use flinks_webhooks::kind::Kind;
+use hyper_util::{client::legacy, rt::TokioExecutor};
 use local_aws::{Attribute, Calls, Fault, Operation, StoredMessage};
 use serde_json::{Value, json};
+use tokio::{io::AsyncReadExt, net::TcpListener};
 
 const QUEUE: &str = "KycQueue";
 const DEAD_LETTERS: &str = "KycDeadLetterQueue";
@@ -337,6 +340,56 @@ async fn a_dead_letter_is_not_deleted_before_sqs_has_taken_its_copy() {
 }
 
 #[tokio::test]
+async fn a_success_without_a_message_id_moves_nothing() {
+    for answer in ["{}", r#"{"MessageId":""}"#, r#"{"MessageId":null}"#, "", "OK"] {
+        let desk = Desk::start().await;
+        desk.dead_letter(QUEUE, "dead").await;
+        let endpoint = desk.with_answer("SendMessage", answer).await;
+        let run = tool(&["redrive", "kyc", "--json", "--endpoint", &endpoint], &[]).await;
+        assert_eq!(run.status.code(), Some(1), "{answer}: {}", error(&run));
+        let lines = objects(&run);
+        assert!(lines[0]["problem"].as_str().unwrap().starts_with("the answer"), "{answer}: {lines:?}");
+        assert_eq!((&lines[1]["moved"], &lines[1]["failed"]), (&json!(0), &json!(1)), "{answer}");
+        assert_eq!(desk.stack.aws.calls(Operation::DeleteMessage), 0, "{answer}");
+        assert_eq!(desk.receive(DEAD_LETTERS, 10).await.len(), 1, "in sight again at once");
+    }
+}
+
+#[tokio::test]
+async fn a_success_without_a_message_id_puts_nothing_back_as_new() {
+    for answer in ["{}", r#"{"MessageId":""}"#] {
+        let desk = Desk::start().await;
+        desk.send(QUEUE, "unlucky").await;
+        for _ in 1..MAX_RECEIVES {
+            desk.fail_to_consume(QUEUE).await;
+        }
+        let endpoint = desk.with_answer("SendMessage", answer).await;
+        let run = tool(&["peek", "kyc", "--json", "--endpoint", &endpoint], &[]).await;
+        assert_eq!(run.status.code(), Some(1), "{answer}");
+        assert_eq!(objects(&run)[0]["putBackAsNew"], false, "{answer}");
+        assert!(error(&run).contains("without a message id"), "{answer}: {}", error(&run));
+        assert_eq!(desk.stack.aws.calls(Operation::DeleteMessage), 0, "{answer}");
+        let [message] = desk.stack.aws.messages(QUEUE).try_into().unwrap();
+        assert_eq!(message.body, "unlucky");
+    }
+}
+
+#[tokio::test]
+async fn a_count_that_nobody_tells_is_not_none() {
+    let desk = Desk::start().await;
+    desk.send(QUEUE, "there").await;
+    let policy = json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:KycDeadLetterQueue",
+                         "maxReceiveCount": 5 });
+    let answer = json!({ "Attributes": { "RedrivePolicy": policy.to_string() } }).to_string();
+    let endpoint = desk.with_answer("GetQueueAttributes", answer.leak()).await;
+    for arguments in [&["queues"][..], &["peek", "kyc"], &["redrive", "kyc"]] {
+        let run = tool(&[arguments, &["--endpoint", &endpoint]].concat(), &[]).await;
+        assert_eq!(run.status.code(), Some(2), "{}", text(&run));
+        assert!(error(&run).contains("cannot count messages"), "{}", error(&run));
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_dies_again_meanwhile_is_left_where_it_is() {
     let desk = Desk::start().await;
     for n in 0..3 {
@@ -401,6 +454,33 @@ async fn nobody_at_the_endpoint_is_bad_input_and_the_advice_is_to_start_it() {
         assert_eq!(error(&run).lines().count(), 1, "{}", error(&run));
         assert!(objects(&run)[0]["error"].is_string());
     }
+}
+
+#[tokio::test]
+async fn an_endpoint_with_the_wrong_scheme_is_told_in_words() {
+    let desk = Desk::start().await;
+    let plain = format!("https://{}", desk.stack.aws.address());
+    let tls = tls_server().await;
+    for (endpoint, said) in
+        [(plain, "speaks plain HTTP, not TLS"), (tls, "if it speaks TLS, its URL starts with https://")]
+    {
+        for arguments in [&["queues"][..], &["peek", "pay"], &["redrive", "pay"]] {
+            let run = tool(&[arguments, &["--endpoint", &endpoint]].concat(), &[]).await;
+            assert_eq!(run.status.code(), Some(2));
+            assert!(error(&run).contains(said) && error(&run).contains(&endpoint), "{}", error(&run));
+            assert!(!error(&run).contains("nobody answers") && !error(&run).contains("Invalid"), "{}", error(&run));
+            assert_eq!(error(&run).lines().count(), 1, "{}", error(&run));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_the_local_aws_does_not_answer_under_is_told_in_words() {
+    let desk = Desk::start().await;
+    let endpoint = desk.forward(None, Some("machine.example")).await;
+    let run = tool(&["queues", "--endpoint", &endpoint], &[]).await;
+    assert_eq!(run.status.code(), Some(2));
+    assert!(error(&run).contains("AccessDenied") && error(&run).contains("--aws-allow-host"), "{}", error(&run));
 }
 
 #[tokio::test]
@@ -514,6 +594,34 @@ impl Desk {
         objects(&self.ok(&[arguments, &["--json"]].concat()).await)
     }
 
+    /// An endpoint with the stack behind it, where calls of one operation get this answer of 200 instead.
+    async fn with_answer(&self, operation: &'static str, answer: &'static str) -> String {
+        self.forward(Some((operation, answer)), None).await
+    }
+
+    /// An endpoint with the stack behind it, with answers of its own to one operation, or under another host name.
+    async fn forward(&self, own: Option<(&'static str, &'static str)>, host: Option<&'static str>) -> String {
+        let behind = self.stack.aws.endpoint();
+        let client = legacy::Client::builder(TokioExecutor::new()).build_http::<axum::body::Body>();
+        let router = Router::new().fallback(async move |mut request: Request| {
+            let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+            if let Some((operation, answer)) = own
+                && target == Some(&format!("AmazonSQS.{operation}"))
+            {
+                return ([("content-type", "application/x-amz-json-1.0")], answer).into_response();
+            }
+            *request.uri_mut() = format!("{behind}{}", request.uri().path()).parse().unwrap();
+            if let Some(host) = host {
+                request.headers_mut().insert("host", host.parse().unwrap());
+            }
+            client.request(request).await.unwrap().into_response()
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        endpoint
+    }
+
     async fn send(&self, queue: &str, body: &str) {
         let binary = MessageAttributeValue::builder().data_type("Binary").binary_value(Blob::new([0, 1, 0xff]));
         let message = self.sqs.send_message().queue_url(self.url(queue)).message_body(body);
@@ -551,6 +659,18 @@ impl Desk {
         self.send(queue, body).await;
         while self.fail_to_consume(queue).await > 0 {}
     }
+}
+
+/// A server that takes nothing but TLS, and breaks off what is none. Gives its URL with the wrong scheme.
+async fn tls_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 16 * 1024]).await;
+        }
+    });
+    url
 }
 
 /// All that a message is to its consumer.

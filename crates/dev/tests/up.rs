@@ -58,12 +58,12 @@ async fn a_signed_callback_is_printed_and_on_its_queue_with_its_attributes() {
 async fn a_refused_callback_is_printed_with_the_reason_and_on_no_queue() {
     let mut up = Up::start().await;
     let forged = sign::aggregation(KYC.as_bytes(), "another secret");
-    let twice = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
+    let right = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
     for (headers, reason) in [
         (vec![(AGGREGATION, forged.as_str())], "signature-wrong"),
         (vec![], "signature-missing"),
         (vec![(AGGREGATION, "no signature")], "signature-malformed"),
-        (vec![(AGGREGATION, twice.as_str()), (AGGREGATION, twice.as_str())], "signature-malformed"),
+        (vec![(AGGREGATION, right.as_str()), (AGGREGATION, forged.as_str())], "signature-malformed"),
     ] {
         let (status, body) = up.post(&headers, KYC).await;
         assert_eq!((status, body.as_str()), (401, r#"{"error":"unauthorized"}"#));
@@ -188,6 +188,127 @@ async fn a_port_that_is_taken_is_one_line_and_exit_code_2() {
         assert_eq!(error.lines().count(), 1, "{error}");
         assert!(error.starts_with(&format!("error: {address} is taken: ")), "{error}");
     }
+}
+
+#[tokio::test]
+async fn it_answers_on_both_loopbacks() {
+    if !has_ipv6() {
+        return;
+    }
+    for aws_listen in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"] {
+        let mut up = Up::start_with(&["--json", "--aws-listen", aws_listen]).await;
+        let aws = up.aws_port();
+        for (i, host) in ["127.0.0.1", "[::1]"].iter().enumerate() {
+            let url = format!("http://{host}:{}", up.port());
+            let signature = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
+            let headers = [JSON, (AGGREGATION, signature.as_str())];
+            let webhook = format!("{url}/webhooks/flinks");
+            assert_eq!(running::post(&up.client(), &webhook, &headers, KYC.to_owned()).await.0, 200, "{url}");
+            assert_eq!(up.line().await["number"], i + 1, "both lead to the same receiver");
+            assert_eq!(running::request(&up.client(), "GET", &url, &[], String::new()).await.0, 200, "{url}");
+            let aws = format!("http://{host}:{aws}");
+            let (status, queues) = running::post(&up.client(), &aws, &[LIST_QUEUES], "{}".to_owned()).await;
+            assert!(status == 200 && queues.contains("KycQueue"), "{aws_listen} {host}: {queues}");
+        }
+        assert_eq!(up.receive("KycQueue").await.len(), 2);
+        up.end("-INT").await;
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_on_the_other_loopback_is_one_line_and_exit_code_2() {
+    if !has_ipv6() {
+        return;
+    }
+    let (_taken, address) = loop {
+        let taken = std::net::TcpListener::bind("[::1]:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", address.port())).is_ok() {
+            break (taken, address);
+        }
+    };
+    let port = address.port().to_string();
+    for arguments in [
+        ["--port", port.as_str(), "--aws-listen", "127.0.0.1:0"],
+        ["--port", "0", "--aws-listen", &format!("127.0.0.1:{port}")],
+    ] {
+        let (code, error) = running::fails(&arguments).await;
+        assert_eq!((code, error.lines().count()), (Some(2), 1), "{error}");
+        assert!(error.starts_with(&format!("error: {address} is taken: ")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_local_aws_answers_only_under_names_that_a_page_cannot_point_here() {
+    let up = Up::start_with(&["--json", "--aws-allow-host", "machine.example", "--aws-allow-host", "Other"]).await;
+    let port = up.aws_port();
+    for (host, status) in [
+        (format!("127.0.0.1:{port}"), 200),
+        (format!("localhost:{port}"), 200),
+        (format!("[::1]:{port}"), 200),
+        // As the function in a container of `sam local` asks.
+        (format!("host.docker.internal:{port}"), 200),
+        (format!("172.17.0.1:{port}"), 200),
+        (format!("machine.example:{port}"), 200),
+        ("other".to_owned(), 200),
+        (format!("page.example:{port}"), 403),
+        (format!("page.machine.example:{port}"), 403),
+    ] {
+        let answer = up.aws_request(&[("Host", &host), LIST_QUEUES]).await;
+        assert_eq!(answer.0, status, "{host}: {}", answer.1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_host_name_cannot_be_allowed() {
+    for name in ["http://machine.example", "machine.example:4566", "*"] {
+        let (code, error) =
+            running::fails(&["--port", "0", "--aws-listen", "127.0.0.1:0", "--aws-allow-host", name]).await;
+        assert_eq!((code, error.lines().count()), (Some(2), 1), "{error}");
+        assert!(error.contains(&format!("--aws-allow-host {name}: ")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_reaches_the_webhook_and_nothing_else() {
+    let mut up = Up::start().await;
+    up.post_signed(KYC).await;
+    up.line().await;
+    let host = format!("127.0.0.1:{}", up.port());
+    for (name, value) in [
+        ("Forwarded", "for=192.0.2.1;host=receiver.example"),
+        ("X-Forwarded-For", "192.0.2.1"),
+        ("X-Forwarded-Host", "receiver.example"),
+        ("x-forwarded-proto", "https"),
+        ("X-Forwarded-Whatever", ""),
+    ] {
+        for path in
+            ["/", "/inspector/inspector.js", "/inspector/live", "/inspector/search?text=a", "/inspector/callbacks/1"]
+        {
+            let (status, body) = up.request("GET", path, &[("Host", &host), (name, value)], "").await;
+            assert!(status == 403 && !body.contains("Zoé"), "{name} {path}: {status} {body}");
+        }
+        let origin = format!("http://{host}");
+        let page = [("Host", host.as_str()), ("Origin", &origin), (name, value)];
+        assert_eq!(up.request("POST", "/inspector/samples/kyc", &page, "").await.0, 403, "{name}");
+        assert_eq!(up.aws_request(&[LIST_QUEUES, (name, value)]).await.0, 403, "{name}");
+
+        let signature = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
+        let callback = [JSON, (AGGREGATION, signature.as_str()), ("Host", "receiver.example"), (name, value)];
+        assert_eq!(up.post(&callback, KYC).await.0, 200, "{name}");
+        up.line().await;
+    }
+}
+
+const LIST_QUEUES: (&str, &str) = ("X-Amz-Target", "AmazonSQS.ListQueues");
+
+/// Whether this machine has the loopback of IP version 6. Where it has not, there is nothing to see.
+fn has_ipv6() -> bool {
+    let bound = std::net::TcpListener::bind("[::1]:0");
+    if let Err(error) = &bound {
+        let _ = writeln!(std::io::stderr(), "skipped: no ::1 here ({error})");
+    }
+    bound.is_ok()
 }
 
 #[tokio::test]

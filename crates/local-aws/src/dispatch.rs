@@ -1,5 +1,6 @@
 //! One request, from its head to its answer: which operation, which fault, then the service.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -13,15 +14,19 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use crate::clock::Clock;
 use crate::error::ServiceError;
 use crate::fault::{Fault, FaultPlan};
+use crate::host::{Host, is_forwarded};
 use crate::operation::{Operation, Service};
 use crate::parameters::Parameters;
 use crate::s3::{self, S3};
 use crate::secrets::SecretsManager;
 use crate::sqs::Sqs;
 use crate::sync::lock;
-use crate::{cloudwatch, json, sqs};
+use crate::{cloudwatch, json, query, sqs};
 
 pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// The header with a request's id, of all services but S3.
+pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
 /// The services and the faults set for them. CloudWatch has nothing of its own: it measures the queues.
 pub(crate) struct Services {
@@ -30,6 +35,8 @@ pub(crate) struct Services {
     pub(crate) s3: S3,
     pub(crate) parameters: Parameters,
     pub(crate) faults: Mutex<FaultPlan>,
+    /// Host names that are answered beside those of this machine, in lower case.
+    pub(crate) hosts: Mutex<BTreeSet<String>>,
 }
 
 /// The request gets no answer.
@@ -69,28 +76,67 @@ impl Services {
             s3: S3::new(clock),
             parameters: Parameters::new(clock),
             faults: Mutex::default(),
+            hosts: Mutex::default(),
         }
     }
 
-    /// Answers a request. `network` tells what happens to a call for which no fault is set.
+    /// Answers a request that came in over a socket, if it may: anything on this machine can send one, pages in a
+    /// browser too.
+    pub(crate) async fn answer_over_network<B: Body>(&self, request: Request<B>) -> Result<Answer, Unanswered> {
+        let call = Call::read(request).await?;
+        match self.may_not_ask(&call) {
+            Some(why) => {
+                let error = ServiceError::new(StatusCode::FORBIDDEN, "AccessDenied", why);
+                Ok(identified(refuse(call.route().0, &error, &call)))
+            }
+            None => self.handle(&call, |_| None).await,
+        }
+    }
+
+    /// Answers a request of this process. `network` tells what happens to a call for which no fault is set.
     pub(crate) async fn answer<B: Body>(
         &self,
         request: Request<B>,
         network: impl FnOnce(Operation) -> Option<Fault>,
     ) -> Result<Answer, Unanswered> {
-        let (head, body) = request.into_parts();
-        // A body that ends early is a client gone: there is nobody to answer.
-        let body = body.collect().await.map_err(|_| Unanswered::Reset)?.to_bytes();
-        let call = Call { method: head.method, uri: head.uri, headers: head.headers, body };
-        if call.is_of_a_browser() {
-            return Ok(identified(of_a_browser(&call)));
-        }
+        self.handle(&Call::read(request).await?, network).await
+    }
+
+    async fn handle(
+        &self,
+        call: &Call,
+        network: impl FnOnce(Operation) -> Option<Fault>,
+    ) -> Result<Answer, Unanswered> {
         let (service, operation) = call.route();
         let Some(operation) = operation else {
-            return Ok(identified(unknown_operation(service, &call)));
+            return Ok(identified(unknown_operation(service, call)));
         };
         let fault = lock(&self.faults).arrive(operation).or_else(|| network(operation));
-        self.perform(operation, &call, fault).await.map(identified)
+        self.perform(operation, call, fault).await.map(identified)
+    }
+
+    /// Why a request is not answered at all.
+    fn may_not_ask(&self, call: &Call) -> Option<&'static str> {
+        /// What containers call the machine that they run on. No public name server knows names that end like it.
+        const DOCKER_HOST: &str = "host.docker.internal";
+        if call.is_of_a_browser() {
+            return Some("Pages in a browser are not served.");
+        }
+        if is_forwarded(&call.headers) {
+            return Some("Requests that a tunnel or proxy passed on (Forwarded, X-Forwarded-...) are not served.");
+        }
+        let is_allowed = match Host::of(&call.uri, &call.headers) {
+            None => false,
+            Some(Host::Address(_)) => true,
+            Some(host @ Host::Name(name)) => {
+                let name = name.to_ascii_lowercase();
+                host.is_loopback() || name == DOCKER_HOST || lock(&self.hosts).contains(&name)
+            }
+        };
+        (!is_allowed).then_some(
+            "The Host header must be one of this machine's: localhost, an IP address, host.docker.internal, or a name \
+             that was allowed (cargo dev up --aws-allow-host NAME). Any other could be a page's that points here.",
+        )
     }
 
     async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Answer, Unanswered> {
@@ -130,6 +176,13 @@ impl Services {
 }
 
 impl Call {
+    async fn read<B: Body>(request: Request<B>) -> Result<Call, Unanswered> {
+        let (head, body) = request.into_parts();
+        // A body that ends early is a client gone: there is nobody to answer.
+        let body = body.collect().await.map_err(|_| Unanswered::Reset)?.to_bytes();
+        Ok(Call { method: head.method, uri: head.uri, headers: head.headers, body })
+    }
+
     /// Browsers send these with what a page asks for, SDKs do not.
     fn is_of_a_browser(&self) -> bool {
         ["origin", "sec-fetch-site"].iter().any(|name| self.headers.contains_key(*name))
@@ -140,7 +193,7 @@ impl Call {
     }
 
     /// `X-Amz-Target` names the service and operation of those that speak JSON, the path those of the one that speaks
-    /// CBOR; what has neither is for S3.
+    /// CBOR; what has neither is for S3, or speaks a protocol in which nothing is served.
     fn route(&self) -> (Service, Option<Operation>) {
         if let Some(name) = cloudwatch::operation_name(self) {
             return (Service::CloudWatch, Operation::named(Service::CloudWatch, name));
@@ -158,18 +211,22 @@ impl Call {
     }
 }
 
-/// Every answer of every service carries the request's id, under a name of its own.
+/// Every answer of every service carries the request's id, under a name of its own. One that has it in its body has set
+/// it already.
 fn identified(mut answer: Answer) -> Answer {
-    let id = uuid::Uuid::new_v4().to_string();
-    if let Ok(id) = HeaderValue::try_from(id) {
-        answer.headers_mut().insert("x-amzn-requestid", id.clone());
-        answer.headers_mut().insert("x-amz-request-id", id);
+    let headers = answer.headers_mut();
+    let id = headers.get(REQUEST_ID).cloned();
+    let id = id.or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
+    if let Some(id) = id {
+        headers.insert(REQUEST_ID, id.clone());
+        headers.insert("x-amz-request-id", id);
     }
     answer
 }
 
 fn refuse(service: Service, error: &ServiceError, call: &Call) -> Answer {
     match service {
+        Service::S3 if query::is_spoken_by(call) => query::refusal(error),
         Service::Sqs => sqs::refusal(error),
         Service::SecretsManager | Service::SystemsManager => json::refusal_1_1(error),
         Service::CloudWatch => cloudwatch::refusal(error),
@@ -179,18 +236,13 @@ fn refuse(service: Service, error: &ServiceError, call: &Call) -> Answer {
 
 fn unknown_operation(service: Service, call: &Call) -> Answer {
     let error = match service {
+        Service::S3 if query::is_spoken_by(call) => query::unsupported(call),
         Service::S3 => {
             ServiceError::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "This operation is not served here.")
         }
         _ => ServiceError::bad_request("UnknownOperationException", "This operation is not served here."),
     };
     refuse(service, &error, call)
-}
-
-/// A page in a browser has no business here: by a name that it makes resolve to loopback it could read the queues.
-fn of_a_browser(call: &Call) -> Answer {
-    let error = ServiceError::new(StatusCode::FORBIDDEN, "AccessDenied", "Pages in a browser are not served.");
-    refuse(call.route().0, &error, call)
 }
 
 fn throttled(service: Service) -> ServiceError {

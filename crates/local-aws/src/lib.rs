@@ -38,7 +38,8 @@
 //! | CloudWatch | Smithy RPC v2 CBOR | GetMetricData |
 //!
 //! Anything else is refused, with `UnknownOperationException` or `NotImplemented`, rather than
-//! answered half.
+//! answered half. So is the query protocol, which SDKs from before November 2023 speak with SQS: in its own XML, with
+//! the advice to take a newer one.
 //!
 //! # Which rules hold
 //!
@@ -83,7 +84,10 @@
 //! # What it is not
 //!
 //! - **Not secure.** Signatures, credentials and permissions are not checked. It listens on loopback
-//!   unless told otherwise; leave it there.
+//!   unless told otherwise; leave it there. Over a socket it does refuse, with `AccessDenied`, what a page in a browser
+//!   could send: a request with `Origin` or `Sec-Fetch-Site`; one whose Host is neither a loopback name nor an IP address
+//!   nor `host.docker.internal` nor [allowed](LocalAws::allow_host); and one that a tunnel or proxy passed on
+//!   (`Forwarded`, `X-Forwarded-*`).
 //! - **Not durable.** All is in memory, and gone with the last [`LocalAws`].
 //! - **Not all of SQS.** No FIFO queues, no fair order among message groups (oldest first), no limit
 //!   on messages in flight, and counts called approximate are exact. Queues cannot be changed, purged
@@ -98,11 +102,13 @@ mod cloudwatch;
 mod dispatch;
 mod error;
 mod fault;
+mod host;
 mod json;
 mod local;
 mod names;
 mod operation;
 mod parameters;
+mod query;
 mod s3;
 mod secrets;
 mod server;
@@ -111,6 +117,7 @@ mod sync;
 
 pub use client::Network;
 pub use fault::{Calls, Fault};
+pub use host::{Host, is_forwarded};
 pub use local::LocalAws;
 pub use operation::Operation;
 pub use s3::StoredObject;

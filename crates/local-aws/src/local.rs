@@ -14,6 +14,7 @@ use crate::client::{Client, Network};
 use crate::clock::Clock;
 use crate::dispatch::Services;
 use crate::fault::{Calls, Fault};
+use crate::host;
 use crate::operation::Operation;
 use crate::s3::StoredObject;
 use crate::server;
@@ -55,9 +56,18 @@ impl LocalAws {
     /// # Panics
     /// As [`LocalAws::start`].
     pub async fn bind(address: SocketAddr) -> io::Result<LocalAws> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let aws = LocalAws::at(address, SystemTime::now());
+        LocalAws::on(TcpListener::bind(address).await?)
+    }
+
+    /// Starts on a socket that listens already. Its address is the one in queue URLs.
+    ///
+    /// # Errors
+    /// When the socket has no address.
+    ///
+    /// # Panics
+    /// As [`LocalAws::start`].
+    pub fn on(listener: TcpListener) -> io::Result<LocalAws> {
+        let aws = LocalAws::at(listener.local_addr()?, SystemTime::now());
         aws.serve(listener);
         Ok(aws)
     }
@@ -74,7 +84,11 @@ impl LocalAws {
         Ok(address)
     }
 
-    fn serve(&self, listener: TcpListener) {
+    /// Serves the same on a further socket.
+    ///
+    /// # Panics
+    /// As [`LocalAws::start`].
+    pub fn serve(&self, listener: TcpListener) {
         tokio::spawn(server::run(listener, Arc::clone(&self.inner.services), self.inner.stop.subscribe()));
     }
 
@@ -94,6 +108,14 @@ impl LocalAws {
     /// host, with the same faults and counts. A request that was sent is carried out even if the sender is dropped.
     pub fn http_client(&self, network: impl Network) -> SharedHttpClient {
         SharedHttpClient::new(Client { services: Arc::clone(&self.inner.services), network: Arc::new(network) })
+    }
+
+    /// Answers requests for a further host name. Without this, only those are answered that are for a loopback name, an
+    /// IP address or `host.docker.internal`: any other name may be one that a page in a browser has made to point here,
+    /// to read what is stored. False, and nothing allowed, where it is no bare name.
+    pub fn allow_host(&self, name: &str) -> bool {
+        let name = host::comparable(name);
+        name.map(|name| lock(&self.services().hosts).insert(name)).is_some()
     }
 
     /// Stops listening and ends every connection. What is stored can still be looked at.

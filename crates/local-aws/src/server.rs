@@ -46,7 +46,7 @@ async fn connection(stream: TcpStream, services: Arc<Services>) {
     let service = service_fn(move |request| {
         let services = Arc::clone(&services);
         async move {
-            match services.answer(request, |_| None).await {
+            match services.answer_over_network(request).await {
                 // Until the connection is closed.
                 Err(Unanswered::Hang) => pending().await,
                 answered => answered,

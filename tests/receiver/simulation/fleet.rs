@@ -15,7 +15,9 @@ use rand::RngExt;
 use tokio::time::timeout;
 
 use super::{
+    known::Known,
     line::Line,
+    weather::Service,
     witness::{self, Witness},
     world::{World, lock},
 };
@@ -56,29 +58,57 @@ pub enum Outcome {
 
 pub struct Invocation {
     pub outcome: Outcome,
-    pub started: Duration,
+    /// When the instance had the event, and was done with it.
+    pub received: Duration,
+    pub ended: Duration,
+    /// What the instance knew of both schemes' keys when it received the event.
+    pub known: [Known; 2],
     /// The instance's.
     pub line: Arc<Line>,
+}
+
+impl Invocation {
+    /// What a violation says of it.
+    pub fn told(&self) -> String {
+        let (seconds, faults) = ((self.ended - self.received).as_secs_f64(), self.line.faults(self.received));
+        match &self.outcome {
+            Outcome::Answered(answer, record) => {
+                let times = (&record.keys.tried, &record.failures);
+                format!("{answer:?} {:?} in {seconds} s, {times:?}; met {faults:?}", record.rejection)
+            }
+            Outcome::Crashed => "crashed".to_owned(),
+            Outcome::TimedOut => format!("timed out after {seconds} s; met {faults:?}"),
+        }
+    }
 }
 
 impl Fleet {
     /// A new version of the function: no instance of the old one serves from now on.
     pub fn deploy(&mut self) {
         self.version += 1;
+        self.scale_in();
+    }
+
+    /// The instances without work are gone: the next callbacks meet a cold start.
+    pub fn scale_in(&mut self) {
         self.idle.clear();
     }
 }
 
 /// Hands an event to an instance. With `crash`, the instance is gone after so many polls, if it is not done by then.
 pub async fn invoke(world: &Arc<World>, event: &[u8], crash: Option<u32>) -> Invocation {
-    let started = world.now();
     let callback = GatewayEvent::read(event).0;
     let (instance, is_cold) = instance(world);
     let mut record = Record::default();
+    let line = Arc::clone(&instance.line);
+    let mut received = world.now();
+    let mut known = Default::default();
     let work = async {
         if is_cold {
             instance.receiver.prepare().await;
+            received = world.now();
         }
+        known = line.begin(received);
         timeout(FUNCTION_TIMEOUT, instance.receiver.receive(callback, &mut record)).await
     };
     let outcome = match timeout(GATEWAY_TIMEOUT, crashing(crash, work)).await {
@@ -86,11 +116,14 @@ pub async fn invoke(world: &Arc<World>, event: &[u8], crash: Option<u32>) -> Inv
         Ok(Some(Err(_))) | Err(_) => Outcome::TimedOut,
         Ok(None) => Outcome::Crashed,
     };
-    let line = Arc::clone(&instance.line);
+    if matches!(outcome, Outcome::Answered(..)) {
+        line.end(&known);
+    }
+    let ended = world.now();
     if matches!(outcome, Outcome::Answered(..)) {
         put_back(world, instance);
     }
-    Invocation { outcome, started, line }
+    Invocation { outcome, received, ended, known, line }
 }
 
 /// An instance for one callback, and whether it is a new one.
@@ -102,14 +135,15 @@ fn instance(world: &Arc<World>) -> (Instance, bool) {
         return (instance, false);
     }
     world.count("instance: cold start");
+    if world.weather.is_out_for_short(Service::Secrets, now) {
+        world.count("instance: cold start in a short outage");
+    }
     fleet.started += 1;
     let line = Line::new(world, format!("instance {}", fleet.started));
-    let (http, region) = line.client(world);
-    let mut config = world.config.clone();
-    config.aws.region = region;
-    let Aws { secrets, storage } = Aws::over(http, &config);
+    let config = &world.config;
+    let Aws { secrets, storage } = Aws::over(line.client(world), config);
     let keys = SigningKeys::new(Witness::new(secrets, &line), config.previous_key_for, config.ascii_reading);
-    let receiver = Receiver::new(keys, config.response_types, witness::storage(storage, &line, false));
+    let receiver = Receiver::new(keys, config.response_types.clone(), witness::storage(storage, &line, false));
     (Instance { receiver, line, version: fleet.version, used: now }, true)
 }
 

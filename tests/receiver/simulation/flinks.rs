@@ -8,7 +8,6 @@ use flinks_dev::{
 };
 use flinks_webhooks::{
     answer::{Answer, Rejection},
-    keys::Stage,
     kind::Kind,
     signature::{Form, Refusal, Scheme},
     storage::StoredAs,
@@ -19,7 +18,8 @@ use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use super::{
-    DAY, HOUR, MINUTE, SENDING,
+    DAY, HOUR, MINUTE, RESPONSE, SENDING,
+    causes::Unstored,
     fleet::{Invocation, Outcome, invoke},
     keys,
     weather::Service,
@@ -32,10 +32,18 @@ const CRASHES: f64 = 0.015;
 const POLLS: u32 = 40;
 /// Attempts from this one on meet no crash: Flinks' last ones are for the outages.
 const SPARED: u32 = 7;
-/// How long an instance leaves the keys alone after a fetch that failed.
-const KEYS_RECALL: Duration = Duration::from_secs(30);
-/// Longest time for that fetch itself.
-const KEYS_FETCH: Duration = Duration::from_secs(9);
+/// Of all callbacks, those around whose first attempt a service or two fail for a short time: at most so many...
+const SHORT_OUTAGES: f64 = 0.05;
+/// ...and so many in a run.
+const MOST_SHORT_OUTAGES: u64 = 300;
+/// They begin at most so long before the callback...
+const BEFORE: Duration = Duration::from_secs(4);
+/// ...or this, counted from that time: when its time budget is nearly used up.
+const UNTIL: Duration = Duration::from_secs(4 + 8);
+/// Of these callbacks, those that meet a cold start.
+const COLD: f64 = 0.4;
+/// Of all callbacks, those that come just after a rotation.
+const DURING_A_ROTATION: f64 = 0.02;
 
 /// What Flinks does about an attempt that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +81,8 @@ struct Callback {
     is_alias: bool,
     /// Signed with the old key for hours after a rotation.
     is_late: bool,
+    /// Somebody on the way adds a signature of the other scheme that is none.
+    has_foreign: bool,
     kind: Kind,
 }
 
@@ -130,6 +140,7 @@ impl Callback {
                 && rng.random_bool(0.4),
             is_alias: rng.random_bool(0.1),
             is_late: rng.random_bool(0.25),
+            has_foreign: scheme == Scheme::Aggregation && rng.random_bool(0.03),
             kind: received_as,
             body,
         }
@@ -153,7 +164,9 @@ impl Callback {
             Form::Raw => ("flinks-authenticity-key", sign::aggregation(&self.body, secret)),
         };
         let content_type = if self.is_json { "application/json; charset=utf-8" } else { "application/octet-stream" };
-        posted(&[("Content-Type", content_type), (header, &signature)], &self.body)
+        let foreign = sign::pay(&self.body, "guessed");
+        let headers = [("Content-Type", content_type), (header, &signature), ("X-Webhook-Signature", &foreign)];
+        posted(&headers[..if self.has_foreign { 3 } else { 2 }], &self.body)
     }
 }
 
@@ -189,8 +202,22 @@ pub fn crash(world: &World) -> Option<u32> {
 /// Sends one callback until it is answered with 200 or Flinks gives up.
 pub async fn send(world: Arc<World>, index: u64) {
     let rng = &mut generator(world.seed, index);
-    world.sleep_until(arrival(rng)).await;
     let callback = Callback::drawn(rng);
+    let arrives =
+        if rng.random_bool(DURING_A_ROTATION) { world.rotations.of(callback.scheme).met(rng) } else { arrival(rng) };
+    let most = MOST_SHORT_OUTAGES as f64 / world.callbacks as f64;
+    if rng.random_bool(SHORT_OUTAGES.min(most)) {
+        let before = arrives.saturating_sub(BEFORE);
+        world.sleep_until(before).await;
+        let begins = before + rng.random_range(Duration::ZERO..UNTIL);
+        let services = world.weather.announce(begins, rng);
+        world.count(format!("short outage of {services}"));
+        if rng.random_bool(COLD) {
+            world.sleep_until(arrives).await;
+            lock(&world.fleet).scale_in();
+        }
+    }
+    world.sleep_until(arrives).await;
     let delivery_id = hex::encode(Sha256::digest(&callback.body));
     let mut is_stored = false;
     for attempt in 1..=callback.retries.attempts() {
@@ -199,7 +226,10 @@ pub async fn send(world: Arc<World>, index: u64) {
         let secret = if is_new { keys::new(callback.scheme) } else { keys::old(callback.scheme) };
         let crash = if attempt < SPARED { crash(&world) } else { None };
         let invocation = invoke(&world, &callback.event(secret), crash).await;
-        let judged = judge(&world, &callback, is_new, &invocation);
+        let judged = judge(&world, &callback, secret, &invocation);
+        if invocation.ended - invocation.received > RESPONSE {
+            world.violation(&format!("callback {index}: the response to attempt {attempt} came too late"));
+        }
         world.note(&format!("callback {index} {delivery_id} attempt {attempt}: {judged:?}"));
         match judged {
             Judged::Stored => {
@@ -214,8 +244,9 @@ pub async fn send(world: Arc<World>, index: u64) {
             Judged::Failed(cause) => world.count(format!("attempt {cause}")),
             Judged::Inexplicable => {
                 world.violation(&format!(
-                    "callback {index} ({}): attempt {attempt} failed without a cause",
-                    callback.kind.label()
+                    "callback {index} ({}): attempt {attempt} failed without a cause: {}",
+                    callback.kind.label(),
+                    invocation.told()
                 ));
             }
         }
@@ -238,63 +269,57 @@ enum Judged {
     /// 200.
     Stored,
     /// It failed, for a cause that was in force.
-    Failed(&'static str),
+    Failed(String),
     /// It failed, and should not have.
     Inexplicable,
 }
 
-fn judge(world: &World, callback: &Callback, is_new: bool, invocation: &Invocation) -> Judged {
+fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocation) -> Judged {
+    let Callback { scheme, is_odd, has_foreign, .. } = *callback;
+    let unstored = Unstored { world, invocation, scheme, secret, is_odd, has_foreign };
     let (answer, record) = match &invocation.outcome {
         Outcome::Answered(answer, record) => (*answer, record),
-        Outcome::Crashed => return Judged::Failed("lost: crash"),
+        Outcome::Crashed => return Judged::Failed("lost: crash".to_owned()),
         // The receiver answers in time, whatever AWS does.
         Outcome::TimedOut => return Judged::Inexplicable,
     };
-    let failed = |service| invocation.line.had_to_fail(service, invocation.started);
-    // The recall begins when both stages' fetches are over, and one of them may have failed long before the other.
-    let recently = invocation.started.saturating_sub(KEYS_RECALL + KEYS_FETCH);
-    let keys_failed = invocation.line.had_to_fail(Service::Secrets, recently);
-    let (line, scheme) = (&invocation.line, callback.scheme);
-    let (old, new) = (keys::old(scheme), keys::new(scheme));
-    let never_had_a_key = [old, new].iter().all(|key| !line.has_read(scheme, &[Stage::Current], key));
-    // What an instance once read it keeps: the new key as the current one, the old one as either.
-    let lacks_the_key = if is_new {
-        !line.has_read(scheme, &[Stage::Current], new) && line.has_failed_to_read(scheme, Stage::Current, recently)
-    } else {
-        !line.has_read(scheme, &[Stage::Current, Stage::Previous], old)
-            && line.has_failed_to_read(scheme, Stage::Previous, recently)
-    };
-    match (answer, record.rejection) {
+    let cause = match (answer, record.rejection) {
         (Answer::Stored, None) => {
             world.count("attempt 200");
             let how = record.stored_as.unwrap();
             world.count(format!("stored as {}", how.label()));
+            for service in [Service::Sqs, Service::S3, Service::Secrets] {
+                if world.weather.is_out_for_short(service, invocation.received) {
+                    world.count(format!("stored in a short outage of {service:?}"));
+                }
+            }
+            if has_foreign {
+                world.count("stored with a foreign signature beside its own");
+            }
+            let reads = invocation.line.reads(scheme).len();
+            let known = &invocation.known[scheme as usize];
+            let wanted = usize::from(known.is_due(invocation.received));
+            if known.has(secret) && reads != wanted {
+                world.violation(&format!("the keys were read {reads} times instead of {wanted}"));
+            }
+            // Whether it was the bucket's turn was seen when it began.
             let is_right = match how {
                 StoredAs::Inline => !callback.is_odd,
                 StoredAs::ClaimCheck => callback.is_odd,
-                StoredAs::Spilled => {
-                    failed(Service::Sqs)
-                        || (callback.is_odd && failed(Service::S3))
-                        || invocation.line.was_too_late(invocation.started)
-                }
+                StoredAs::Spilled => true,
             };
             if !is_right {
                 let kind = callback.kind.label();
                 world.violation(&format!("a callback ({kind}) is stored as {} without a cause", how.label()));
             }
-            Judged::Stored
+            return Judged::Stored;
         }
-        (Answer::Unavailable, Some(Rejection::NotStored))
-            if failed(Service::S3) && (failed(Service::Sqs) || callback.is_odd) =>
-        {
-            Judged::Failed("503: not stored")
+        (Answer::Unavailable, Some(Rejection::NotStored)) => unstored.without_a_place().map(str::to_owned),
+        (Answer::Unavailable, Some(Rejection::NoKeys)) => unstored.without_keys().map(str::to_owned),
+        (Answer::Unauthorized, Some(Rejection::Refused(Refusal::Wrong))) => {
+            unstored.without_the_key().map(|cause| format!("401: {cause}"))
         }
-        (Answer::Unavailable, Some(Rejection::NoKeys)) if never_had_a_key && keys_failed => {
-            Judged::Failed("503: no keys")
-        }
-        (Answer::Unauthorized, Some(Rejection::Refused(Refusal::Wrong))) if lacks_the_key && keys_failed => {
-            Judged::Failed("401: rotation not readable")
-        }
-        _ => Judged::Inexplicable,
-    }
+        _ => None,
+    };
+    cause.map_or(Judged::Inexplicable, Judged::Failed)
 }

@@ -6,22 +6,29 @@ use flinks_dev::{
     payload::{Options, PayloadKind, generate, generator},
     sign,
 };
-use flinks_webhooks::{answer::Answer, signature::Scheme};
+use flinks_webhooks::{
+    answer::Answer,
+    signature::{Form, Scheme},
+};
 use rand::{RngExt, seq::IndexedRandom};
+use sha2::{Digest, Sha256};
 
 use super::{
-    MINUTE, SENDING,
+    MINUTE, RESPONSE, SENDING,
     fleet::{Outcome, invoke},
-    flinks::{crash, posted},
+    flinks::{Delivery, crash, posted},
     keys,
-    world::World,
+    world::{World, lock},
 };
 
 /// The streams of the forgeries' payloads, apart from those of the callbacks.
 const STREAMS: u64 = 1 << 40;
 
-/// Of all forgeries. They use up the fetches of newer keys when those are needed.
+/// Of all forgeries. They use up the reads of newer keys just before and while those are needed.
 const DURING_A_ROTATION: f64 = 0.1;
+
+/// Of all forgeries, if the old key is revoked: signed with that.
+const WITH_A_REVOKED_KEY: f64 = 0.05;
 
 /// Sends one forgery, some time.
 pub async fn send(world: Arc<World>, index: u64) {
@@ -30,8 +37,11 @@ pub async fn send(world: Arc<World>, index: u64) {
         .choose(rng)
         .unwrap();
     let scheme = kind.scheme();
-    let at = if rng.random_bool(DURING_A_ROTATION) {
-        world.rotations.of(scheme).stored + rng.random_range(Duration::ZERO..3 * MINUTE)
+    let revoked = world.rotations.of(scheme).revoked().filter(|_| rng.random_bool(WITH_A_REVOKED_KEY));
+    let at = if let Some(revoked) = revoked {
+        revoked + rng.random_range(Duration::ZERO..30 * MINUTE)
+    } else if rng.random_bool(DURING_A_ROTATION) {
+        world.rotations.of(scheme).stored - MINUTE / 2 + rng.random_range(Duration::ZERO..3 * MINUTE)
     } else {
         rng.random_range(Duration::ZERO..SENDING)
     };
@@ -49,7 +59,9 @@ pub async fn send(world: Arc<World>, index: u64) {
         Scheme::Aggregation => Scheme::Pay,
         Scheme::Pay => Scheme::Aggregation,
     };
+    let is_revoked = world.rotations.of(scheme).is_revoked(world.now());
     let (sort, signatures) = match rng.random_range(0..7) {
+        _ if revoked.is_some() && is_revoked => ("revoked key", vec![sign(&body, keys::old(scheme))]),
         0 => ("wrong key", vec![sign(&body, "guessed")]),
         1 if world.now() > world.rotations.of(scheme).over() => {
             ("key beyond its days", vec![sign(&body, keys::old(scheme))])
@@ -70,7 +82,19 @@ pub async fn send(world: Arc<World>, index: u64) {
     headers.extend(signatures.iter().map(|signature| (header, signature.as_str())));
     let invocation = invoke(&world, &posted(&headers, &body), crash(&world)).await;
     world.count(format!("forgery: {sort}"));
+    if invocation.ended - invocation.received > RESPONSE {
+        world.violation(&format!("the response to forgery {index} came too late"));
+    }
+    // Whoever has a revoked key writes like Flinks, until the instance reads the keys again.
+    let gets_in = sort == "revoked key" && invocation.line.knows(scheme, keys::old(scheme));
+    if gets_in {
+        let is_stored = matches!(invocation.outcome, Outcome::Answered(Answer::Stored, _));
+        let (delivery_id, form) = (hex::encode(Sha256::digest(&body)), form(scheme));
+        lock(&world.deliveries).push(Delivery { index, delivery_id, kind: kind.received_as(), form, is_stored });
+        world.count("forgery: revoked key, not read since");
+    }
     let told = match invocation.outcome {
+        Outcome::Answered(Answer::Stored, _) if gets_in => "200",
         Outcome::Answered(Answer::Stored, _) => {
             world.violation(&format!("forgery {index} got in: {sort}"));
             "200"
@@ -85,4 +109,12 @@ pub async fn send(world: Arc<World>, index: u64) {
     };
     world.note(&format!("forgery {index} {sort}: {told}"));
     world.count(format!("forgery answered: {told}"));
+}
+
+/// What a callback of this scheme is verified by.
+fn form(scheme: Scheme) -> Form {
+    match scheme {
+        Scheme::Aggregation => Form::Raw,
+        Scheme::Pay => Form::Pay,
+    }
 }

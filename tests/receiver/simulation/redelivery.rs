@@ -58,10 +58,9 @@ pub async fn run_on_schedule(world: Arc<World>) {
 async fn run(world: &Arc<World>, instance: &mut Option<Instance>, is_second: bool) {
     let redelivery = instance.take().unwrap_or_else(|| {
         let line = Line::new(world, "redelivery".to_owned());
-        let (http, region) = line.client(world);
-        let mut config = world.stack.redelivery_config().unwrap();
-        config.aws.region = region;
-        Redelivery::new(witness::storage(Storage::over(http, &config.storage, &config.aws), &line, is_second))
+        let config = world.stack.redelivery_config().unwrap();
+        let storage = Storage::over(line.client(world), &config.storage, &config.aws);
+        Redelivery::new(witness::storage(storage, &line, is_second))
     });
     let budget = Budget {
         stop: Instant::now() + FUNCTION_TIMEOUT - LAST_CALLS,

@@ -1,7 +1,7 @@
 //! What stands between a program and its clients and sees what each call brought: the wire does not tell whose call it
 //! was, and the program is not asked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use flinks_webhooks::{
@@ -15,7 +15,13 @@ use flinks_webhooks::{
     storage::{PayloadStore, Queues, Receipt, Storage},
 };
 
-use super::{line::Line, weather::Service};
+use serde_json::Value;
+
+use super::{
+    known::{Held, Version},
+    line::Line,
+    weather::Service,
+};
 
 pub struct Witness<T> {
     client: T,
@@ -57,11 +63,15 @@ pub fn storage<Q, P>(
 
 impl<S: SecretSource + Sync> SecretSource for Witness<S> {
     async fn fetch(&self, scheme: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
-        let mut read = Read { line: &self.line, scheme, stage, held: None };
-        let version = self.client.fetch(scheme, stage).await?;
-        read.held = Some(
-            version.as_ref().map(|version| version.text.as_ref().map(|text| text.to_string()).unwrap_or_default()),
-        );
+        let began = self.line.now();
+        let mut read = Read { line: &self.line, scheme, stage, began, held: None };
+        let version = self.client.fetch(scheme, stage).await;
+        let version = version.inspect_err(|error| self.line.has_failed(Service::Secrets, began, error))?;
+        let held = |version: &SecretVersion| Version {
+            id: version.id.clone(),
+            text: version.text.as_ref().map(|text| text.to_string()).unwrap_or_default(),
+        };
+        read.held = Some(version.as_ref().map(held));
         Ok(version)
     }
 }
@@ -74,9 +84,21 @@ impl<Q: Queues + Sync> Queues for Witness<Q> {
         attributes: &[Attribute],
         group_id: Option<&str>,
     ) -> Result<(), AwsError> {
+        let (began, object) = (self.line.now(), pointed_at(&body, attributes));
         let doubt = self.sending(attributes);
+        let attempt = Attempt::begins(&self.line, false);
+        if let Some(object) = &object {
+            self.line.object_is_sent(object);
+        }
         let sent = self.client.send(kind, body, attributes, group_id).await;
         doubt.answered();
+        if let Err(error) = &sent {
+            self.line.has_failed(Service::Sqs, began, error);
+            if let Some(object) = object.filter(|_| error.is_definite()) {
+                self.line.object_is_unused(&object);
+            }
+        }
+        attempt.ended(&sent);
         sent
     }
 }
@@ -87,33 +109,97 @@ impl<P: PayloadStore + Sync> PayloadStore for Witness<P> {
     }
 
     async fn put(&self, key: &str, payload: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
-        // A claim check's object makes no message by itself.
-        let spilled = key.strip_prefix(PREFIX).and_then(|key| key.split_once('/'));
-        let doubt = spilled.map(|(_, delivery_id)| self.doubt(Service::S3, delivery_id));
-        let put = self.client.put(key, payload, metadata).await;
-        if let Some(doubt) = doubt {
-            doubt.answered();
-        }
-        put
+        let began = self.line.now();
+        let put = match key.strip_prefix(PREFIX).and_then(|key| key.split_once('/')) {
+            Some((_, delivery_id)) => {
+                self.line.bucket_begins();
+                let doubt = self.doubt(Service::S3, delivery_id);
+                let put = self.client.put(key, payload, metadata).await;
+                doubt.answered();
+                put.inspect_err(|error| self.line.bucket_failed(error))
+            }
+            // A claim check's object makes no message by itself.
+            None => {
+                self.line.object_is_put(key);
+                let attempt = Attempt::begins(&self.line, true);
+                let put = self.client.put(key, payload, metadata).await;
+                if put.is_ok() {
+                    self.line.attempt_goes_on();
+                }
+                attempt.ended(&put);
+                put
+            }
+        };
+        put.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
     }
 }
 
 impl<P: SpilledPayloads + Sync> SpilledPayloads for Witness<P> {
     async fn list(&self, prefix: &str, depth: Depth, after: Option<String>) -> Result<Page, AwsError> {
-        self.client.list(prefix, depth, after).await
+        let began = self.line.now();
+        let page = self.client.list(prefix, depth, after).await;
+        page.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
     }
 
     async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
-        self.client.get(key).await
+        let began = self.line.now();
+        // A turn of the payload begins, which is a delivery of its own.
+        let name = key.to_string();
+        self.line.delivery_begins(name.rsplit_once('/').map_or("", |(_, delivery_id)| delivery_id));
+        let object = self.client.get(key).await;
+        object.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
+    }
+
+    async fn discard(&self, key: &str) -> Result<(), AwsError> {
+        self.client.discard(key).await?;
+        self.line.object_is_discarded(key);
+        Ok(())
     }
 
     async fn remove(&self, key: &SpilledKey, sent: &Receipt) -> Result<(), AwsError> {
+        let began = self.line.now();
         let name = key.to_string();
         let (_, delivery_id) = name.rsplit_once('/').unwrap();
         let doubt = self.doubt(Service::S3, delivery_id);
-        self.client.remove(key, sent).await?;
+        let removed = self.client.remove(key, sent).await;
+        removed.inspect_err(|error| self.line.has_failed(Service::S3, began, error))?;
         doubt.answered();
         Ok(())
+    }
+}
+
+/// The object that a message points at, if it does.
+fn pointed_at(body: &str, attributes: &[Attribute]) -> Option<String> {
+    attributes.iter().find(|attribute| attribute.name == "ExtendedPayloadSize")?;
+    let pointer: Value = serde_json::from_str(body).ok()?;
+    pointer[1]["s3Key"].as_str().map(str::to_owned)
+}
+
+/// An attempt on the queue under way, or the part of it that is its object. It has failed if it is dropped.
+struct Attempt<'l> {
+    line: &'l Line,
+    is_over: bool,
+}
+
+impl<'l> Attempt<'l> {
+    fn begins(line: &'l Line, with_object: bool) -> Self {
+        line.attempt_begins(with_object);
+        Self { line, is_over: false }
+    }
+
+    fn ended(mut self, ended: &Result<(), AwsError>) {
+        self.is_over = true;
+        if let Err(error) = ended {
+            self.line.attempt_failed(Some(error));
+        }
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.line.attempt_failed(None);
+        }
     }
 }
 
@@ -146,12 +232,13 @@ struct Read<'l> {
     line: &'l Line,
     scheme: Scheme,
     stage: Stage,
+    began: Duration,
     /// What it brought; none while it has failed.
-    held: Option<Option<String>>,
+    held: Held,
 }
 
 impl Drop for Read<'_> {
     fn drop(&mut self) {
-        self.line.note_reading(self.scheme, self.stage, self.held.take());
+        self.line.note_read(self.scheme, self.stage, self.began, self.held.take());
     }
 }

@@ -24,6 +24,8 @@ const CHANCE: u64 = u64::MAX - 1;
 
 pub struct World {
     pub seed: u64,
+    /// How many Flinks sends.
+    pub callbacks: u64,
     pub stack: Stack,
     pub config: Config,
     pub weather: Weather,
@@ -55,7 +57,7 @@ pub struct Finished {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Arc<Self> {
+    pub fn new(seed: u64, callbacks: u64) -> Arc<Self> {
         let mut plan = generator(seed, PLAN);
         // The receiver's own clock, which stands still here, must not be ahead. A whole day, so that runs are the same
         // to the millisecond.
@@ -71,6 +73,7 @@ impl World {
         let weather = Weather::drawn(&mut plan);
         Arc::new(Self {
             seed,
+            callbacks,
             config,
             rotations: Rotations::drawn(&weather, &mut plan),
             weather,

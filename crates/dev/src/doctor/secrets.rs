@@ -30,10 +30,8 @@ pub fn candidates(key: &[u8]) -> Vec<Candidate> {
             candidates.push(Candidate { mistakes: vec![mistake], key: other });
         }
     };
-    add(&LINE_BREAKS, trimmed(key, b"\r\n"));
     add(&LINE_BREAK_SIGNED, Some([key, b"\n"].concat()));
     add(&LINE_BREAK_SIGNED, Some([key, b"\r\n"].concat()));
-    add(&WHITE_SPACE, Some(key.trim_ascii().to_vec()));
     add(&WHITE_SPACE_SIGNED, Some([key, b" "].concat()));
     add(&WHITE_SPACE_SIGNED, Some([b" ", key].concat()));
     add(&EMPTY, Some(Vec::new()));
@@ -87,11 +85,6 @@ const MOST_FIELDS: usize = 8;
 const QUOTES: [&str; 2] = ["\"", "'"];
 const QUOTE_MARKS: &[char] = &['"', '\'', '`', '“', '”', '‘', '’', '«', '»', '<', '>'];
 
-fn trimmed(key: &[u8], ends: &[u8]) -> Option<Vec<u8>> {
-    let end = key.iter().rposition(|byte| !ends.contains(byte))? + 1;
-    key.get(..end).map(<[u8]>::to_vec)
-}
-
 /// Decoders are lenient: with or without padding.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -104,21 +97,13 @@ fn url_safe(key: &[u8]) -> Option<Vec<u8>> {
     GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT).decode(key).ok()
 }
 
-const LINE_BREAKS: Mistake = Mistake::secret(
-    "secret-trailing-newline",
-    "The secret that is given ends with more line breaks than the one that is taken off, and it was signed without. Store it with `printf %s`, not with `echo` or an editor.",
-);
 const LINE_BREAK_SIGNED: Mistake = Mistake::secret(
     "secret-newline-signed",
     "The signer's key ends with a line break that is no part of the secret: it was read from a file and not trimmed. Trim it there.",
 );
-const WHITE_SPACE: Mistake = Mistake::secret(
-    "secret-white-space",
-    "The secret that is given has white space around it, and it was signed without. Store it again without; it comes with copying from a page or a table.",
-);
 const WHITE_SPACE_SIGNED: Mistake = Mistake::secret(
     "secret-white-space-signed",
-    "The signer's key has a space before or after the secret. Trim it there, or store the secret with it if Flinks gave it so.",
+    "The signer's key has a space before or after the secret. Trim it there: the receiver takes off white space around a secret.",
 );
 const EMPTY: Mistake = Mistake::secret(
     "secret-empty-signed",
@@ -210,5 +195,5 @@ const ASSIGNMENT: Mistake = Mistake::secret(
 );
 const JSON: Mistake = Mistake::secret(
     "secret-json",
-    "The secret that is given is JSON, and a value in it was the key. Secrets Manager stores a \"key/value\" secret so: store the value alone, as plain text.",
+    "The secret that is given is JSON with several values, and one of them was the key. Store that value alone, as plain text.",
 );

@@ -31,7 +31,7 @@ pub async fn run(arguments: &SignArguments, output: &Output) -> Result<(), Failu
     let scheme = arguments.scheme.into();
     let body = read_body(&arguments.file)?;
     let secret = arguments.secret.required(scheme).await?;
-    let header = Header::of(&body, key_of(&secret)?, scheme, arguments.form)?;
+    let header = Header::of(&body, &key_of(&secret)?, scheme, arguments.form)?;
     output.line(format_args!("{}: {}", header.name, header.value));
     output.json(&json!({
         "header": header.name,

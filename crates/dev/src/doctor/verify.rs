@@ -56,6 +56,7 @@ pub async fn run(arguments: &VerifyArguments, output: &Output) -> Result<(), Fai
     let key = key_of(&secret)?;
     let other_secret = arguments.other_secret(scheme)?;
     let other_key = other_secret.as_ref().and_then(|secret| key_of(secret).ok()).filter(|other| *other != key);
+    let (key, other_key) = (key.as_slice(), other_key.as_ref().map(|key| key.as_slice()));
 
     let question = Question { scheme, key, other_key, body: &body, readings: &readings };
     let outcome = match other_key.filter(|_| arguments.scheme.is_none()) {

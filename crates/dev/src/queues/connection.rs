@@ -10,7 +10,11 @@ use futures_util::future::try_join_all;
 use serde_json::Value;
 
 use super::failed_call;
-use crate::{aws, failure::Failure, stack::dead_letter_queue};
+use crate::{
+    aws,
+    failure::Failure,
+    stack::{PAYLOAD_BUCKET, dead_letter_queue},
+};
 
 /// Where to look.
 #[derive(clap::Args, Clone, Debug)]
@@ -171,9 +175,29 @@ impl Connection {
         let request = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
         let answer = request.send().await;
         let answer = answer.map_err(|error| failed_call::failure("count messages", self.local(), &error))?;
-        let count = |name: &QueueAttributeName| answer.attributes()?.get(name)?.parse().ok();
-        let [visible, in_flight, delayed] = names.map(|name| count(&name).unwrap_or_default());
-        Ok(Counts { visible, in_flight, delayed })
+        let count = |name: &QueueAttributeName| {
+            let count = answer.attributes().and_then(|attributes| attributes.get(name)?.parse().ok());
+            // No count is not none: whoever says so would leave messages lying.
+            count.ok_or_else(|| Failure::usage(format!("cannot count messages: the answer has no {name}")))
+        };
+        let [visible, in_flight, delayed] = &names;
+        Ok(Counts { visible: count(visible)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
+    }
+
+    /// The name of the bucket for the payloads that no message can carry.
+    ///
+    /// # Errors
+    /// When the stack does not say.
+    pub async fn bucket(&self) -> Result<String, Failure> {
+        let Place::Stack { name: stack, .. } = &self.place else {
+            return Ok(PAYLOAD_BUCKET.to_owned());
+        };
+        let name = format!("/{stack}/payload-bucket");
+        let answer = self.parameters.get_parameters().names(&name).send().await;
+        let answer = answer.map_err(|error| failed_call::failure("read the stack's SSM parameters", None, &error))?;
+        let value = answer.parameters().first().and_then(|parameter| parameter.value());
+        let missing = || Failure::usage(format!("the stack {stack} does not name its bucket: no SSM parameter {name}"));
+        value.map(str::to_owned).ok_or_else(missing)
     }
 
     async fn urls(&self, kinds: &[Kind]) -> Result<Vec<(Kind, String)>, Failure> {

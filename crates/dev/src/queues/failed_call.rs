@@ -7,7 +7,10 @@ use aws_sdk_sqs::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    transport::{self, HANDSHAKE_BROKEN_OFF, HTTP_BROKEN_OFF},
+};
 
 /// Why a call failed, in one line: AWS's code and message, or what became of the connection.
 pub fn reason<E>(error: &SdkError<E, HttpResponse>) -> String
@@ -17,14 +20,13 @@ where
     match (error.code(), error.message()) {
         (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
         (Some(code), _) => code.to_owned(),
-        (None, _) => {
-            // What lies deepest says most: "failed to lookup address", not "dispatch failure".
-            let mut cause: &dyn Error = error;
-            while let Some(deeper) = cause.source() {
-                cause = deeper;
+        (None, _) => match (error, error.raw_response()) {
+            // A proxy's, or of another server altogether.
+            (SdkError::ServiceError(_) | SdkError::ResponseError(_), Some(answer)) => {
+                format!("the answer, HTTP {}, is none of AWS's own", answer.status().as_u16())
             }
-            cause.to_string()
-        }
+            _ => transport::cause(error),
+        },
     }
 }
 
@@ -34,6 +36,11 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match (error, local) {
+        (SdkError::DispatchFailure(_), Some(endpoint)) if transport::was_answered(error) => {
+            let broken_off = if endpoint.starts_with("https:") { HANDSHAKE_BROKEN_OFF } else { HTTP_BROKEN_OFF };
+            let why = transport::misunderstanding(error).unwrap_or_else(|| broken_off.to_owned());
+            Failure::usage(format!("no AWS is reached at {endpoint}: {why}. Give another --endpoint URL"))
+        }
         (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), Some(endpoint)) => Failure::usage(format!(
             "nobody answers at {endpoint}: start `cargo dev up`, or give --endpoint URL or --stack NAME"
         )),

@@ -98,14 +98,22 @@ pub async fn hold(
 
 /// Gives messages back at once. One that cannot be given back comes back by itself, when its time is up.
 pub async fn give_back(sqs: &Client, url: &str, messages: &[Received]) {
-    let give_back = async |message: &Received| {
-        let request = sqs.change_message_visibility().queue_url(url).receipt_handle(message.receipt());
-        let _ = request.visibility_timeout(0).send().await;
-    };
-    stream::iter(messages).for_each_concurrent(AT_ONCE, give_back).await;
+    hide(sqs, url, messages, 0).await;
 }
 
-/// Sends a message with the same body, attributes, group and trace. Returns its id, or why SQS did not take it.
+/// Keeps held messages out of sight for so many seconds from now. Returns why SQS did not, for each with which it did
+/// not.
+pub async fn hide(sqs: &Client, url: &str, messages: &[Received], seconds: i32) -> Vec<String> {
+    let hide = async |message: &Received| {
+        let request = sqs.change_message_visibility().queue_url(url).receipt_handle(message.receipt());
+        request.visibility_timeout(seconds).send().await.err().map(|error| reason(&error))
+    };
+    let refused = stream::iter(messages).map(hide).buffer_unordered(AT_ONCE);
+    refused.filter_map(std::future::ready).collect().await
+}
+
+/// Sends a message with the same body, attributes, group and trace. Returns its id, or why it is not known that SQS took
+/// it: then whatever it is a copy of has to stay.
 pub async fn send_copy(sqs: &Client, url: &str, message: &Received) -> Result<String, String> {
     let trace = message.system(&MessageSystemAttributeName::AwsTraceHeader).map(|header| {
         let header = MessageSystemAttributeValue::builder().data_type("String").string_value(header).build();
@@ -120,8 +128,12 @@ pub async fn send_copy(sqs: &Client, url: &str, message: &Received) -> Result<St
         .set_message_system_attributes(trace)
         .set_message_group_id(message.group_id().map(str::to_owned));
     let answer = request.send().await.map_err(|error| reason(&error))?;
-    Ok(answer.message_id.unwrap_or_default())
+    // What SQS took has an id. An answer of 200 without one is some proxy's, or another server's.
+    answer.message_id.filter(|id| !id.is_empty()).ok_or_else(|| NO_MESSAGE_ID.to_owned())
 }
+
+const NO_MESSAGE_ID: &str = "the answer was 200 without a message id, so it is not known whether SQS took the copy; the \
+                             original stays";
 
 /// Deletes a message. A claim check's object stays: deleting that is the consumer's part. Fails with why SQS did not.
 pub async fn delete(sqs: &Client, url: &str, message: &Received) -> Result<(), String> {
@@ -132,6 +144,12 @@ pub async fn delete(sqs: &Client, url: &str, message: &Received) -> Result<(), S
 impl Received {
     pub fn id(&self) -> &str {
         self.0.message_id().unwrap_or_default()
+    }
+
+    /// What giving it back takes, and no more: a body is up to 1 MiB.
+    pub fn without_content(&self) -> Self {
+        let message = Message::builder().message_id(self.id()).receipt_handle(self.receipt());
+        Self(message.build())
     }
 
     fn receipt(&self) -> &str {
@@ -173,11 +191,20 @@ impl Received {
         attributes.map(|(name, value)| (name.as_str(), text(value))).collect()
     }
 
+    /// An attribute that is text.
+    pub fn text_attribute(&self, name: &str) -> Option<&str> {
+        self.0.message_attributes()?.get(name)?.string_value()
+    }
+
+    /// Whether the message says that it is a claim check.
+    pub fn is_marked(&self) -> bool {
+        self.0.message_attributes().is_some_and(|attributes| attributes.contains_key("ExtendedPayloadSize"))
+    }
+
     /// Where the payload is, if the message is a claim check. The attribute makes it one: such a body alone could be
     /// anybody's.
     pub fn pointer(&self) -> Option<Pointer> {
-        let marked = self.0.message_attributes()?.contains_key("ExtendedPayloadSize");
-        let body: Value = serde_json::from_str(Some(self.body()).filter(|_| marked)?).ok()?;
+        let body: Value = serde_json::from_str(Some(self.body()).filter(|_| self.is_marked())?).ok()?;
         let [class, place] = body.as_array()?.as_slice() else {
             return None;
         };

@@ -4,7 +4,6 @@
 //! policy allows, SQS moves the message. So each message is received once, given back at once, and never left without
 //! a receive: one whose last this was is put back as a new message.
 
-use aws_sdk_s3::error::SdkError;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_webhooks::kind::Kind;
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use super::{
     connection::{Connection, Queue, Target},
     failed_call,
     message::{Pointer, Received, delete, give_back, hold, send_copy},
+    object,
 };
 use crate::{failure::Failure, output::Output};
 
@@ -66,10 +66,11 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
         |message: &Received| !arguments.dead_letters && message.receive_count() >= queue.dead_letters.max_receives;
     let (used_up, others): (Vec<_>, Vec<_>) = held.iter().cloned().partition(is_used_up);
     give_back(&connection.sqs, url, &others).await;
-    let mut stuck = Vec::new();
+    let (mut renewed, mut stuck) = (Vec::new(), Vec::new());
     for message in &used_up {
-        if let Err(why) = renew(&connection, &queue, message).await {
-            stuck.push(format!("{}: {why}", message.id()));
+        match renew(&connection, &queue, message).await {
+            Ok(_) => renewed.push(message.id()),
+            Err(why) => stuck.push(format!("{}: {why}", message.id())),
         }
     }
 
@@ -81,7 +82,8 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
             Some(pointer) => Payload::InS3 { bytes: fetch(&connection, &pointer).await, pointer },
             None => Payload::Inline,
         };
-        Look { message, payload, queue: &queue, renewed: is_used_up(message), arguments }.print(output);
+        let renewed = renewed.contains(&message.id());
+        Look { message, payload, queue: &queue, renewed, arguments }.print(output);
     }
     if stuck.is_empty() {
         return Ok(());
@@ -94,28 +96,25 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
     )))
 }
 
-/// Puts a message back as a new one. The copy first, so that it is never lost.
-async fn renew(connection: &Connection, queue: &Queue, message: &Received) -> Result<(), String> {
-    if let Err(why) = send_copy(&connection.sqs, &queue.url, message).await {
-        give_back(&connection.sqs, &queue.url, std::slice::from_ref(message)).await;
-        return Err(why);
-    }
+/// Puts a message back as a new one. The copy first, so that it is never lost. Returns the copy's id.
+pub(super) async fn renew(connection: &Connection, queue: &Queue, message: &Received) -> Result<String, String> {
+    let copy = match send_copy(&connection.sqs, &queue.url, message).await {
+        Ok(copy) => copy,
+        Err(why) => {
+            give_back(&connection.sqs, &queue.url, std::slice::from_ref(message)).await;
+            return Err(why);
+        }
+    };
     delete(&connection.sqs, &queue.url, message)
         .await
+        .map(|()| copy)
         .map_err(|why| format!("it is there twice now, the old one could not be deleted: {why}"))
 }
 
 /// A claim check's payload, or why there is none to show.
 async fn fetch(connection: &Connection, pointer: &Pointer) -> Result<Vec<u8>, String> {
-    let object = connection.s3.get_object().bucket(&pointer.bucket).key(&pointer.key).send().await;
-    let object = object.map_err(|error| match &error {
-        SdkError::ServiceError(refused) if refused.err().is_no_such_key() => {
-            "the object is gone: a consumer that is done with a message deletes it".to_owned()
-        }
-        _ => failed_call::reason(&error),
-    })?;
-    let bytes = object.body.collect().await.map_err(|error| format!("the object broke off: {error}"))?;
-    Ok(bytes.to_vec())
+    let payload = object::get(&connection.s3, &pointer.bucket, &pointer.key).await;
+    payload.map(Vec::from).map_err(|why| why.to_string())
 }
 
 /// Where the callback is.
@@ -250,7 +249,7 @@ impl Look<'_> {
 
 /// Text from outside, with nothing in it that a terminal would obey: no controls, and none that turn the direction of
 /// writing round.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let obeyed = |c: char| {
         (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };

@@ -1,7 +1,6 @@
 //! One request and its answer.
 
 use std::{
-    error::Error,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,16 +8,21 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    Request, Uri,
+    Request, StatusCode, Uri,
     header::{CONTENT_TYPE, HeaderValue, USER_AGENT},
+    http::uri::Scheme,
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::sync::OnceCell;
 
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    transport::{self, HANDSHAKE_BROKEN_OFF, TLS_FOR_PLAIN_HTTP},
+};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,8 +37,11 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 const LONGEST_ANSWER: usize = 65_536;
 
 /// Sends over HTTP/1.1 with connections kept alive. Follows no redirect.
-#[derive(Clone)]
-pub struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct Client {
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// Whether the server speaks TLS, found out once, where it did not understand plain HTTP.
+    speaks_tls: OnceCell<bool>,
+}
 
 /// What came of an attempt, and how long it took.
 pub struct Attempt {
@@ -50,7 +57,8 @@ pub struct Answer {
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum Unanswered {
-    /// Not so much as a connection: nobody listens, no such host, a certificate that is not trusted.
+    /// Not so much as a connection: nobody listens, no such host, a certificate that is not trusted, TLS where plain HTTP
+    /// was expected or the reverse.
     NotConnected(String),
     Broken(String),
     TimedOut,
@@ -65,7 +73,7 @@ impl Client {
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         http.set_nodelay(true);
         let provider = rustls::crypto::ring::default_provider();
-        let tls = if to.scheme() == Some(&hyper::http::uri::Scheme::HTTPS) {
+        let tls = if to.scheme() == Some(&Scheme::HTTPS) {
             HttpsConnectorBuilder::new()
                 .with_provider_and_native_roots(provider)
                 .map_err(|error| Failure::usage(format!("no root certificates on this machine: {error}")))?
@@ -79,11 +87,11 @@ impl Client {
             HttpsConnectorBuilder::new().with_tls_config(config)
         };
         let connector = tls.https_or_http().enable_http1().wrap_connector(http);
-        let client = legacy::Client::builder(TokioExecutor::new())
+        let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
-        Ok(Self(client))
+        Ok(Self { http, speaks_tls: OnceCell::new() })
     }
 
     /// Posts a payload with its signature.
@@ -101,14 +109,42 @@ impl Client {
     }
 
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Answer, Unanswered> {
-        let response = self.0.request(request).await.map_err(|error| {
-            let cause = innermost(&error);
-            if error.is_connect() { Unanswered::NotConnected(cause) } else { Unanswered::Broken(cause) }
-        })?;
+        let to = request.uri().clone();
+        let response = match self.http.request(request).await {
+            // Some servers say so in an answer of 400.
+            Ok(response) if response.status() != StatusCode::BAD_REQUEST || !self.speaks_tls(&to).await => response,
+            Err(error) if error.is_connect() => {
+                let in_handshake = to.scheme() == Some(&Scheme::HTTPS) && transport::broke_off(&error);
+                let cause = if in_handshake { HANDSHAKE_BROKEN_OFF.to_owned() } else { transport::cause(&error) };
+                return Err(Unanswered::NotConnected(cause));
+            }
+            Err(error) if !self.speaks_tls(&to).await => return Err(Unanswered::Broken(transport::cause(&error))),
+            _ => return Err(Unanswered::NotConnected(TLS_FOR_PLAIN_HTTP.to_owned())),
+        };
         let status = response.status().as_u16();
         // The status is the answer, however its body ends.
         let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
         Ok(Answer { status, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
+    }
+
+    /// Whether a server that did not understand plain HTTP speaks TLS.
+    async fn speaks_tls(&self, to: &Uri) -> bool {
+        let is_plain = to.scheme() == Some(&Scheme::HTTP);
+        is_plain && *self.speaks_tls.get_or_init(|| self.find_tls(to)).await
+    }
+
+    /// Some servers answer plain HTTP with a TLS alert, some just hang up: a handshake tells. It goes no further, because
+    /// for `http:` this client trusts no certificate.
+    async fn find_tls(&self, to: &Uri) -> bool {
+        const PATIENCE: Duration = Duration::from_secs(5);
+        const HTTP: u16 = 80;
+        let (host, port) = (to.host().unwrap_or_default(), to.port_u16().unwrap_or(HTTP));
+        let Ok(tls) = format!("https://{host}:{port}/").parse() else { return false };
+        match tokio::time::timeout(PATIENCE, self.http.get(tls)).await {
+            Ok(Err(error)) => transport::speaks_tls(&error).unwrap_or(false),
+            Ok(Ok(_)) => true,
+            Err(_) => false,
+        }
     }
 }
 
@@ -120,13 +156,4 @@ impl std::fmt::Display for Unanswered {
             Self::TimedOut => write!(formatter, "not answered in {} seconds", ANSWER_TIMEOUT.as_secs()),
         }
     }
-}
-
-/// The cause that the others wrap.
-fn innermost(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -80,9 +80,9 @@ impl Run {
     }
 
     async fn try_out(&self) -> Result<(), Failure> {
-        let attempt = self.attempt(0).await;
-        self.progress.inc(1);
-        match attempt {
+        let outcome = self.attempt(0).await;
+        self.end(&outcome);
+        match outcome {
             Err(Unanswered::NotConnected(why)) => Err(Failure::usage(format!(
                 "cannot connect to {}: {why}. Give the receiver's URL with --to, or start one with `cargo dev up`",
                 self.plan.to
@@ -97,6 +97,7 @@ impl Run {
             // On the heap, and gone while it waits: of thousands that wait for hours, only their numbers are kept.
             let outcome = Box::pin(self.attempt(index)).await;
             if matches!(outcome, Ok(DELIVERED)) || attempt == self.plan.retries.attempts {
+                self.end(&outcome);
                 break;
             }
             self.tell_of_retry(attempt, &outcome);
@@ -104,6 +105,11 @@ impl Run {
             sleep(self.plan.retries.pause).await;
             slot = Arc::clone(&self.slots).acquire_owned().await.ok();
         }
+    }
+
+    /// Notes how a callback ended: with the outcome of its last attempt.
+    fn end(&self, outcome: &Result<u16, Unanswered>) {
+        self.tally().end_callback(outcome.as_ref().ok().copied());
         self.progress.inc(1);
     }
 

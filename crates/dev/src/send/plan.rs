@@ -50,13 +50,7 @@ impl Plan {
         };
         let retries = if arguments.retry { Retries::of_flinks(kind, arguments.clock_speed) } else { Retries::none() };
         Ok(Self {
-            signer: Signer {
-                scheme,
-                form: arguments.form,
-                tamper: arguments.tamper,
-                key: Zeroizing::new(key_of(&secret)?.to_vec()),
-                sample,
-            },
+            signer: Signer { scheme, form: arguments.form, tamper: arguments.tamper, key: key_of(&secret)?, sample },
             to,
             count: arguments.count,
             rate: arguments.rate,

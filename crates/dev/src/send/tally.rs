@@ -19,6 +19,8 @@ pub struct Tally {
     count: u64,
     attempts: u64,
     delivered: u64,
+    /// Callbacks whose last answer was 401.
+    rejected: u64,
     /// Of the payloads alone, each attempt counted.
     bytes: u64,
     answers: BTreeMap<u16, Answers>,
@@ -52,6 +54,7 @@ impl Tally {
             count,
             attempts: 0,
             delivered: 0,
+            rejected: 0,
             bytes: 0,
             answers: BTreeMap::new(),
             unanswered: BTreeMap::new(),
@@ -86,32 +89,49 @@ impl Tally {
         self.interrupted = interrupted;
     }
 
+    /// Notes the last answer of a callback, if there was one.
+    pub fn end_callback(&mut self, status: Option<u16>) {
+        self.rejected += u64::from(status == Some(UNAUTHORIZED));
+    }
+
     /// How many were answered 200.
     pub fn delivered(&self) -> u64 {
         self.delivered
     }
 
-    /// Whether all was delivered.
+    /// Whether all was delivered; of tampered callbacks, whether all were rejected.
     ///
     /// # Errors
-    /// When it was not, with the count.
+    /// When it was not so, with the count.
     pub fn verdict(&self, tampered: bool) -> Result<(), Failure> {
+        if tampered { self.all_rejected() } else { self.all_delivered() }
+    }
+
+    fn all_delivered(&self) -> Result<(), Failure> {
         let (count, missing) = (self.count, self.count - self.delivered);
         if missing == 0 {
             return Ok(());
         }
         let why = if self.interrupted {
             "interrupted"
-        } else if tampered && self.delivered > 0 {
-            "their signatures are of something else, and so are those of the others, which were taken"
-        } else if tampered && self.answers.contains_key(&UNAUTHORIZED) {
-            "their signatures are of something else, and were refused as they should be"
         } else if self.answers.contains_key(&UNAUTHORIZED) {
             "401 is for a signature that does not match; is the secret the receiver's own?"
         } else {
             "only an answer of 200 counts"
         };
         Err(Failure::told(format!("{missing} of {count} not delivered: {why}")))
+    }
+
+    fn all_rejected(&self) -> Result<(), Failure> {
+        let Self { count, delivered, rejected, .. } = self;
+        if *delivered > 0 {
+            return Err(Failure::told(format!("{delivered} of {count} forgeries accepted: the receiver answered 200")));
+        }
+        if rejected == count {
+            return Ok(());
+        }
+        let why = if self.interrupted { "interrupted" } else { "only an answer of 401 rejects a signature" };
+        Err(Failure::told(format!("{} of {count} forgeries not rejected: {why}", count - rejected)))
     }
 
     /// The figures, for a script.
@@ -125,6 +145,7 @@ impl Tally {
             "count": self.count,
             "delivered": self.delivered,
             "notDelivered": self.count - self.delivered,
+            "rejected": self.rejected,
             "interrupted": self.interrupted,
             "attempts": self.attempts,
             "payloadBytes": self.bytes,

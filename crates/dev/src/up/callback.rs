@@ -100,7 +100,7 @@ impl Reason {
                  X-Webhook-Signature."
             }
             Self::Rejected(Rejection::Refused(Refusal::Malformed)) => {
-                "The signature header is of no use: it is there more than once, it contradicts another one, or it is no \
+                "The signature header is of no use: it has several different values, or it is no \
                  HMAC-SHA256 (44 characters of base64; for Pay sha256= and 64 hex digits)."
             }
             Self::Rejected(Rejection::Refused(Refusal::Wrong)) => {

@@ -2,7 +2,8 @@
 //!
 //! Everything a callback carries is hostile. The page shows it as text only, and its policy forbids every script but its
 //! own. Its addresses answer only to a browser that was sent to this machine by name, so that a page elsewhere, whose
-//! name somebody has made to point here, cannot read callbacks; and what changes something, only to the page itself.
+//! name somebody has made to point here, cannot read callbacks; never to a tunnel or proxy, behind which may be anybody,
+//! whatever it makes of the Host header; and what changes something, only to the page itself.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -14,7 +15,6 @@ use axum::{
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
         },
-        uri::Authority,
     },
     middleware::{Next, from_fn},
     response::{
@@ -25,6 +25,7 @@ use axum::{
 };
 use flinks_webhooks::message;
 use futures_util::stream::{Stream, unfold};
+use local_aws::{Host, is_forwarded};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{sync::watch, task::spawn_blocking, time::sleep};
@@ -95,9 +96,12 @@ pub(super) fn routes(front: Arc<Front>, stopped: watch::Receiver<bool>) -> Route
         .with_state(Inspector { front, stopped })
 }
 
-/// Lets in who came by this machine's own name, and changes from the page alone.
+/// Lets in who came by this machine's own name and from this machine, and changes from the page alone.
 async fn guard(request: Request, next: Next) -> Response {
-    let mut response = if !is_loopback(request.headers()) {
+    let mut response = if is_forwarded(request.headers()) {
+        refused("This page does not answer through a tunnel or proxy: open it on the machine that it runs on.")
+    } else if !Host::of(request.uri(), request.headers()).is_some_and(Host::is_loopback) {
+        // A name that somebody else can make to point here. Any port: it may be forwarded.
         refused("This page answers only on http://127.0.0.1 and http://localhost.")
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) && !is_own(request.headers()) {
         refused("Only the inspector's own page may do this.")
@@ -120,12 +124,6 @@ async fn guard(request: Request, next: Next) -> Response {
 
 fn refused(why: &'static str) -> Response {
     (StatusCode::FORBIDDEN, why).into_response()
-}
-
-/// Whether the request went to a name that nobody can make to point elsewhere. Any port: it may be forwarded.
-fn is_loopback(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    host.is_some_and(|host| matches!(host.host(), "127.0.0.1" | "localhost" | "[::1]"))
 }
 
 /// Whether the request was made by a page of this very server. A browser says so with every POST.

@@ -14,7 +14,7 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use local_lambda::gateway::HttpResponse;
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 use super::{
     callback::{PATH, Request},
@@ -28,11 +28,14 @@ const LAST_CALLBACKS: Duration = Duration::from_secs(5);
 /// How much of a body that is too large is read all the same, so that its sender gets to read the answer.
 const MOST_DISCARDED_BYTES: usize = 10 * MAX_BODY_BYTES;
 
-/// Serves until the process is told to end, then answers what has come in and closes every connection.
+/// Serves on both sockets until the process is told to end, then answers what has come in and closes every connection.
 ///
 /// # Errors
 /// When the signals that end it cannot be heard.
-pub(super) async fn serve(listener: TcpListener, front: Arc<Front>) -> Result<(), Failure> {
+pub(super) async fn serve(
+    (first, second): (TcpListener, Option<TcpListener>),
+    front: Arc<Front>,
+) -> Result<(), Failure> {
     let mut end = End::new()?;
     let (stop, stopped) = watch::channel(false);
     let router = Router::new()
@@ -41,22 +44,26 @@ pub(super) async fn serve(listener: TcpListener, front: Arc<Front>) -> Result<()
         .merge(inspector::routes(front, stopped.clone()))
         .fallback(async || sent(of_the_gateway(404, "Not Found")))
         .method_not_allowed_fallback(async || sent(of_the_gateway(404, "Not Found")));
-    // Small answers must not wait for an acknowledgement. A socket that refuses is only slower.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let server = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            let mut stopped = stopped;
-            // A sender that is gone means the same.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        });
-    let mut server = tokio::spawn(server.into_future());
+    let mut servers = JoinSet::new();
+    for listener in [first].into_iter().chain(second) {
+        // Small answers must not wait for an acknowledgement. A socket that refuses is only slower.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let mut stopped = stopped.clone();
+        let server = axum::serve(listener, router.clone().into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move {
+                // A sender that is gone means the same.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            });
+        servers.spawn(server.into_future());
+    }
     end.asked().await;
     stop.send_replace(true);
+    // Dropping them aborts what is left.
     tokio::select! {
-        _ = &mut server => {}
+        () = async { while servers.join_next().await.is_some() {} } => {}
         // Asked twice: at once.
-        () = end.asked() => server.abort(),
-        () = sleep(LAST_CALLBACKS) => server.abort(),
+        () = end.asked() => {}
+        () = sleep(LAST_CALLBACKS) => {}
     }
     Ok(())
 }

@@ -84,6 +84,17 @@ impl Up {
         self.webhook().split([':', '/']).nth(4).unwrap().parse().unwrap()
     }
 
+    pub fn aws_port(&self) -> u16 {
+        let endpoint = self.started["environment"]["AWS_ENDPOINT_URL"].as_str().unwrap();
+        endpoint.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// A request to the local AWS.
+    pub async fn aws_request(&self, headers: &[(&str, &str)]) -> (u16, String) {
+        let endpoint = self.started["environment"]["AWS_ENDPOINT_URL"].as_str().unwrap();
+        post(&self.client, endpoint, headers, "{}".to_owned()).await
+    }
+
     pub fn client(&self) -> HttpClient {
         self.client.clone()
     }

@@ -12,7 +12,7 @@ use flinks_webhooks::kind::Kind;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::support::{Deployed, Ended, Scripted, cargo_dev, send, serve};
+use crate::support::{Deployed, Ended, Scripted, cargo_dev, raw_server, resetting_server, send, serve};
 
 /// 30 minutes in 1.8 milliseconds.
 const FAST: &str = "--retry --clock-speed 1000000";
@@ -107,29 +107,108 @@ async fn the_ascii_form_and_the_other_scheme_are_taken_too() {
 }
 
 #[tokio::test]
-async fn a_tampered_callback_is_refused_and_that_is_exit_code_1() {
+async fn a_tampered_callback_that_is_rejected_is_exit_code_0() {
     let deployed = Deployed::start().await;
     let url = deployed.serve().await;
-    for kind in ["kyc", "kyc --form ascii", "pay"] {
+    for kind in ["kyc", "kyc --form ascii", "pay", "kyc --count 5"] {
         let ended = send(&format!("{kind} --tamper --to {url}")).await;
-        assert_eq!((ended.code, &ended.report()["answers"][0]["status"]), (Some(1), &json!(401)), "{kind}");
+        assert_eq!(ended.code, Some(0), "{kind}: {}", ended.stderr);
+        let report = ended.report();
+        assert_eq!((&report["answers"][0]["status"], &report["delivered"]), (&json!(401), &json!(0)), "{kind}");
+        assert_eq!(report["rejected"], report["count"], "{kind}");
+        assert_eq!(ended.stderr, "", "{kind}");
     }
     assert_eq!(deployed.depths(), [0; 6]);
+
+    let ended: Ended = cargo_dev(&["send", "kyc", "--tamper", "--to", &url]).output().await.unwrap().into();
+    assert!(ended.stdout.contains("All were rejected, as they should be"), "{}", ended.stdout);
 }
 
 #[tokio::test]
-async fn a_receiver_that_takes_forgeries_is_told_of() {
-    let server = Scripted::start(&[200]).await;
-    let ended: Ended = cargo_dev(&["send", "kyc", "--tamper", "--to", &server.url]).output().await.unwrap().into();
-    assert_eq!(ended.code, Some(0));
-    assert!(ended.stdout.contains("it takes forgeries"), "{}", ended.stdout);
-
+async fn a_receiver_that_takes_forgeries_is_told_of_and_is_exit_code_1() {
     // One of several is enough.
-    let server = Scripted::start(&[401, 200, 401]).await;
-    let some = ["send", "kyc", "--tamper", "--count", "3", "--concurrency", "1", "--to", &server.url];
-    let ended: Ended = cargo_dev(&some).output().await.unwrap().into();
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.stdout.contains("to 1 signatures of something else: it takes forgeries"), "{}", ended.stdout);
+    for (answers, accepted) in [(&[200][..], 3), (&[401, 200, 401], 1)] {
+        let server = Scripted::start(answers).await;
+        let three = ["send", "kyc", "--tamper", "--count", "3", "--concurrency", "1", "--to", &server.url];
+        let ended: Ended = cargo_dev(&three).output().await.unwrap().into();
+        assert_eq!(ended.code, Some(1));
+        let said = format!("to {accepted} signatures of something else: it takes forgeries");
+        assert!(ended.stdout.contains(&said), "{}", ended.stdout);
+        assert!(ended.stderr.contains(&format!("{accepted} of 3 forgeries accepted")), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_forgery_that_was_not_rejected_by_its_signature_is_exit_code_1() {
+    for answer in [&[403][..], &[404], &[429], &[503], &[202], &[401, 503]] {
+        let server = Scripted::start(answer).await;
+        let ended = send(&format!("kyc --tamper --count 2 --concurrency 1 --to {}", server.url)).await;
+        assert_eq!(ended.code, Some(1), "{answer:?}");
+        assert!(ended.stderr.contains("forgeries not rejected"), "{answer:?}: {}", ended.stderr);
+        assert!(!ended.stdout.contains("All were rejected"), "{}", ended.stdout);
+    }
+    // With retries it is the last answer that counts.
+    let server = Scripted::start(&[503, 401]).await;
+    let ended = send(&format!("kyc --tamper --to {} {FAST}", server.url)).await;
+    assert_eq!((ended.code, &ended.report()["rejected"]), (Some(0), &json!(1)), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn https_to_plain_http_is_told_in_words() {
+    let server = Scripted::start(&[200]).await;
+    let hangs_up = raw_server(|_| &[]).await;
+    let resets = resetting_server().await;
+    for (url, said) in [
+        (server.url.replace("http://", "https://"), "speaks plain HTTP, not TLS"),
+        (hangs_up.replace("http://", "https://"), "broke off the TLS handshake"),
+        (resets.replace("http://", "https://"), "broke off the TLS handshake"),
+    ] {
+        let ended = send(&format!("kyc --count 3 --to {url}")).await;
+        assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+        let error = &ended.stderr;
+        assert!(error.contains(&format!("cannot connect to {url}: ")) && error.contains(said), "{error}");
+        assert!(error.contains("http://") && error.lines().count() == 1, "{error}");
+        assert!(!error.contains("InvalidContentType") && !error.contains("corrupt"), "{error}");
+
+        let ended = send(&format!("kyc --to {url} {FAST}")).await;
+        let report = ended.report();
+        assert_eq!(ended.code, Some(1));
+        assert!(report["unanswered"][0]["why"].as_str().unwrap().contains(said), "{report}");
+    }
+    assert!(server.received().is_empty());
+}
+
+#[tokio::test]
+async fn plain_http_to_tls_is_told_in_words() {
+    // TLS alerts: "unexpected message" to what is no TLS, "handshake failure" to what is.
+    const NO_TLS: &[u8] = &[0x15, 3, 1, 0, 2, 2, 10];
+    const NO_HANDSHAKE: &[u8] = &[0x15, 3, 3, 0, 2, 2, 40];
+    const IN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    let polite = raw_server(|is_tls| if is_tls { NO_HANDSHAKE } else { NO_TLS }).await;
+    let curt = raw_server(|is_tls| if is_tls { NO_HANDSHAKE } else { &[] }).await;
+    let in_http = raw_server(|is_tls| if is_tls { NO_HANDSHAKE } else { IN_HTTP }).await;
+    for url in [polite, curt, in_http] {
+        let ended = send(&format!("kyc --count 3 --to {url}")).await;
+        assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+        assert!(ended.stderr.contains("speaks TLS, not plain HTTP; its URL starts with https://"), "{}", ended.stderr);
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_400_in_plain_http_is_one() {
+    let server = Scripted::start(&[400]).await;
+    let ended = send(&format!("kyc --count 2 --to {}", server.url)).await;
+    assert_eq!((ended.code, &ended.report()["answers"][0]["count"]), (Some(1), &json!(2)), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn what_speaks_neither_is_told_in_words_too() {
+    let url = raw_server(|_| b"SSH-2.0-other\r\n").await;
+    let ended = send(&format!("kyc --to {url}")).await;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let why = ended.report()["unanswered"][0]["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("does not speak HTTP") && !why.contains("TLS"), "{why}");
 }
 
 #[tokio::test]

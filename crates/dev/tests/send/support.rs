@@ -14,7 +14,11 @@ use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
 use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
 use local_lambda::gateway::{HttpRequest, event};
 use serde_json::Value;
-use tokio::{net::TcpListener, process::Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    process::Command,
+};
 
 /// `cargo dev`, with an environment of nothing but what it is given.
 pub fn cargo_dev(arguments: &[&str]) -> Command {
@@ -95,6 +99,35 @@ pub async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/webhooks/flinks", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// Answers what it reads first with these bytes, by whether that is the start of TLS, and hangs up. Gives its URL.
+pub async fn raw_server(answer: impl Fn(bool) -> &'static [u8] + Send + 'static) -> String {
+    /// The type of the record that begins a TLS handshake.
+    const HANDSHAKE: u8 = 0x16;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut first = [0; 64 * 1024];
+            let read = stream.read(&mut first).await.unwrap_or_default();
+            let _ = stream.write_all(answer(first[..read].first() == Some(&HANDSHAKE))).await;
+        }
+    });
+    url
+}
+
+/// Resets each connection once something has come in. Gives its URL.
+pub async fn resetting_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let _ = stream.readable().await;
+            let _ = stream.set_zero_linger();
+        }
+    });
     url
 }
 

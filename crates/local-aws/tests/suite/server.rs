@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_s3::primitives::ByteStream;
 use local_aws::{Attribute, LocalAws, Operation, QueueSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::messages::text;
 use crate::support::Target;
@@ -96,14 +96,144 @@ async fn what_is_not_served_is_refused() {
 async fn a_page_in_a_browser_is_refused() {
     let aws = LocalAws::start().await.unwrap();
     for header in ["Origin: http://example.com", "Sec-Fetch-Site: cross-site"] {
-        let mut stream = TcpStream::connect(aws.address()).await.unwrap();
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: example.com\r\nX-Amz-Target: AmazonSQS.ListQueues\r\n{header}\r\nContent-Length: 2\r\n\r\n{{}}"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = read_some(&mut stream).await;
+        let answer = ask(&aws, &format!("Host: localhost\r\n{LIST_QUEUES}{header}\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn only_names_that_a_page_cannot_point_here_are_answered() {
+    let aws = LocalAws::start().await.unwrap();
+    for (host, status) in [
+        ("Host: localhost\r\n", 200),
+        ("Host: LocalHost.:4566\r\n", 200),
+        ("Host: bucket.localhost:4566\r\n", 200),
+        ("Host: 127.0.0.1:4566\r\n", 200),
+        ("Host: [::1]:4566\r\n", 200),
+        ("Host: 192.0.2.1:4566\r\n", 200),
+        ("Host: [2001:db8::1]:4566\r\n", 200),
+        ("Host: host.docker.internal:4566\r\n", 200),
+        ("Host: page.example:4566\r\n", 403),
+        ("Host: localhost.page.example\r\n", 403),
+        ("Host: 127.0.0.1.page.example\r\n", 403),
+        ("Host: host.docker.internal.page.example\r\n", 403),
+        ("Host: page.example@localhost\r\n", 403),
+        ("Host: localhost\r\nHost: page.example\r\n", 403),
+        ("Host:\r\n", 403),
+        ("", 403),
+    ] {
+        let answer = ask(&aws, &format!("{host}{LIST_QUEUES}")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
+    let answer = ask(&aws, &format!("Host: page.example\r\n{LIST_QUEUES}")).await;
+    assert!(answer.contains("AccessDenied") && answer.contains("Host header"), "{answer}");
+    assert_eq!(aws.calls(Operation::ListQueues), 8, "what is refused is no call");
+}
+
+#[tokio::test]
+async fn a_page_that_points_its_name_here_reads_no_object() {
+    let aws = LocalAws::start().await.unwrap();
+    aws.create_bucket("bucket");
+    let t = Target::at(&aws.endpoint());
+    t.s3.put_object().bucket("bucket").key("key").body(ByteStream::from_static(b"payload")).send().await.unwrap();
+    // As a browser asks for what is of the page's own origin: it says nothing of the page but its name.
+    for path in ["/bucket/key", "/bucket?list-type=2", "http://127.0.0.1/bucket/key"] {
+        let mut stream = TcpStream::connect(aws.address()).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: page.example\r\nAccept: */*\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_some(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("<Code>AccessDenied</Code>"), "{answer}");
+        assert!(!answer.contains("payload") && !answer.contains("<Key>"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_further_name_can_be_allowed() {
+    let aws = LocalAws::start().await.unwrap();
+    assert!(aws.allow_host("My-Machine.Example"));
+    for text in ["*", "http://a.example", "a.example:80", ""] {
+        assert!(!aws.allow_host(text), "{text}");
+    }
+    for (host, status) in
+        [("my-machine.example:4566", 200), ("MY-MACHINE.example.", 200), ("a.my-machine.example", 403)]
+    {
+        let answer = ask(&aws, &format!("Host: {host}\r\n{LIST_QUEUES}")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_tunnel_or_proxy_passed_on_is_refused() {
+    let aws = LocalAws::start().await.unwrap();
+    for header in [
+        "Forwarded: for=192.0.2.1",
+        "forwarded:",
+        "X-Forwarded-For: 192.0.2.1",
+        "X-Forwarded-Host: page.example",
+        "X-FORWARDED-PROTO: https",
+        "x-forwarded-anything: 1",
+    ] {
+        let answer = ask(&aws, &format!("Host: 127.0.0.1\r\n{LIST_QUEUES}{header}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{header}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_query_protocol_is_refused_in_its_own_xml() {
+    const FORM: &str = "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n";
+    const SEND: &str = "Action=SendMessage&Version=2012-11-05&MessageBody=x";
+    let aws = LocalAws::start().await.unwrap();
+    aws.create_queue("queue", QueueSettings::default());
+    for (target, headers, body) in [
+        ("POST /", FORM, SEND),
+        ("POST /000000000000/queue", FORM, SEND),
+        ("POST /", FORM, "Version=2012-11-05&Action=ListQueues"),
+        ("GET /000000000000/queue?Action=ReceiveMessage&Version=2012-11-05", "", ""),
+    ] {
+        let answer = ask_for(&aws, target, &format!("Host: localhost\r\n{headers}"), body).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{target}: {answer}");
+        assert!(answer.contains("content-type: text/xml\r\n"), "{answer}");
+        let (head, document) = answer.split_once("\r\n\r\n").unwrap();
+        let id = head.lines().find_map(|line| line.strip_prefix("x-amzn-requestid: ")).unwrap();
+        let start = "<?xml version=\"1.0\"?><ErrorResponse><Error><Type>Sender</Type>\
+                     <Code>AWS.SimpleQueueService.UnsupportedOperation</Code><Message>";
+        assert!(document.starts_with(start), "{document}");
+        assert!(document.contains("newer AWS SDK") && document.contains("AWS JSON"), "{document}");
+        assert!(
+            document.ends_with(&format!("</Message></Error><RequestId>{id}</RequestId></ErrorResponse>")),
+            "{document}"
+        );
+    }
+    assert!(aws.messages("queue").is_empty());
+
+    let metrics = "Action=GetMetricData&Version=2010-08-01";
+    let answer = ask_for(&aws, "POST /", &format!("Host: localhost\r\n{FORM}"), metrics).await;
+    assert!(answer.contains("<Code>InvalidAction</Code>") && answer.contains("RPC v2 CBOR"), "{answer}");
+    let unknown = "Action=GetCallerIdentity&Version=2011-06-15";
+    let answer = ask_for(&aws, "POST /", &format!("Host: localhost\r\n{FORM}"), unknown).await;
+    assert!(answer.contains("<ErrorResponse>") && answer.contains("not served"), "{answer}");
+
+    // Whoever may not ask is told so in the same form.
+    let answer = ask_for(&aws, "POST /", &format!("Host: page.example\r\n{FORM}"), SEND).await;
+    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("<Code>AccessDenied</Code>"), "{answer}");
+    assert!(answer.contains("<ErrorResponse>"), "{answer}");
+}
+
+#[tokio::test]
+async fn it_serves_on_sockets_that_listen_already() {
+    let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, further) = (first.local_addr().unwrap(), second.local_addr().unwrap());
+    let aws = LocalAws::on(first).unwrap();
+    aws.serve(second);
+    aws.create_bucket("bucket");
+    assert_eq!(aws.address(), address);
+    for address in [address, further] {
+        Target::at(&format!("http://{address}")).s3.head_bucket().bucket("bucket").send().await.unwrap();
+    }
+    aws.shutdown();
+    closed(address).await;
+    closed(further).await;
 }
 
 #[tokio::test]
@@ -125,6 +255,21 @@ async fn a_shutdown_ends_open_connections_too() {
     aws.shutdown();
     assert_eq!(read_some(&mut stream).await, "");
     closed(aws.address()).await;
+}
+
+/// What asks for the queues, but for the end of the head.
+const LIST_QUEUES: &str = "X-Amz-Target: AmazonSQS.ListQueues\r\n";
+
+/// The answer to a request with these header lines.
+async fn ask(aws: &LocalAws, headers: &str) -> String {
+    ask_for(aws, "POST /", headers, "{}").await
+}
+
+async fn ask_for(aws: &LocalAws, target: &str, headers: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(aws.address()).await.unwrap();
+    let request = format!("{target} HTTP/1.1\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_some(&mut stream).await
 }
 
 async fn read_some(stream: &mut TcpStream) -> String {

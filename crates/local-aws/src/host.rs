@@ -1,0 +1,150 @@
+//! Who asks, as far as a request says it: the host that it is for, and whether somebody passed it on.
+//!
+//! A page in a browser can make a name of its own point to this machine (DNS rebinding). For the browser, what answers
+//! there then is of the page's own origin, so the page may read it. What gives it away is the Host header, which has the
+//! page's name. An address cannot be made to point elsewhere, and neither can a loopback name.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use hyper::header::{FORWARDED, HOST};
+use hyper::{HeaderMap, Uri};
+
+/// The host that a request is for, without its port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host<'a> {
+    /// Without the dot that may end it.
+    Name(&'a str),
+    /// An IP address. In a request, one of version 6 has brackets around it.
+    Address(IpAddr),
+}
+
+impl<'a> Host<'a> {
+    /// None where the request names no host, more than one, or what is none.
+    pub fn of(uri: &Uri, headers: &'a HeaderMap) -> Option<Host<'a>> {
+        let mut hosts = headers.get_all(HOST).iter();
+        let host = hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok()?;
+        // As a proxy is asked: with a host of its own in the request line.
+        let same = uri.authority().is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(host));
+        Host::read(host).filter(|_| same)
+    }
+
+    fn read(text: &str) -> Option<Host<'_>> {
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, port) = rest.split_once(']')?;
+                // A link-local address may come with its interface.
+                let address = address.split_once('%').map_or(address, |(address, _)| address);
+                (Host::Address(IpAddr::V6(address.parse().ok()?)), port)
+            }
+            None => {
+                let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+                let name = name.strip_suffix('.').unwrap_or(name);
+                let address = name.parse::<Ipv4Addr>().ok();
+                (address.map_or(Host::Name(name), |address| Host::Address(address.into())), port)
+            }
+        };
+        let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        let is_host = !matches!(host, Host::Name(name) if !is_name(name));
+        (is_port && is_host).then_some(host)
+    }
+
+    /// Whether nobody but this machine can be meant: a loopback address, `localhost`, or a name below it.
+    pub fn is_loopback(self) -> bool {
+        const LOCALHOST: &str = "localhost";
+        match self {
+            Host::Address(address) => address.to_canonical().is_loopback(),
+            Host::Name(name) => name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(LOCALHOST)),
+        }
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        && text.split('.').all(|label| !label.is_empty())
+}
+
+/// The name as it is compared, or why it is none: no port, no scheme, no address, which needs no permission.
+pub(crate) fn comparable(name: &str) -> Option<String> {
+    match Host::read(name) {
+        Some(Host::Name(read)) if read == name.strip_suffix('.').unwrap_or(name) => Some(read.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// Whether a proxy or a tunnel passed the request on, and says so. Its Host header tells nothing: many rewrite it.
+pub fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name == FORWARDED || name.as_str().starts_with("x-forwarded"))
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn of<'a>(headers: &'a mut HeaderMap, hosts: &[&str], uri: &str) -> Option<Host<'a>> {
+        for host in hosts {
+            headers.append(HOST, HeaderValue::from_str(host).unwrap());
+        }
+        Host::of(&uri.parse().unwrap(), headers)
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+        for (text, expected) in [
+            ("localhost", Some(Host::Name("localhost"))),
+            ("queue.example.:4566", Some(Host::Name("queue.example"))),
+            ("docker_host:80", Some(Host::Name("docker_host"))),
+            ("127.0.0.1:4566", Some(Host::Address([127, 0, 0, 1].into()))),
+            ("[::1]", Some(Host::Address(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])))),
+            ("[fe80::1%25eth0]:4566", Some(Host::Address(IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1])))),
+            // What a resolver may take for an address, and a browser never sends.
+            ("127.1", Some(Host::Name("127.1"))),
+            ("", None),
+            (":4566", None),
+            (".", None),
+            ("a..b", None),
+            ("::1", None),
+            ("[::1", None),
+            ("[::1]4566", None),
+            ("[localhost]", None),
+            ("localhost:x", None),
+            ("localhost:4566:4566", None),
+            ("127.0.0.1:4566@page.example", None),
+            ("page.example@127.0.0.1", None),
+            ("localhost, page.example", None),
+            ("localhost/", None),
+        ] {
+            assert_eq!(of(&mut HeaderMap::new(), &[text], "/"), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_host_two_hosts_and_another_one_in_the_request_line_are_none() {
+        assert_eq!(of(&mut HeaderMap::new(), &[], "/"), None);
+        assert_eq!(of(&mut HeaderMap::new(), &["localhost", "localhost"], "/"), None);
+        assert_eq!(of(&mut HeaderMap::new(), &["localhost"], "http://page.example/"), None);
+        assert_eq!(of(&mut HeaderMap::new(), &["localhost"], "http://LOCALHOST/"), Some(Host::Name("localhost")));
+    }
+
+    #[test]
+    fn loopback_goes_by_its_addresses_and_by_localhost() {
+        for text in
+            ["localhost", "LOCALHOST:1", "a.b.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"]
+        {
+            assert!(Host::read(text).unwrap().is_loopback(), "{text}");
+        }
+        for text in ["notlocalhost", "localhost.example", "127.0.0.1.example", "0.0.0.0", "192.0.2.1", "[2001:db8::1]"]
+        {
+            assert!(!Host::read(text).unwrap().is_loopback(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_bare_name_can_be_allowed() {
+        assert_eq!(comparable("My-Machine.Example."), Some("my-machine.example".to_owned()));
+        for text in ["", "*", "http://a.example", "a.example:4566", "192.0.2.1", "[::1]", "a b"] {
+            assert_eq!(comparable(text), None, "{text}");
+        }
+    }
+}

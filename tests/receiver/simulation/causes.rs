@@ -1,0 +1,200 @@
+//! Whether an attempt had a cause to fail, by the faults that were injected and the time budget of the design.
+//!
+//! The receiver has to store a callback if
+//!
+//! 1. its key was known to the instance, or in the first 7.5 seconds there was a [`WINDOW`] in which keys could be read,
+//! 2. and then there was one, or the whole rest of the budget, in which its queue or the bucket worked; for a body that
+//!    SQS cannot carry, the bucket.
+//!
+//! A service works when no call to it meets a fault. An outage counts from end to end, whether or not anybody calls; any
+//! other fault counts at the moment of its call, because an attempt that it holds up is over within the window. A delay
+//! that an attempt outlasts makes the window longer. A call that is refused (`AccessDenied`) fails for good: its way is
+//! over then, whatever comes later.
+
+use std::time::Duration;
+
+use flinks_webhooks::signature::Scheme;
+use local_aws::{Fault, Operation};
+
+use super::{
+    BUDGET,
+    fleet::Invocation,
+    known::Known,
+    line::{LATE, Seen},
+    weather::Service,
+    world::World,
+};
+
+/// An attempt, the longest back-off, and a response.
+const WINDOW: Duration = Duration::from_millis(4_500);
+/// For this long keys are fetched.
+const KEYS: Duration = Duration::from_millis(7_500);
+/// For this long keys are read because of a mismatch...
+const MISMATCH: Duration = Duration::from_secs(2);
+/// ...which succeeds if the last part of it, a back-off and a response, is free of faults and no call was held up before.
+const MISMATCH_WINDOW: Duration = Duration::from_millis(1_500);
+/// Keys that are due hold up a callback for one attempt at most.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// With less time left than this no call is begun.
+const UNUSED: Duration = Duration::from_millis(100);
+
+/// An authentic callback that was not stored by an invocation.
+pub struct Unstored<'i> {
+    pub world: &'i World,
+    pub invocation: &'i Invocation,
+    pub scheme: Scheme,
+    /// The secret that it was signed with, and that can be read.
+    pub secret: &'i str,
+    /// SQS cannot carry it.
+    pub is_odd: bool,
+    /// It has a signature of the other scheme as well, which is wrong.
+    pub has_foreign: bool,
+}
+
+/// What kept a service from working.
+struct Trouble {
+    from: Duration,
+    until: Duration,
+    /// Calls succeed, so much later.
+    slow: Option<Duration>,
+    /// Calls fail at once.
+    is_quick: bool,
+}
+
+impl Trouble {
+    fn new(from: Duration, until: Duration, fault: Option<Fault>) -> Self {
+        let slow = match fault {
+            Some(Fault::Delay(delay)) if delay <= LATE => Some(delay),
+            _ => None,
+        };
+        let is_quick = fault.is_some_and(|fault| !matches!(fault, Fault::Delay(_) | Fault::Hang));
+        Self { from, until, slow, is_quick }
+    }
+}
+
+impl Unstored<'_> {
+    /// The cause of a 503 for want of keys.
+    pub fn without_keys(&self) -> Option<&'static str> {
+        let lacks_one = |known: &Known| !known.has_current() || known.lacks_a_stage();
+        if self.known().has(self.secret) {
+            return None;
+        }
+        if !lacks_one(self.known()) {
+            // A key of the other scheme may have signed.
+            let other = self.invocation.known.iter().enumerate().find(|(index, _)| *index != self.scheme as usize);
+            let lacks_other = self.has_foreign && other.is_some_and(|(_, known)| lacks_one(known));
+            return self.without_the_key().filter(|_| lacks_other);
+        }
+        if self.is_refused(Operation::GetSecretValue, self.received()) {
+            return Some("503: no keys, refused");
+        }
+        let is_readable = self.window(Service::Secrets, self.received(), self.received() + KEYS).is_some();
+        (!is_readable && self.took(KEYS)).then_some("503: no keys")
+    }
+
+    /// The cause of a 401, though the key that signed can be read.
+    pub fn without_the_key(&self) -> Option<&'static str> {
+        let known = self.known();
+        if known.has(self.secret) {
+            return None;
+        }
+        if let Some(pause) = known.pause(self.received()) {
+            return Some(pause);
+        }
+        let reads = self.invocation.line.reads(self.scheme);
+        let for_a_mismatch = known.for_a_mismatch(&reads);
+        let began = for_a_mismatch.first()?.began;
+        // It can be read: so it would have been.
+        if for_a_mismatch.iter().any(|both| both.is_whole) {
+            return None;
+        }
+        if self.is_refused(Operation::GetSecretValue, began) {
+            return Some("not readable, refused");
+        }
+        let end = (began + MISMATCH).min(self.received() + KEYS);
+        let troubles = self.troubles(Service::Secrets, began, end);
+        let clear = end.saturating_sub(MISMATCH_WINDOW);
+        let had_to_succeed = troubles.iter().all(|trouble| trouble.is_quick && trouble.until < clear);
+        let used_its_time = self.invocation.ended + UNUSED >= end;
+        (!had_to_succeed && used_its_time).then_some("not readable for 2 seconds")
+    }
+
+    /// The cause of a 503 because nothing took it.
+    pub fn without_a_place(&self) -> Option<&'static str> {
+        let end = self.received() + BUDGET;
+        let has_keys = if self.known().has(self.secret) && !self.has_foreign {
+            self.received() + ATTEMPT
+        } else {
+            let keys_end = self.received() + KEYS;
+            self.window(Service::Secrets, self.received(), keys_end).unwrap_or(keys_end)
+        };
+        let reads = self.invocation.line.reads(self.scheme);
+        let has_keys = reads.last().map_or(self.received(), |last| last.ended).min(has_keys);
+        let works = |service, over: Option<Duration>| {
+            let until = over.map_or(end, |over| over.min(end));
+            self.window(service, has_keys, until).is_some()
+                || (over.is_none() && self.troubles(service, has_keys, end).is_empty())
+        };
+        let refused = |operation| self.refusals(operation, has_keys).next().map(|seen| seen.at);
+        let queue_over = refused(Operation::SendMessage);
+        let bucket_over = self.invocation.line.bucket_over();
+        if works(Service::S3, bucket_over) || (!self.is_odd && works(Service::Sqs, queue_over)) {
+            return None;
+        }
+        let sends = self.refusals(Operation::SendMessage, has_keys).count();
+        let puts = self.refusals(Operation::PutObject, has_keys).count();
+        // A claim check needs both, and gives up when either refuses.
+        let both_over = if self.is_odd { puts >= 1 && sends + puts >= 2 } else { puts >= 1 && sends >= 1 };
+        if both_over {
+            return Some("503: not stored, refused");
+        }
+        self.took(BUDGET).then_some("503: not stored")
+    }
+
+    fn known(&self) -> &Known {
+        &self.invocation.known[self.scheme as usize]
+    }
+
+    fn received(&self) -> Duration {
+        self.invocation.received
+    }
+
+    /// The invocation went on for so long.
+    fn took(&self, time: Duration) -> bool {
+        self.invocation.ended + UNUSED >= self.received() + time
+    }
+
+    fn refusals(&self, operation: Operation, since: Duration) -> impl Iterator<Item = Seen> {
+        let faults = self.invocation.line.faults(since);
+        faults.into_iter().filter(move |seen| seen.operation == operation && matches!(seen.fault, Fault::Refuse(..)))
+    }
+
+    fn is_refused(&self, operation: Operation, since: Duration) -> bool {
+        self.refusals(operation, since).next().is_some()
+    }
+
+    fn troubles(&self, service: Service, from: Duration, until: Duration) -> Vec<Trouble> {
+        let outages = self.world.weather.outages(service, from, until);
+        let outages = outages.into_iter().map(|outage| Trouble::new(outage.from, outage.until, outage.fault));
+        let faults = self.invocation.line.faults(from);
+        let faults = faults.into_iter().filter(|seen| Service::of(seen.operation) == service && seen.at <= until);
+        outages.chain(faults.map(|seen| Trouble::new(seen.at, seen.at, Some(seen.fault)))).collect()
+    }
+
+    /// The end of the first window in between in which a service worked.
+    fn window(&self, service: Service, from: Duration, until: Duration) -> Option<Duration> {
+        let mut troubles = self.troubles(service, from, until);
+        let slow = troubles.iter().filter_map(|trouble| trouble.slow).max().unwrap_or_default();
+        let needed = WINDOW + slow;
+        troubles.retain(|trouble| trouble.slow.is_none());
+        troubles.sort_by_key(|trouble| trouble.from);
+        let mut begins = from;
+        for trouble in troubles {
+            if begins + needed <= trouble.from {
+                break;
+            }
+            begins = begins.max(trouble.until);
+        }
+        Some(begins + needed).filter(|ends| *ends <= until)
+    }
+}

@@ -1,0 +1,309 @@
+//! One window of trouble with AWS, at every moment of a callback and of a start: nothing is lost, and each response comes
+//! within 12 seconds.
+//!
+//! The table has each service and each pair, each way to fail, windows of up to five seconds that begin at any moment from
+//! before the start to the end of the time budget, and fast and slow networks. In virtual time, and mostly with services
+//! of a few lines, which makes so many cases affordable; the last test goes through the SDK's clients.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use flinks_dev::{
+    sign,
+    stack::{PAYLOAD_BUCKET, SIGNING_SECRET},
+};
+use flinks_webhooks::{
+    Receiver,
+    answer::Answer,
+    aws_error::{self, AwsError, Reason},
+    callback::GatewayEvent,
+    event::ResponseTypes,
+    keys::{SecretSource, SecretVersion, SigningKeys, Stage},
+    kind::Kind,
+    message::Attribute,
+    record::Record,
+    signature::Scheme,
+    spilled::PREFIX,
+    storage::{PayloadStore, Queues, Storage},
+};
+use local_aws::{Fault, Network, Operation};
+use local_lambda::gateway::{HttpRequest, event};
+use tokio::time::{Instant, sleep, sleep_until};
+use zeroize::Zeroizing;
+
+use Operation::{GetSecretValue, PutObject, SendMessage};
+
+use crate::support::Bench;
+
+/// Each service, and each pair.
+const SERVICES: [&[Operation]; 6] = [
+    &[SendMessage],
+    &[PutObject],
+    &[GetSecretValue],
+    &[SendMessage, PutObject],
+    &[GetSecretValue, SendMessage],
+    &[GetSecretValue, PutObject],
+];
+const FAULTS: [Fault; 4] = [Fault::Error, Fault::Throttle, Fault::Reset, Fault::Hang];
+
+const INLINE: &[u8] = br#"{"ResponseType":"KYC"}"#;
+/// An illegal character: a claim check.
+const ODD: &[u8] = "{\"ResponseType\":\"KYC\",\"Tag\":\"\u{FFFF}\"}".as_bytes();
+
+/// From the beginning of a case to the start of the process or, where it runs already, to the event: the earliest window
+/// begins so long before.
+const LEAD: Duration = Duration::from_millis(2_500);
+/// When the latest window begins: at the end of the time budget of an event that came after a start of two seconds.
+const LAST: Duration = Duration::from_millis(2_500 + 2_000 + 11_500);
+/// The response is there by then.
+const RESPONSE: Duration = Duration::from_secs(12);
+/// Keys that were read so long ago are due.
+const DUE: Duration = Duration::from_secs(301);
+
+const LENGTHS: &[u64] = &[100, 500, 1_000, 2_900, 5_000];
+
+/// What the process knows of the keys when the event comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// Nothing: it starts for this event.
+    Cold,
+    Warm,
+    /// They are due to be read again.
+    Due,
+}
+
+/// Calls of some operations fail for some time.
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    operations: &'static [Operation],
+    fault: Fault,
+    /// Since the beginning of the case.
+    from: Duration,
+    length: Duration,
+    start: Start,
+    /// Of a whole call.
+    latency: Duration,
+}
+
+impl Window {
+    /// Every window of the table.
+    fn all(latency: Duration, lengths: &[u64], step: Duration) -> Vec<Self> {
+        let mut all = Vec::new();
+        for start in [Start::Cold, Start::Warm, Start::Due] {
+            for (operations, fault) in SERVICES.iter().flat_map(|services| FAULTS.map(|fault| (*services, fault))) {
+                for length in lengths.iter().copied().map(Duration::from_millis) {
+                    let begins = (0..).map(|index| step * index).take_while(|from| *from <= LAST);
+                    all.extend(begins.map(|from| Self { operations, fault, from, length, start, latency }));
+                }
+            }
+        }
+        all
+    }
+
+    /// The network of a case, and when its event or its process comes.
+    fn network(self) -> (Trouble, Instant) {
+        let beginning = Instant::now() + DUE;
+        let from = beginning + self.from;
+        (Trouble { window: self, from, until: from + self.length }, beginning + LEAD)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Trouble {
+    window: Window,
+    from: Instant,
+    until: Instant,
+}
+
+impl Network for Trouble {
+    fn latency(&self) -> Duration {
+        self.window.latency / 2
+    }
+
+    fn fault(&self, operation: Operation) -> Option<Fault> {
+        let is_on = (self.from..self.until).contains(&Instant::now());
+        (is_on && self.window.operations.contains(&operation)).then_some(self.window.fault)
+    }
+}
+
+/// A service of a few lines: what a call to it comes to.
+#[derive(Clone)]
+struct Service {
+    network: Trouble,
+    /// Objects of claim checks, by their keys.
+    objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    /// Payloads that are on the queue, or in the bucket to be redelivered.
+    stored: Arc<Mutex<Vec<Bytes>>>,
+}
+
+impl Service {
+    /// One call. It has no effect if it fails.
+    async fn call(&self, operation: Operation, name: aws_error::Operation) -> Result<(), AwsError> {
+        sleep(self.network.latency()).await;
+        let failed = match self.network.fault(operation) {
+            None => None,
+            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Reset) => Some(AwsError::new(name, Reason::Connection)),
+            Some(fault) => {
+                let (status, code) =
+                    if fault == Fault::Throttle { (400, "Throttling") } else { (500, "InternalError") };
+                let error = AwsError::new(name, Reason::Service);
+                Some(AwsError { status: Some(status), code: Some(code.to_owned()), ..error })
+            }
+        };
+        sleep(self.network.latency()).await;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn has(&self, body: &[u8]) -> bool {
+        self.stored.lock().unwrap().iter().any(|stored| stored == body)
+    }
+}
+
+impl SecretSource for Service {
+    async fn fetch(&self, _: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
+        self.call(GetSecretValue, aws_error::Operation::GetSecretValue).await?;
+        let text = Some(Zeroizing::new(SIGNING_SECRET.to_owned()));
+        let current = SecretVersion { id: "1".to_owned(), created: Some(SystemTime::now()), text };
+        Ok((stage == Stage::Current).then_some(current))
+    }
+}
+
+impl Queues for Service {
+    async fn send(&self, _: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
+        self.call(SendMessage, aws_error::Operation::SendMessage).await?;
+        let objects = self.objects.lock().unwrap();
+        let pointed_at =
+            objects.iter().find(|(key, _)| body.contains(key.as_str())).map(|(_, payload)| payload.clone());
+        self.stored.lock().unwrap().push(pointed_at.unwrap_or_else(|| body.into()));
+        Ok(())
+    }
+}
+
+impl PayloadStore for Service {
+    fn bucket(&self) -> &str {
+        PAYLOAD_BUCKET
+    }
+
+    async fn put(&self, key: &str, payload: Bytes, _: &[(&'static str, &str)]) -> Result<(), AwsError> {
+        self.call(PutObject, aws_error::Operation::PutObject).await?;
+        if key.starts_with(PREFIX) {
+            self.stored.lock().unwrap().push(payload);
+        } else {
+            self.objects.lock().unwrap().insert(key.to_owned(), payload);
+        }
+        Ok(())
+    }
+}
+
+/// Checks the cases of a table with the small services. `body` is posted in each of them.
+async fn check(body: &'static [u8], windows: &[Window]) {
+    let event = posted(body);
+    for window in windows {
+        // The waits between attempts are drawn: a case is always the same.
+        fastrand::seed(1);
+        let (network, comes) = window.network();
+        let service = Service { network, objects: Arc::default(), stored: Arc::default() };
+        let keys = SigningKeys::new(service.clone(), DUE * 1_000, true);
+        let storage = Storage::new(service.clone(), service.clone());
+        let receiver = Receiver::new(keys, ResponseTypes::new(), storage);
+        let received = async || {
+            let mut record = Record::default();
+            receiver.receive(GatewayEvent::read(&event).0, &mut record).await
+        };
+        let prepare = async || drop(receiver.prepare().await);
+        let answer = at_its_time(*window, comes, prepare, received).await;
+        assert_eq!(answer, Answer::Stored, "{window:?}, {} bytes", body.len());
+        assert!(service.has(body), "{window:?}, {} bytes", body.len());
+    }
+}
+
+/// Starts the process and hands it the event, each at its time. Checks how long the response takes.
+async fn at_its_time(
+    window: Window,
+    comes: Instant,
+    prepare: impl AsyncFn(),
+    receive: impl AsyncFn() -> Answer,
+) -> Answer {
+    match window.start {
+        Start::Cold => {
+            sleep_until(comes).await;
+            prepare().await;
+        }
+        Start::Warm => {
+            sleep_until(comes - DUE / 2).await;
+            prepare().await;
+            sleep_until(comes).await;
+        }
+        Start::Due => {
+            prepare().await;
+            sleep_until(comes).await;
+        }
+    }
+    let started = Instant::now();
+    let answer = receive().await;
+    assert!(started.elapsed() <= RESPONSE, "{window:?}: {:?}", started.elapsed());
+    answer
+}
+
+fn posted(body: &[u8]) -> Vec<u8> {
+    let signature = sign::aggregation(body, SIGNING_SECRET);
+    let headers = [("content-type", "application/json"), ("flinks-authenticity-key", signature.as_str())];
+    let request =
+        HttpRequest { method: "POST", path: "/webhooks/flinks", headers: &headers, body, ..HttpRequest::default() };
+    serde_json::to_vec(&event(&request)).unwrap()
+}
+
+/// Trouble of up to `longest` for both sorts of bodies, on a network of this latency.
+async fn check_all(latency: u64, longest: u64, step: u64) {
+    let lengths: Vec<_> = LENGTHS.iter().copied().filter(|length| *length <= longest).collect();
+    let windows = Window::all(Duration::from_millis(latency), &lengths, Duration::from_millis(step));
+    for body in [INLINE, ODD] {
+        check(body, &windows).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_of_trouble_at_any_moment_loses_nothing() {
+    check_all(2, 5_000, 700).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_of_trouble_at_any_moment_loses_nothing_on_a_slow_network() {
+    check_all(300, 5_000, 900).await;
+}
+
+/// With so slow calls there is no time for as many: the windows are shorter.
+#[tokio::test(start_paused = true)]
+async fn a_window_of_trouble_at_any_moment_loses_nothing_on_a_network_that_hardly_works() {
+    check_all(2_000, 2_900, 900).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_body_survives_a_window_of_trouble_as_well() {
+    let body = format!(r#"{{"ResponseType":"KYC","Tag":"{}"}}"#, "a".repeat(1_500_000)).into_bytes().leak();
+    let all = Window::all(Duration::from_millis(100), &[5_000], Duration::from_millis(3_700));
+    let is_of_it = |window: &Window| window.operations.contains(&PutObject) && window.start == Start::Cold;
+    check(body, &all.into_iter().filter(is_of_it).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_of_trouble_loses_nothing_through_the_clients_of_the_sdk() {
+    for window in Window::all(Duration::from_millis(20), &[5_000], Duration::from_millis(4_100)) {
+        fastrand::seed(1);
+        let (network, comes) = window.network();
+        let bench = Bench::detached_over(network);
+        let prepare = async || drop(bench.receiver.prepare().await);
+        let receive = async || bench.post_signed(ODD).await.answer;
+        let answer = at_its_time(window, comes, prepare, receive).await;
+        assert_eq!(answer, Answer::Stored, "{window:?}");
+        let objects = bench.aws().objects(PAYLOAD_BUCKET);
+        let is_undelivered = objects.iter().any(|(key, object)| key.starts_with(PREFIX) && object.body == ODD);
+        let is_on_queue = || bench.messages().iter().any(|(_, message)| bench.payload(message) == ODD);
+        assert!(is_undelivered || is_on_queue(), "{window:?}");
+    }
+}

@@ -59,15 +59,21 @@ const RESPONSE: Duration = Duration::from_secs(12);
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// What happens by itself in 10,000 callbacks: if one of them does not, the simulation has lost its teeth.
-const CERTAIN: [&str; 36] = [
+const CERTAIN: [&str; 53] = [
     "attempt 200",
-    "attempt 401: rotation not readable",
+    "attempt 401: within 30 seconds of a read",
     "attempt 503: no keys",
+    "attempt 503: no keys, refused",
     "attempt 503: not stored",
+    "attempt 503: not stored, refused",
     "attempt lost: crash",
+    "bucket joined: a second after the first failure",
+    "bucket joined: an attempt of three seconds",
+    "bucket joined: its queue failed for good",
     "callback lost: sent once",
-    "callback stored: at the first attempt",
     "callback stored: at a later attempt",
+    "callback stored: at the first attempt",
+    "claim check: the same object again",
     "fault Delay",
     "fault Error",
     "fault Hang",
@@ -83,6 +89,7 @@ const CERTAIN: [&str; 36] = [
     "forgery: two signatures",
     "forgery: wrong key",
     "instance: cold start",
+    "instance: cold start in a short outage",
     "instance: recycled",
     "redelivery: crash",
     "redelivery: crash at work",
@@ -91,10 +98,20 @@ const CERTAIN: [&str; 36] = [
     "redelivery: no listing",
     "redelivery: sent",
     "redelivery: two at once",
+    "short outage of S3",
+    "short outage of SQS",
+    "short outage of SQS and S3",
+    "short outage of Secrets Manager",
+    "short outage of Secrets Manager and S3",
+    "short outage of Secrets Manager and SQS",
     "signed with the old key after the rotation: stored",
     "stored as claim-check",
     "stored as inline",
     "stored as spilled",
+    "stored in a short outage of S3",
+    "stored in a short outage of Secrets",
+    "stored in a short outage of Sqs",
+    "stored with a foreign signature beside its own",
     "twice or more on its queue",
 ];
 

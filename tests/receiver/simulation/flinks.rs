@@ -285,33 +285,7 @@ fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocati
     };
     let cause = match (answer, record.rejection) {
         (Answer::Stored, None) => {
-            world.count("attempt 200");
-            let how = record.stored_as.unwrap();
-            world.count(format!("stored as {}", how.label()));
-            for service in [Service::Sqs, Service::S3, Service::Secrets] {
-                if world.weather.is_out_for_short(service, invocation.received) {
-                    world.count(format!("stored in a short outage of {service:?}"));
-                }
-            }
-            if has_foreign {
-                world.count("stored with a foreign signature beside its own");
-            }
-            let reads = invocation.line.reads(scheme).len();
-            let known = &invocation.known[scheme as usize];
-            let wanted = usize::from(known.is_due(invocation.received));
-            if known.has(secret) && reads != wanted {
-                world.violation(&format!("the keys were read {reads} times instead of {wanted}"));
-            }
-            // Whether it was the bucket's turn was seen when it began.
-            let is_right = match how {
-                StoredAs::Inline => !callback.is_odd,
-                StoredAs::ClaimCheck => callback.is_odd,
-                StoredAs::Spilled => true,
-            };
-            if !is_right {
-                let kind = callback.kind.label();
-                world.violation(&format!("a callback ({kind}) is stored as {} without a cause", how.label()));
-            }
+            look_at_stored(world, callback, secret, invocation, record.stored_as.unwrap());
             return Judged::Stored;
         }
         (Answer::Unavailable, Some(Rejection::NotStored)) => unstored.without_a_place().map(str::to_owned),
@@ -322,4 +296,34 @@ fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocati
         _ => None,
     };
     cause.map_or(Judged::Inexplicable, Judged::Failed)
+}
+
+/// Counts what was stored, and notes what was not done as it should have been. Whether it was the bucket's turn was seen
+/// when that began.
+fn look_at_stored(world: &World, callback: &Callback, secret: &str, invocation: &Invocation, how: StoredAs) {
+    world.count("attempt 200");
+    world.count(format!("stored as {}", how.label()));
+    for service in [Service::Sqs, Service::S3, Service::Secrets] {
+        if world.weather.is_out_for_short(service, invocation.received) {
+            world.count(format!("stored in a short outage of {service:?}"));
+        }
+    }
+    if callback.has_foreign {
+        world.count("stored with a foreign signature beside its own");
+    }
+    let is_right = match how {
+        StoredAs::Inline => !callback.is_odd,
+        StoredAs::ClaimCheck => callback.is_odd,
+        StoredAs::Spilled => true,
+    };
+    if !is_right {
+        let kind = callback.kind.label();
+        world.violation(&format!("a callback ({kind}) is stored as {} without a cause", how.label()));
+    }
+    let known = &invocation.known[callback.scheme as usize];
+    let reads = invocation.line.reads(callback.scheme).len();
+    let wanted = usize::from(known.is_due(invocation.received));
+    if known.has(secret) && reads != wanted {
+        world.violation(&format!("keys that are known were read {reads} times instead of {wanted}"));
+    }
 }

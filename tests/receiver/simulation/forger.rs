@@ -100,7 +100,14 @@ pub async fn send(world: Arc<World>, index: u64) {
             "200"
         }
         Outcome::Answered(Answer::Unauthorized, _) => "401",
-        Outcome::Answered(Answer::Unavailable, _) => "503",
+        Outcome::Answered(Answer::Unavailable, _) => {
+            // It must not fire an alarm: only while a key is missing that could have signed it.
+            let known = &invocation.known[scheme as usize];
+            if !gets_in && known.has_current() && !known.lacks_a_stage() {
+                world.violation(&format!("forgery {index}, {sort}, is told to come again, and no key is missing"));
+            }
+            "503"
+        }
         Outcome::Crashed => "crash",
         Outcome::Answered(Answer::BadRequest | Answer::Forbidden, _) | Outcome::TimedOut => {
             world.violation(&format!("forgery {index}, {sort}, is neither refused nor told to come again"));

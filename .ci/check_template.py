@@ -14,21 +14,21 @@ import copy
 import fnmatch
 import json
 import logging
-import os
 import pathlib
 import re
 import sys
 from collections.abc import Callable, Collection
 
-# The translator asks boto3 for a region.
-os.environ.setdefault("AWS_DEFAULT_REGION", "ca-central-1")
-
+from boto3 import Session
 from cfnlint.api import ManualArgs, lint
 from samcli.lib.cfn_language_extensions.models import TemplateProcessingContext
 from samcli.lib.cfn_language_extensions.processors import ForEachProcessor
 from samcli.lib.cfn_language_extensions.sam_integration import expand_language_extensions
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
+from samtranslator.model.exceptions import InvalidDocumentException
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
 SNAPSHOTS = pathlib.Path(__file__).with_name("iam")
 RECEIVER = "ReceiverFunction"
@@ -102,26 +102,23 @@ PSEUDO = {
     "AWS::StackName": "flinks-webhooks",
     "AWS::URLSuffix": "amazonaws.com",
 }
+SESSION = Session(region_name=PSEUDO["AWS::Region"])
 # The schemas of both are asked: FIPS endpoints exist in the US and in Canada, Flinks in Canada.
 REGIONS = ["ca-central-1", "us-east-1"]
 
 
-class NoManagedPolicies:
-    """SAM asks IAM for AWS's managed policies. The translator brings a list of its own, and nothing else is needed."""
-
-    def load(self) -> dict:
-        return {}
-
-
 def translate(template: dict, parameters: dict[str, str]) -> dict:
     """The template as CloudFormation gets it from its language extensions and SAM's transform."""
-    validator = SamTemplateValidator(
-        expand(template, parameters),
-        NoManagedPolicies(),
-        region=PSEUDO["AWS::Region"],
-        parameter_overrides=PSEUDO | parameters,
-    )
-    return yaml_parse(validator.get_translated_template_if_valid())
+    # As `sam validate` does it, but for its detour by YAML, which takes longer than all the rest.
+    validator = SamTemplateValidator(expand(template, parameters), None, region=SESSION.region_name)
+    validator._replace_local_codeuri()
+    translator = Translator(managed_policy_map=None, sam_parser=Parser(), plugins=[], boto_session=SESSION)
+    try:
+        # The translator has a list of AWS's managed policies; what is not on it, SAM asks IAM for.
+        translated = translator.translate(validator.sam_template, PSEUDO | parameters, get_managed_policy_map=dict)
+    except InvalidDocumentException as error:
+        raise ValueError("; ".join(str(cause) for cause in error.causes)) from error
+    return json.loads(json.dumps(translated, default=str))
 
 
 def expand(template: dict, parameters: dict[str, str]) -> dict:

@@ -3,8 +3,8 @@
 //! A run lists what is under `undelivered/`, each queue's payloads by themselves, and sends them oldest first, one by one,
 //! until the [`Budget`] is used up. The queues go side by side: one that takes nothing, or that cannot be listed, holds up
 //! no other. An object is removed only for the [`Receipt`] of its message. So two runs at once, or one that ends between
-//! the two, send a payload twice, under the same DeliveryId, and lose none. What is no whole spilled payload is left where
-//! it is, and reported.
+//! the two, send a payload twice, under the same DeliveryId, and lose none. Corrupt objects stay in place and are
+//! reported.
 
 use std::{
     collections::{BinaryHeap, HashMap, VecDeque},

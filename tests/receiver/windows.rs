@@ -203,9 +203,9 @@ impl PayloadStore for Service {
 /// Checks the cases of a table with the small services. `body` is posted in each of them.
 async fn check(body: &'static [u8], windows: &[Window]) {
     let event = posted(body);
-    for window in windows {
-        // The waits between attempts are drawn: a case is always the same.
-        fastrand::seed(1);
+    for (window, seed) in windows.iter().zip(0..) {
+        // The waits between attempts are drawn: a case is always the same, and each has others.
+        fastrand::seed(seed);
         let (network, comes) = window.network();
         let service = Service { network, objects: Arc::default(), stored: Arc::default() };
         let keys = SigningKeys::new(service.clone(), DUE * 1_000, true);

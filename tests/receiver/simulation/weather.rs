@@ -106,7 +106,12 @@ impl Weather {
             ("Secrets Manager and S3", &[Service::Secrets, Service::S3]),
         ];
         let (name, services) = *AFFECTED.choose(rng).unwrap();
-        let seconds = SHORTEST * (LONGEST_SHORT / SHORTEST).powf(rng.random());
+        // Half of them leave just about the time that a callback needs.
+        let seconds = if rng.random() {
+            SHORTEST * (LONGEST_SHORT / SHORTEST).powf(rng.random())
+        } else {
+            rng.random_range(1.0..8.0)
+        };
         let fault = rng.random_bool(0.9).then(|| any(rng));
         let until = from + Duration::from_secs_f64(seconds);
         lock(&self.short).push(Spell { from, until, services, rate: 1.0, fault });

@@ -192,7 +192,7 @@ const HINTS: [Hint; 4] = [
     Hint("cargo dev up", "keep it running, with a page to look at"),
     Hint("cargo dev send kyc", "send it a signed callback"),
     Hint("cargo dev verify body.json --signature VALUE", "find out why a signature does not match"),
-    Hint("cargo dev event kyc | sam local invoke -e -", "try the built function"),
+    Hint("cargo dev event kyc | sam local invoke ReceiverFunction -e -", "try the built function"),
 ];
 
 async fn receive(consumer: &Client, queue_url: &str) -> Result<Vec<Arrived>, Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! `cargo dev event`: the API Gateway event of a callback, for `sam local invoke -e -`.
+//! `cargo dev event`: the API Gateway event of a callback, for `sam local invoke ReceiverFunction -e -`.
 
 use flinks_webhooks::signature::Scheme;
 use local_lambda::gateway::{HttpRequest, event};
@@ -13,7 +13,7 @@ use crate::{
     sign,
 };
 
-/// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke -e -`.
+/// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke ReceiverFunction -e -`.
 ///
 /// It is signed with the secret that is given, or else with the sample secret, which the local stack has too.
 #[derive(clap::Args)]

@@ -1,5 +1,5 @@
 """Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has a
-spilled payload delivered.
+undelivered payload delivered.
 
 Usage: check_deploy.py MINISTACK ARCHITECTURE, with `sam build` done for that architecture.
 """
@@ -307,9 +307,9 @@ def check_deployment_check(outputs: dict[str, str]) -> None:
 def check_redelivery(outputs: dict[str, str]) -> None:
     """A payload that a queue did not take is on that queue after a run, and nowhere else."""
     sqs, s3 = boto3.client("sqs"), boto3.client("s3")
-    body = json_body(ResponseType="KYC", Tag="spilled")
-    spilled = {"Bucket": outputs["PayloadBucketName"], "Key": f"undelivered/KycQueue/{hashlib.sha256(body).hexdigest()}"}
-    s3.put_object(Body=body, Metadata={"signature-form": "raw", "received-at": "2026-01-31T12:00:00Z"}, **spilled)
+    body = json_body(ResponseType="KYC", Tag="undelivered")
+    undelivered = {"Bucket": outputs["PayloadBucketName"], "Key": f"undelivered/KycQueue/{hashlib.sha256(body).hexdigest()}"}
+    s3.put_object(Body=body, Metadata={"signature-form": "raw", "received-at": "2026-01-31T12:00:00Z"}, **undelivered)
     run = boto3.client("lambda").invoke(FunctionName=outputs["RedeliveryFunctionName"])
     did = json.load(run["Payload"])
     assert (did.get("sent"), did.get("left")) == (1, 0), f"the redelivery answered {did}"

@@ -658,7 +658,7 @@ NOT_THE_FUNCTION = {
 }
 # Checked by name as well, in case the receiver should lose one of them.
 RECEIVER_PARAMETERS = {
-    *("AllowedSourceCidrs", "Architecture", "AsciiReading", "DeploymentId", "MemorySize", "PaySigningSecretArn"),
+    *("AllowedSourceCidrs", "Architecture", "AsciiEncoding", "DeploymentId", "MemorySize", "PaySigningSecretArn"),
     *("PreviousKeyDays", "ResponseTypeQueues", "SigningSecretArn", "UseDualStackEndpoints", "UseFipsEndpoints"),
 }
 

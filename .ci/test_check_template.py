@@ -221,9 +221,9 @@ def main(path: pathlib.Path) -> None:
     expect("a parameter that nobody has values for", faults, "no values for the parameter Further")
 
     broken_template = copy.deepcopy(template)
-    del broken_template["Resources"][check.RECEIVER]["Properties"]["Environment"]["Variables"]["ASCII_READING"]
+    del broken_template["Resources"][check.RECEIVER]["Properties"]["Environment"]["Variables"]["ASCII_ENCODING"]
     faults = check.version_faults(broken_template, check.RECEIVER, set())
-    expect("a parameter that the receiver has lost", faults, "AsciiReading does not reach")
+    expect("a parameter that the receiver has lost", faults, "AsciiEncoding does not reach")
 
     faults = check.version_faults(small_template(SAM), check.RECEIVER, {"MemorySize"})
     expect("a version id of unresolved properties", faults, "another MemorySize changes ReceiverFunction")

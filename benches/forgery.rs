@@ -14,16 +14,14 @@ use bytes::Bytes;
 use flinks_dev::sign;
 use flinks_webhooks::{
     Receiver,
-    answer::{Answer, Rejection},
+    auth::{IpAllowlist, KeyRules, Scheme, SecretSource, SecretVersion, Stage},
     aws_error::AwsError,
-    callback::{Callback, GatewayEvent},
-    event::ResponseTypes,
-    keys::{SecretSource, SecretVersion, SigningKeys, Stage},
-    kind::Kind,
-    message::Attribute,
-    record::Record,
-    signature::{Header, Refusal, Scheme, SignatureHeaders},
-    storage::{PayloadStore, Queues, Storage},
+    config::Policy,
+    delivery::{OutboundMessage, PayloadStore, Queues, Storage},
+    http::{Callback, Response, SignatureHeader, SignatureHeaders, read_event},
+    rejection::Rejection,
+    routing::ResponseTypes,
+    telemetry::Record,
 };
 use local_lambda::gateway::{HttpRequest, event};
 use sha2::{Digest, Sha256};
@@ -63,8 +61,8 @@ impl SecretSource for Secrets {
 struct Nowhere;
 
 impl Queues for Nowhere {
-    async fn send(&self, _: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
-        black_box(body);
+    async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
+        black_box(message.body);
         Ok(())
     }
 }
@@ -113,8 +111,9 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let receiver = |rotated| {
-            let keys = SigningKeys::new(Secrets { rotated }, Duration::from_secs(7 * 24 * 60 * 60), true);
-            Receiver::new(keys, ResponseTypes::new(), Storage::new(Nowhere, Nowhere))
+            let key_rules = KeyRules { previous_key_for: Duration::from_secs(7 * 24 * 60 * 60), accept_ascii: true };
+            let policy = Policy { allowlist: IpAllowlist::default(), key_rules, response_types: ResponseTypes::new() };
+            Receiver::new(policy, Secrets { rotated }, Storage::new(Nowhere, Nowhere))
         };
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
@@ -129,16 +128,16 @@ impl Bench {
         receiver: &Receiver<Secrets, Nowhere, Nowhere>,
         body: &Bytes,
         signature: &str,
-        expected: Result<(), Refusal>,
+        expected: Result<(), Rejection>,
     ) -> Duration {
         measure(|| {
             let mut headers = SignatureHeaders::default();
-            headers.push(Header::AuthenticityKey, signature.as_bytes().to_vec());
+            headers.push(SignatureHeader::AuthenticityKey, signature.as_bytes().to_vec());
             let callback = Callback { headers, body: body.clone(), ..Callback::default() };
             let mut record = Record::default();
             let answer = self.runtime.block_on(receiver.receive(Ok(callback), &mut record));
-            assert_eq!(answer, expected.map_or(Answer::Unauthorized, |()| Answer::Stored));
-            assert_eq!(record.rejection, expected.err().map(Rejection::Refused));
+            assert_eq!(answer, expected.map_or(Response::Unauthorized, |()| Response::Stored));
+            assert_eq!(record.rejection, expected.err());
         })
     }
 }
@@ -150,8 +149,7 @@ fn read(body: &Bytes) -> Duration {
         HttpRequest { method: "POST", path: "/webhooks/flinks", headers: &headers, body, ..HttpRequest::default() };
     let event = serde_json::to_vec(&event(&request)).unwrap();
     measure(|| {
-        let read = GatewayEvent::read(&event);
-        assert_eq!(read.0.map(|callback| callback.body.len()), Ok(body.len()));
+        assert_eq!(read_event(&event).map(|callback| callback.body.len()), Ok(body.len()));
     })
 }
 
@@ -165,7 +163,7 @@ fn main() {
         });
         let forged = |body: &Bytes| sign::aggregation(body, FORGED);
         let (one, two) = (&bench.one_key, &bench.two_keys);
-        let (wrong, malformed) = (Err(Refusal::Wrong), Err(Refusal::Malformed));
+        let (wrong, malformed) = (Err(Rejection::SignatureWrong), Err(Rejection::SignatureMalformed));
         for (work, time) in [
             ("one SHA-256 over it", hash),
             ("the event read, before each of these", read(&ascii)),

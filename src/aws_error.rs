@@ -245,9 +245,15 @@ pub struct FailedCall {
     pub times: u32,
 }
 
+impl From<AwsError> for FailedCalls {
+    fn from(error: AwsError) -> Self {
+        Self(vec![FailedCall { error, times: 1 }])
+    }
+}
+
 impl FailedCalls {
-    /// Most kinds that are kept.
-    const MOST: usize = 10;
+    /// Maximum number of different failures.
+    const MAX: usize = 10;
 
     pub fn push(&mut self, error: AwsError) {
         self.add(FailedCall { error, times: 1 });
@@ -265,7 +271,7 @@ impl FailedCalls {
             |known: &&mut FailedCall| kind(&known.error) == kind(&call.error) && known.error.code == call.error.code;
         if let Some(known) = self.0.iter_mut().find(alike) {
             known.times = known.times.saturating_add(call.times);
-        } else if self.0.len() < Self::MOST {
+        } else if self.0.len() < Self::MAX {
             self.0.push(call);
         }
     }
@@ -333,7 +339,7 @@ mod tests {
         for status in 500..600 {
             all.push(service(PutObject, status, None));
         }
-        assert_eq!(all.iter().count(), FailedCalls::MOST);
+        assert_eq!(all.iter().count(), FailedCalls::MAX);
     }
 
     #[test]

@@ -8,9 +8,8 @@ use std::{fmt, time::Duration};
 use http::Uri;
 
 use crate::{
-    event::ResponseTypes,
-    kind::{Kind, PerKind},
-    source::AllowedSources,
+    auth::{IpAllowlist, KeyRules},
+    routing::{Kind, PerKind, ResponseTypes},
 };
 
 /// The function that runs this program, as Lambda names it: dimensions of the metrics.
@@ -22,31 +21,41 @@ pub struct LambdaFunction {
     pub version: String,
 }
 
-/// Everything that can be set of the receiver.
+/// The receiver's settings.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub function: LambdaFunction,
-    /// `SIGNING_SECRET_ID`, `PAY_SIGNING_SECRET_ID`: name or ARN of each scheme's secret.
-    pub signing_secret_id: String,
-    pub pay_signing_secret_id: String,
-    /// `RESPONSE_TYPE_QUEUES`: further `ResponseType` values and their queues.
-    pub response_types: ResponseTypes,
-    /// Those that the receiver knows by itself. They keep their own queue: a newer version may know one that an operator
-    /// had to map before, and must start all the same.
-    pub ignored_response_types: Option<Ignored>,
-    /// `ALLOWED_SOURCE_CIDRS`: the networks that may send.
-    pub allowed_sources: AllowedSources,
-    /// `ASCII_READING`: whether a signature over the ASCII reading is accepted.
-    pub ascii_reading: bool,
-    /// `PREVIOUS_KEY_DAYS`: how long the previous key is accepted after a rotation.
-    pub previous_key_for: Duration,
-    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, or else `AWS_ENDPOINT_URL`: in the place of AWS's own.
-    pub secrets_manager_endpoint: Option<String>,
+    pub policy: Policy,
+    /// Mapped `ResponseType` values without effect, for the log. The built-in ones keep their queue: a newer version may
+    /// know one that an operator had to map before, and must start all the same.
+    pub ignored_response_types: Option<IgnoredResponseTypes>,
+    pub secrets: SecretsConfig,
     pub storage: StorageConfig,
     pub aws: AwsConfig,
 }
 
-/// Everything that can be set of the redelivery.
+/// What the operator decides about callbacks.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// `ALLOWED_SOURCE_CIDRS`: the networks that may send.
+    pub allowlist: IpAllowlist,
+    /// `PREVIOUS_KEY_DAYS`, `ASCII_ENCODING`.
+    pub key_rules: KeyRules,
+    /// `RESPONSE_TYPE_QUEUES`: further `ResponseType` values and their queues.
+    pub response_types: ResponseTypes,
+}
+
+/// The signing secrets.
+#[derive(Clone, Debug)]
+pub struct SecretsConfig {
+    /// `SIGNING_SECRET_ID`, `PAY_SIGNING_SECRET_ID`: name or ARN of each scheme's secret.
+    pub signing_secret_id: String,
+    pub pay_signing_secret_id: String,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, else `AWS_ENDPOINT_URL`: in place of AWS's own.
+    pub endpoint: Option<String>,
+}
+
+/// The redelivery's settings.
 #[derive(Clone, Debug)]
 pub struct RedeliveryConfig {
     pub function: LambdaFunction,
@@ -54,7 +63,7 @@ pub struct RedeliveryConfig {
     pub aws: AwsConfig,
 }
 
-/// The queues and the store behind them.
+/// The queues, and the bucket behind them.
 #[derive(Clone, Debug)]
 pub struct StorageConfig {
     /// `KYC_QUEUE_URL` and so on.
@@ -91,12 +100,12 @@ pub struct Problem {
     pub expected: &'static str,
 }
 
-/// A part of a variable that has no effect, for the log.
+/// Mapped `ResponseType` values that have no effect, because they are built in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ignored {
+pub struct IgnoredResponseTypes {
     pub variable: &'static str,
     /// Each once. Only names that stand in this program.
-    pub response_types: Vec<String>,
+    pub names: Vec<&'static str>,
 }
 
 impl Config {
@@ -109,14 +118,20 @@ impl Config {
         let (response_types, ignored_response_types) = reader.response_types("RESPONSE_TYPE_QUEUES");
         let config = Self {
             function: reader.function(),
-            signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
-            pay_signing_secret_id: reader.required("PAY_SIGNING_SECRET_ID", "name or ARN of the Flinks Pay secret"),
-            response_types,
+            policy: Policy {
+                allowlist: reader.allowlist("ALLOWED_SOURCE_CIDRS"),
+                key_rules: KeyRules {
+                    previous_key_for: reader.days("PREVIOUS_KEY_DAYS", 7),
+                    accept_ascii: reader.switch("ASCII_ENCODING", true),
+                },
+                response_types,
+            },
             ignored_response_types,
-            allowed_sources: reader.allowed_sources("ALLOWED_SOURCE_CIDRS"),
-            ascii_reading: reader.switch("ASCII_READING", true),
-            previous_key_for: reader.days("PREVIOUS_KEY_DAYS", 7),
-            secrets_manager_endpoint: reader.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            secrets: SecretsConfig {
+                signing_secret_id: reader.required("SIGNING_SECRET_ID", "name or ARN of the aggregation secret"),
+                pay_signing_secret_id: reader.required("PAY_SIGNING_SECRET_ID", "name or ARN of the Flinks Pay secret"),
+                endpoint: reader.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            },
             storage: reader.storage(),
             aws: reader.aws(),
         };
@@ -144,7 +159,7 @@ struct Reader<L> {
 impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
     /// The configuration that was read, if nothing is wrong with it.
     fn done<C>(mut self, config: C) -> Result<C, Vec<Problem>> {
-        // Not used here, but without them the runtime ends with a message that helps nobody.
+        // Not used here, but without them the Lambda runtime ends with a message that does not say why.
         for variable in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] {
             self.required(variable, "set by Lambda: this program runs as a Lambda function");
         }
@@ -186,9 +201,9 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         value.unwrap_or_default()
     }
 
-    fn checked(&mut self, variable: &'static str, expected: &'static str, legal: fn(&str) -> bool) -> String {
+    fn checked(&mut self, variable: &'static str, expected: &'static str, is_legal: fn(&str) -> bool) -> String {
         let value = self.required(variable, expected);
-        if !value.is_empty() && !legal(&value) {
+        if !value.is_empty() && !is_legal(&value) {
             self.problems.push(Problem { variable, expected });
         }
         value
@@ -213,7 +228,7 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         Some(url)
     }
 
-    /// A switch of AWS's own, with the values that its SDKs take.
+    /// One of AWS's own switches, with the values that its SDKs accept.
     fn flag(&mut self, variable: &'static str) -> bool {
         match self.optional(variable) {
             None => false,
@@ -253,13 +268,13 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
 
     /// `NAME=QUEUE` pairs with commas between, such as `GetAccountsSummary=AccountsDetailQueue`. Of a name that is there
     /// twice the last one counts; one that is built in does not.
-    fn response_types(&mut self, variable: &'static str) -> (ResponseTypes, Option<Ignored>) {
+    fn response_types(&mut self, variable: &'static str) -> (ResponseTypes, Option<IgnoredResponseTypes>) {
         let pairs = self.optional(variable).unwrap_or_default();
         let pairs = pairs.split(',').map(str::trim).filter(|pair| !pair.is_empty());
         let mapped: Option<ResponseTypes> = pairs
             .map(|pair| {
                 let (name, queue) = pair.split_once('=')?;
-                let (name, kind) = (name.trim(), Kind::of_queue(queue.trim())?);
+                let (name, kind) = (name.trim(), Kind::from_queue(queue.trim())?);
                 (!name.is_empty()).then(|| (name.to_owned(), kind))
             })
             .collect();
@@ -269,20 +284,20 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
             self.problems.push(Problem { variable, expected });
             ResponseTypes::new()
         });
-        let (ignored, further): (ResponseTypes, _) =
-            mapped.into_iter().partition(|(name, _)| Kind::of_response_type(name).is_some());
-        let ignored =
-            (!ignored.is_empty()).then(|| Ignored { variable, response_types: ignored.into_keys().collect() });
+        let (ignored, further): (ResponseTypes, ResponseTypes) =
+            mapped.into_iter().partition(|(name, _)| Kind::from_response_type(name).is_some());
+        let names = ignored.keys().filter_map(|name| Kind::from_response_type(name)?.response_type());
+        let ignored = (!ignored.is_empty()).then(|| IgnoredResponseTypes { variable, names: names.collect() });
         (further, ignored)
     }
 
-    fn allowed_sources(&mut self, variable: &'static str) -> AllowedSources {
-        let Some(list) = self.optional(variable) else { return AllowedSources::default() };
-        AllowedSources::parse(&list).unwrap_or_else(|| {
+    fn allowlist(&mut self, variable: &'static str) -> IpAllowlist {
+        let Some(list) = self.optional(variable) else { return IpAllowlist::default() };
+        IpAllowlist::parse(&list).unwrap_or_else(|| {
             let expected = "networks such as 198.51.100.0/24 or 2001:db8::/32 with commas between, each with a prefix \
                             length and no bits set behind it";
             self.problems.push(Problem { variable, expected });
-            AllowedSources::default()
+            IpAllowlist::default()
         })
     }
 
@@ -314,111 +329,4 @@ fn is_bucket_name(value: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COMPLETE: [(&str, &str); 16] = [
-        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-        ("AWS_LAMBDA_FUNCTION_NAME", "receiver"),
-        ("AWS_REGION", "ca-central-1"),
-        ("AWS_ACCESS_KEY_ID", "fake"),
-        ("AWS_SECRET_ACCESS_KEY", "fake"),
-        ("SIGNING_SECRET_ID", "a"),
-        ("PAY_SIGNING_SECRET_ID", "b"),
-        ("KYC_QUEUE_URL", "http://127.0.0.1/kyc"),
-        ("ACCOUNTS_DETAIL_QUEUE_URL", "http://127.0.0.1/accounts"),
-        ("INVESTMENTS_QUEUE_URL", "http://127.0.0.1/investments"),
-        ("PAY_QUEUE_URL", "http://127.0.0.1/pay"),
-        ("UPLOAD_FRAUD_QUEUE_URL", "http://127.0.0.1/fraud"),
-        ("UNCLASSIFIED_QUEUE_URL", "http://127.0.0.1/unclassified"),
-        ("PAYLOAD_BUCKET", "payloads"),
-    ];
-
-    /// The configuration of the complete set with some variables changed.
-    fn read(changed: &[(&str, &str)]) -> Result<Config, Vec<&'static str>> {
-        let changed_or_complete = |name: &'static str| {
-            changed.iter().chain(&COMPLETE).find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-        };
-        Config::read(changed_or_complete).map_err(|problems| problems.iter().map(|problem| problem.variable).collect())
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_design() {
-        let config = read(&[]).unwrap();
-        assert!(config.ascii_reading);
-        assert_eq!(config.previous_key_for, Duration::from_secs(7 * 24 * 60 * 60));
-        assert!(config.response_types.is_empty());
-        assert_eq!(config.allowed_sources, AllowedSources::default());
-        assert_eq!(config.storage.sqs_endpoint, None);
-    }
-
-    #[test]
-    fn an_empty_value_counts_as_unset() {
-        let empty =
-            ["AWS_ENDPOINT_URL", "ASCII_READING", "PREVIOUS_KEY_DAYS", "ALLOWED_SOURCE_CIDRS"].map(|name| (name, ""));
-        let config = read(&empty).unwrap();
-        assert!(config.ascii_reading && config.storage.s3_endpoint.is_none());
-        assert_eq!(read(&[("PAYLOAD_BUCKET", "")]).unwrap_err(), ["PAYLOAD_BUCKET"]);
-    }
-
-    #[test]
-    fn each_missing_variable_is_named() {
-        for (variable, _) in COMPLETE {
-            assert_eq!(read(&[(variable, "")]).unwrap_err(), [variable]);
-        }
-    }
-
-    #[test]
-    fn a_value_of_the_wrong_form_is_named_and_not_shown() {
-        for (variable, value) in [
-            ("KYC_QUEUE_URL", "KycQueue"),
-            ("KYC_QUEUE_URL", "http://[bad"),
-            ("KYC_QUEUE_URL", "ftp://127.0.0.1/kyc"),
-            ("PAYLOAD_BUCKET", " "),
-            ("AWS_ENDPOINT_URL", "http://host:port"),
-            ("PREVIOUS_KEY_DAYS", "366"),
-            ("PREVIOUS_KEY_DAYS", "-1"),
-            ("ASCII_READING", "yes"),
-            ("AWS_ENDPOINT_URL_S3", "127.0.0.1:4566"),
-            ("RESPONSE_TYPE_QUEUES", "New"),
-            ("RESPONSE_TYPE_QUEUES", "New=Nowhere"),
-            ("RESPONSE_TYPE_QUEUES", "KYC=Nowhere"),
-            ("RESPONSE_TYPE_QUEUES", "=PayQueue"),
-            ("ALLOWED_SOURCE_CIDRS", "198.51.100.7"),
-            ("ALLOWED_SOURCE_CIDRS", "198.51.100.0/24,10.1.2.3/8"),
-        ] {
-            assert_eq!(read(&[(variable, value)]).unwrap_err(), [variable], "{value}");
-        }
-    }
-
-    #[test]
-    fn further_response_types_are_mapped_to_queues_by_their_names() {
-        let config =
-            read(&[("RESPONSE_TYPE_QUEUES", "GetAccountsSummary=AccountsDetailQueue, Dropout = UnclassifiedQueue,")]);
-        let mapped = config.unwrap().response_types;
-        assert_eq!(mapped.get("GetAccountsSummary"), Some(&Kind::AccountsDetail));
-        assert_eq!(mapped.get("Dropout"), Some(&Kind::Unclassified));
-    }
-
-    #[test]
-    fn a_response_type_that_is_built_in_keeps_its_queue_and_is_noted() {
-        let pairs = "KYC=PayQueue,New=PayQueue, Investments = InvestmentsQueue ,KYC=UnclassifiedQueue";
-        let config = read(&[("RESPONSE_TYPE_QUEUES", pairs)]).unwrap();
-        assert_eq!(config.response_types, ResponseTypes::from([("New".to_owned(), Kind::Pay)]));
-        let ignored = config.ignored_response_types.unwrap();
-        assert_eq!(
-            (ignored.variable, ignored.response_types.join(" ")),
-            ("RESPONSE_TYPE_QUEUES", "Investments KYC".into())
-        );
-        assert_eq!(read(&[("RESPONSE_TYPE_QUEUES", "New=PayQueue")]).unwrap().ignored_response_types, None);
-    }
-
-    #[test]
-    fn an_endpoint_of_one_service_goes_before_the_common_one() {
-        let config = read(&[("AWS_ENDPOINT_URL", "http://a:1"), ("AWS_ENDPOINT_URL_SQS", "http://b:2")]).unwrap();
-        assert_eq!(config.storage.sqs_endpoint.as_deref(), Some("http://b:2"));
-        assert_eq!(config.storage.s3_endpoint.as_deref(), Some("http://a:1"));
-    }
-}
+mod tests;

@@ -1,19 +1,33 @@
 //! What the SDK makes of AWS's responses, and what that means for the next attempt: each row in the service's wire form.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn},
+        orchestrator::{HttpRequest, HttpResponse},
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::{DateTime, body::SdkBody, date_time::Format};
+use bytes::Bytes;
 
 use super::*;
 use crate::{
+    auth::{AuthenticCallback, Scheme, SecretSource, SignatureForm, Stage},
     aws_error::{
-        FailedCalls,
+        AwsError,
         Meaning::{self, ContentRefused, OnceMore, Permanent, Transient},
+        Operation,
     },
-    event::{Event, ResponseTypes},
-    message::Message,
-    signature::{AuthenticCallback, Form},
+    config::Config,
+    delivery::{
+        Depth, Message, OutboundMessage, PayloadStore, Queues, Receipt, Storage, UndeliveredKey, UndeliveredStore,
+    },
+    routing::{ClassifiedCallback, Kind, ResponseTypes},
     time_budget::TimeBudget,
 };
 
@@ -90,25 +104,25 @@ fn config(changed: &[(&'static str, &str)]) -> Config {
     Config::read(read).unwrap()
 }
 
-fn clients(http: SharedHttpClient) -> Aws {
-    Aws::over(http, &config(&[]))
+fn clients(http: SharedHttpClient) -> Clients {
+    Clients::with_http_client(http, &config(&[]))
 }
 
-fn canned(response: &Canned) -> Aws {
+fn canned(response: &Canned) -> Clients {
     let response = response.clone();
     clients(http_client_fn(move |_, _| SharedHttpConnector::new(response.clone())))
 }
 
 fn message() -> Message {
-    let event = Event::read(AuthenticCallback::unproven("{}", Form::Raw), &ResponseTypes::new());
-    Message::of(&event, SystemTime::UNIX_EPOCH)
+    let callback = AuthenticCallback::for_test("{}", SignatureForm::Raw);
+    Message::from_callback(&ClassifiedCallback::classify(callback, &ResponseTypes::new()), SystemTime::UNIX_EPOCH)
 }
 
 /// A queue and a bucket that take everything.
 struct Accepting;
 
 impl Queues for Accepting {
-    async fn send(&self, _: Kind, _: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
+    async fn send(&self, _: OutboundMessage<'_>) -> Result<(), AwsError> {
         Ok(())
     }
 }
@@ -125,20 +139,24 @@ impl PayloadStore for Accepting {
 
 async fn receipt() -> Receipt {
     let storage = Storage::new(Accepting, Accepting);
-    storage.store(&message(), TimeBudget::start().end(), &mut FailedCalls::default()).await.unwrap()
+    storage.store(&message(), TimeBudget::start().end()).await.outcome.unwrap()
+}
+
+fn empty_message() -> OutboundMessage<'static> {
+    OutboundMessage { kind: Kind::Kyc, body: "{}".to_owned(), attributes: &[], group_id: None }
 }
 
 /// Makes a call that gets this response.
 async fn call(operation: Operation, response: &Canned) -> Result<(), AwsError> {
-    let Aws { secrets, storage } = canned(response);
+    let Clients { secrets, storage } = canned(response);
     let Storage { queues, payloads, .. } = storage;
     match operation {
         Operation::GetSecretValue => secrets.fetch(Scheme::Aggregation, Stage::Current).await.map(drop),
-        Operation::SendMessage => queues.send(Kind::Kyc, "{}".to_owned(), &[], None).await,
+        Operation::SendMessage => queues.send(empty_message()).await,
         Operation::PutObject => payloads.put("key", Bytes::new(), &[]).await,
         Operation::ListObjectsV2 => payloads.list("undelivered/", Depth::All, None).await.map(drop),
-        Operation::GetObject => payloads.get(&SpilledKey::of(&message())).await.map(drop),
-        Operation::DeleteObject => payloads.remove(&SpilledKey::of(&message()), &receipt().await).await,
+        Operation::GetObject => payloads.get(&UndeliveredKey::for_message(&message())).await.map(drop),
+        Operation::DeleteObject => payloads.remove(&UndeliveredKey::for_message(&message()), &receipt().await).await,
     }
 }
 
@@ -326,7 +344,7 @@ async fn a_success_that_is_not_the_services_own_is_a_transient_failure() {
 #[tokio::test]
 async fn a_binary_secret_is_a_version_without_a_text() {
     let body = r#"{"VersionId":"v","SecretBinary":"AAAA","CreatedDate":1760000000}"#;
-    let Aws { secrets, .. } = canned(&Canned::plain(200, body));
+    let Clients { secrets, .. } = canned(&Canned::plain(200, body));
     let version = secrets.fetch(Scheme::Pay, Stage::Current).await.unwrap().unwrap();
     assert_eq!((version.id.as_str(), version.text.is_none(), version.created.is_some()), ("v", true, true));
 }
@@ -370,9 +388,9 @@ impl HttpConnector for Capture {
 async fn the_next_attempt_is_signed_with_the_time_of_the_response() {
     let capture = Capture::default();
     let connector = capture.clone();
-    let Aws { storage, .. } = clients(http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone())));
+    let Clients { storage, .. } = clients(http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone())));
     for _ in 0..2 {
-        assert!(storage.queues.send(Kind::Kyc, "{}".to_owned(), &[], None).await.is_err());
+        assert!(storage.queues.send(empty_message()).await.is_err());
     }
     let calls = capture.0.lock().unwrap();
     let [first, second] = &calls[..] else { panic!("{} calls", calls.len()) };
@@ -400,9 +418,9 @@ async fn fips_and_dual_stack_endpoints_are_used_where_no_other_endpoint_is_set()
             ("AWS_USE_DUALSTACK_ENDPOINT", dual_stack),
             ("AWS_ENDPOINT_URL", own),
         ]);
-        let Aws { secrets, storage } = Aws::over(http, &config);
+        let Clients { secrets, storage } = Clients::with_http_client(http, &config);
         assert!(secrets.fetch(Scheme::Pay, Stage::Current).await.is_err());
-        assert!(storage.queues.send(Kind::Kyc, "{}".to_owned(), &[], None).await.is_err());
+        assert!(storage.queues.send(empty_message()).await.is_err());
         assert!(storage.payloads.put("key", Bytes::new(), &[]).await.is_err());
         let calls = capture.0.lock().unwrap();
         let hosts: Vec<_> = calls.iter().map(|(uri, _)| uri.split('/').nth(2).unwrap_or_default()).collect();

@@ -1,41 +1,46 @@
-//! The redelivery: wires it to the Lambda runtime. What invokes it, and with what, does not matter.
+//! The redelivery: connects it to the Lambda runtime and to AWS. Any invocation starts a run; its event does not matter.
 
 use std::{process::ExitCode, time::SystemTime};
 
 use flinks_webhooks::{
+    aws::{self, S3, Sqs},
+    aws_error::FailedCalls,
     config::{LambdaFunction, RedeliveryConfig},
-    function::{contained, run},
-    log::{self, Level},
-    redelivery::{AwsRedelivery, Budget, Summary},
+    delivery::{Redelivery, RunBudget, Summary},
+    lambda::{catch_panic, run},
+    telemetry::{Level, Line, redelivery_line},
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
+
+type AwsRedelivery = Redelivery<Sqs, S3>;
 
 fn main() -> ExitCode {
     run(RedeliveryConfig::read(|variable| std::env::var(variable).ok()), serve)
 }
 
 async fn serve(config: RedeliveryConfig) -> Result<(), Error> {
-    let redelivery = AwsRedelivery::on_aws(&config);
+    let redelivery = Redelivery::new(aws::storage(&config.storage, &config.aws));
     let (redelivery, function) = (&redelivery, &config.function);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<IgnoredAny>| async move {
-        redeliver(redelivery, function, Budget::until(event.context.deadline())).await
+        redeliver(redelivery, function, RunBudget::until(event.context.deadline())).await
     }))
     .await
 }
 
-/// Makes one run and writes its line. An error fails the invocation: nothing is known of what waits.
-async fn redeliver(redelivery: &AwsRedelivery, function: &LambdaFunction, budget: Budget) -> Result<Summary, Error> {
-    match contained(redelivery.run(budget)).await {
+/// Makes one run and logs its line. An error fails the invocation: nobody knows then what waits.
+async fn redeliver(redelivery: &AwsRedelivery, function: &LambdaFunction, budget: RunBudget) -> Result<Summary, Error> {
+    const NO_LISTING: &str = "could not list the undelivered payloads";
+    match catch_panic(redelivery.run(budget)).await {
         Some(Ok(summary)) => {
-            log::write(&summary.line(function, SystemTime::now()));
+            redelivery_line(&summary, function, SystemTime::now()).write();
             Ok(summary)
         }
         Some(Err(failed)) => {
-            let fields = [("awsFailures", serde_json::to_value([failed])?)];
-            log::write(&log::notice(Level::Error, "what is undelivered cannot be listed", &fields));
-            Err("what is undelivered cannot be listed".into())
+            let failures = FailedCalls::from(failed);
+            Line::notice(Level::Error, NO_LISTING).with("awsFailures", failures).end().write();
+            Err(NO_LISTING.into())
         }
-        None => Err("a fault of the program".into()),
+        None => Err("the program panicked".into()),
     }
 }

@@ -4,7 +4,7 @@ use flinks_dev::{
     sign,
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET, dead_letter_queue},
 };
-use flinks_webhooks::{answer::Answer, kind::Kind};
+use flinks_webhooks::{http::Response, routing::Kind};
 use serde_json::{Value, json};
 
 use crate::{
@@ -153,7 +153,7 @@ async fn the_aggregation_secret_can_write_to_the_pay_queue_and_the_message_says_
     ] {
         let bench = Bench::start().await;
         let headers = [("Content-Type", "application/json"), (header, signature.as_str())];
-        assert_eq!(bench.post(&headers, body.as_bytes()).await.answer, Answer::Stored);
+        assert_eq!(bench.post(&headers, body.as_bytes()).await.answer, Response::Stored);
         let (queue, message) = bench.message();
         assert_eq!((queue, message.attributes["SignatureForm"].value.as_str()), (Kind::Pay, form));
     }

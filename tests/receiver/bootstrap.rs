@@ -7,8 +7,9 @@ use flinks_dev::{
     stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
 };
 use flinks_webhooks::{
-    kind::Kind,
-    metric::{FUNCTION_VERSION, Metric, NAMESPACE},
+    routing::Kind,
+    telemetry::Metric,
+    telemetry::metric::{FUNCTION_VERSION, NAMESPACE},
 };
 use local_aws::{Calls, Fault, Operation};
 use local_lambda::{Outcome, RuntimeInterface, gateway};
@@ -206,7 +207,7 @@ async fn a_line_counts_what_happened() {
     assert!(has(2, "Rejected") && has(2, "KeyRefreshes") && !has(2, "Stored"));
     assert_eq!((&log[2]["level"], &log[2]["Reason"]), (&"INFO".into(), &"signature-wrong".into()));
     assert_eq!(log[3]["Reason"], "not-http");
-    assert!(has(4, "StoredSpilled"));
+    assert!(has(4, "StoredUndelivered"));
     assert_eq!((&log[4]["level"], &log[4]["awsFailures"][0]["code"]), (&"ERROR".into(), &"AccessDenied".into()));
     assert!(!log[4].to_string().contains("quoting"), "{}", log[4]);
 }
@@ -231,7 +232,7 @@ async fn what_rolls_a_deploy_back_is_measured_by_the_version_and_nothing_else_is
     function.stack.aws.fault(Operation::PutObject, Calls::All, Fault::Refuse("AccessDenied", "no"));
     assert_eq!(function.answer(kyc.event.to_string()).await.0, 503);
     let log = function.log().await;
-    for (line, expected) in log.iter().zip([&[][..], &[], &["StoredSpilled"], &["Rejected"]]) {
+    for (line, expected) in log.iter().zip([&[][..], &[], &["StoredUndelivered"], &["Rejected"]]) {
         assert_eq!(line[FUNCTION_VERSION], "7", "{line}");
         assert_eq!(by_version(line), expected, "{line}");
         metrics(line);
@@ -349,11 +350,11 @@ async fn without_a_runtime_interface_it_ends_and_says_so_in_its_log() {
     assert!(!output.status.success());
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     let log = lines(&output.stdout);
-    assert_eq!(log.last().unwrap()["message"], "the runtime interface is out of reach");
+    assert_eq!(log.last().unwrap()["message"], "lost the Lambda Runtime API");
 }
 
 #[tokio::test]
-async fn the_redelivery_sends_on_what_the_receiver_spilled_and_says_so() {
+async fn the_redelivery_sends_undelivered_payloads_and_logs_them() {
     let receiver = Function::start().await;
     receiver.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
     let kyc = samples::all().remove(0);

@@ -12,17 +12,14 @@ use flinks_dev::{
     stack::{PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
 };
 use flinks_webhooks::{
-    AwsReceiver,
-    answer::Answer,
-    aws::Aws,
-    callback::GatewayEvent,
-    record::Record,
-    redelivery::{AwsRedelivery, Budget},
-    storage::{Storage, StoredAs},
+    Receiver,
+    aws::{Clients, storage_with_http_client},
+    delivery::{Redelivery, RunBudget, StoredAs},
+    http::{Response, read_event},
+    telemetry::Record,
 };
 use local_aws::{Calls, Fault, LocalAws, Network, Operation};
 use local_lambda::gateway::{HttpRequest, event};
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
@@ -59,18 +56,20 @@ impl Bench {
     }
 
     /// A cold function that receives the callback, on a machine that fails after so many polls.
-    async fn receive(&self, body: &[u8], crash: Option<u32>) -> Option<(Answer, Option<StoredAs>)> {
+    async fn receive(&self, body: &[u8], crash: Option<u32>) -> Option<(Response, Option<StoredAs>)> {
         let config = self.0.config(&[]).unwrap();
-        let receiver = AwsReceiver::on(Aws::over(self.0.aws.http_client(Uneven::default()), &config), &config);
+        let http = self.0.aws.http_client(Uneven::default());
+        let Clients { secrets, storage } = Clients::with_http_client(http, &config);
+        let receiver = Receiver::new(config.policy, secrets, storage);
         let signature = sign::aggregation(body, SIGNING_SECRET);
         let headers = [("content-type", "application/json"), ("flinks-authenticity-key", signature.as_str())];
         let request =
             HttpRequest { method: "POST", path: "/webhooks/flinks", headers: &headers, body, ..HttpRequest::default() };
-        let event = GatewayEvent::deserialize(serde_json::to_value(event(&request)).unwrap()).unwrap();
+        let event = serde_json::to_vec(&event(&request)).unwrap();
         let mut record = Record::default();
         let answer = crashing(crash, async {
             receiver.prepare().await;
-            receiver.receive(event.0, &mut record).await
+            receiver.receive(read_event(&event), &mut record).await
         });
         let answer = answer.await?;
         Some((answer, record.stored_as))
@@ -79,9 +78,9 @@ impl Bench {
     /// A cold run of the redelivery, on a machine that fails after so many polls; how many payloads it sent.
     async fn redeliver(&self, crash: Option<u32>) -> Option<usize> {
         let config = self.0.redelivery_config().unwrap();
-        let redelivery =
-            AwsRedelivery::new(Storage::over(self.0.aws.http_client(Uneven::default()), &config.storage, &config.aws));
-        let budget = Budget { stop: Instant::now() + Duration::from_secs(60), bytes_per_queue: 1_000_000 };
+        let http = self.0.aws.http_client(Uneven::default());
+        let redelivery = Redelivery::new(storage_with_http_client(http, &config.storage, &config.aws));
+        let budget = RunBudget { stop: Instant::now() + Duration::from_secs(60), bytes_per_queue: 1_000_000 };
         let summary = crashing(crash, redelivery.run(budget)).await?.unwrap();
         assert_eq!((summary.failed, summary.damaged), (0, 0), "{summary:?}");
         Some(summary.sent)
@@ -112,8 +111,8 @@ async fn a_callback_survives_a_crash_at_every_await_point_because_flinks_sends_i
     for (body, queue_is_down, expected) in [
         (INLINE, false, StoredAs::Inline),
         (OFFLOADED, false, StoredAs::ClaimCheck),
-        (INLINE, true, StoredAs::Spilled),
-        (OFFLOADED, true, StoredAs::Spilled),
+        (INLINE, true, StoredAs::Undelivered),
+        (OFFLOADED, true, StoredAs::Undelivered),
     ] {
         let mut crashes = 0;
         for polls in 0..MANY {
@@ -126,7 +125,7 @@ async fn a_callback_survives_a_crash_at_every_await_point_because_flinks_sends_i
             bench.look(body);
             if first.is_none() {
                 crashes += 1;
-                assert_eq!(bench.receive(body, None).await, Some((Answer::Stored, Some(expected))), "poll {polls}");
+                assert_eq!(bench.receive(body, None).await, Some((Response::Stored, Some(expected))), "poll {polls}");
             }
             // What was answered with 200 is there, whether or not there was a crash before.
             let (messages, undelivered) = bench.look(body);
@@ -142,13 +141,13 @@ async fn a_callback_survives_a_crash_at_every_await_point_because_flinks_sends_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_spilled_survives_a_crash_of_the_redelivery_at_every_await_point() {
+async fn an_undelivered_payload_survives_a_crash_of_the_redelivery_at_every_await_point() {
     for body in [INLINE, OFFLOADED] {
         let mut crashes = 0;
         for polls in 0..MANY {
             let bench = Bench::new();
             bench.0.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
-            assert_eq!(bench.receive(body, None).await, Some((Answer::Stored, Some(StoredAs::Spilled))));
+            assert_eq!(bench.receive(body, None).await, Some((Response::Stored, Some(StoredAs::Undelivered))));
             bench.0.aws.clear_faults();
             let first = bench.redeliver(Some(polls)).await;
             sleep(SETTLED).await;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use flinks_dev::stack::PAYLOAD_BUCKET;
-use flinks_webhooks::{answer::Answer, storage::StoredAs};
+use flinks_webhooks::{delivery::StoredAs, http::Response};
 use futures_util::future::join;
 use local_aws::{Calls, Fault, Operation};
 use tokio::time::{Instant, sleep};
@@ -45,7 +45,7 @@ async fn a_fault_of_one_call_to_a_queue_is_recovered() {
         bench.aws().fault(Operation::SendMessage, Calls::Nth(1), fault);
         let posted = bench.post_signed(INLINE).await;
         // A queue that hangs for three seconds has the bucket join.
-        let expected = if fault == Fault::Hang { StoredAs::Spilled } else { StoredAs::Inline };
+        let expected = if fault == Fault::Hang { StoredAs::Undelivered } else { StoredAs::Inline };
         assert_eq!(posted.record.stored_as, Some(expected), "{fault:?}");
         let messages = bench.messages();
         // A response that was lost makes two messages of one callback: consumers tell by the DeliveryId.
@@ -69,7 +69,7 @@ async fn a_fault_of_one_call_to_the_bucket_is_recovered() {
             assert_eq!(posted.record.stored_as, Some(StoredAs::ClaimCheck), "{fault:?}");
             assert_eq!(bench.payload(&bench.message().1), OFFLOADED, "{fault:?}");
         }
-        assert_eq!(posted.answer, Answer::Stored, "{fault:?}");
+        assert_eq!(posted.answer, Response::Stored, "{fault:?}");
         assert_eq!(bench.aws().objects(PAYLOAD_BUCKET).len(), 1, "{fault:?}");
     }
 }
@@ -81,7 +81,7 @@ async fn a_claim_check_that_is_sent_again_has_a_new_object_only_if_the_first_may
         bench.aws().fault(Operation::SendMessage, Calls::Nth(1), fault);
         let posted = bench.post_signed(OFFLOADED).await;
         let is_unknown = matches!(fault, Fault::Reset | Fault::ResetAfter | Fault::Hang);
-        let expected = if fault == Fault::Hang { StoredAs::Spilled } else { StoredAs::ClaimCheck };
+        let expected = if fault == Fault::Hang { StoredAs::Undelivered } else { StoredAs::ClaimCheck };
         assert_eq!(posted.record.stored_as, Some(expected), "{fault:?}");
         let messages = bench.messages();
         let objects: BTreeSet<_> = messages.iter().map(|(_, message)| pointer(message)).collect();
@@ -95,7 +95,7 @@ async fn a_claim_check_that_is_sent_again_has_a_new_object_only_if_the_first_may
 async fn a_claim_check_that_its_queue_denies_is_not_sent_again() {
     let bench = Bench::detached();
     bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
-    assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Spilled));
+    assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Undelivered));
     assert_eq!(bench.aws().calls(Operation::SendMessage), 1);
 }
 
@@ -104,7 +104,7 @@ async fn a_fault_of_one_call_for_a_key_is_recovered() {
     for fault in PASSING {
         let bench = Bench::detached();
         bench.aws().fault(Operation::GetSecretValue, Calls::Nth(1), fault);
-        assert_eq!(bench.post_signed(INLINE).await.answer, Answer::Stored, "{fault:?}");
+        assert_eq!(bench.post_signed(INLINE).await.answer, Response::Stored, "{fault:?}");
     }
 }
 
@@ -139,7 +139,7 @@ async fn up_to_five_seconds_of_trouble_lose_nothing_and_are_over_within_twelve()
                             (posted, started.elapsed())
                         };
                         let ((posted, elapsed), ()) = join(posted, trouble).await;
-                        assert_eq!(posted.answer, Answer::Stored, "{what}");
+                        assert_eq!(posted.answer, Response::Stored, "{what}");
                         assert!(elapsed < 12 * SECOND, "{what}: {elapsed:?}");
                     }
                 }
@@ -153,18 +153,18 @@ async fn an_outage_does_not_use_up_the_attempts_of_later_callbacks() {
     let bench = Bench::detached();
     bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Error);
     for _ in 0..60 {
-        assert_eq!(bench.post_signed(INLINE).await.record.stored_as, Some(StoredAs::Spilled));
+        assert_eq!(bench.post_signed(INLINE).await.record.stored_as, Some(StoredAs::Undelivered));
     }
     bench.aws().clear_faults();
     bench.aws().fault(Operation::SendMessage, Calls::Nth(1), Fault::Error);
     assert_eq!(bench.post_signed(INLINE).await.record.stored_as, Some(StoredAs::Inline));
     bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Error);
     bench.aws().fault(Operation::PutObject, Calls::Nth(1), Fault::Error);
-    assert_eq!(bench.post_signed(INLINE).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed(INLINE).await.answer, Response::Stored);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_is_down_spills_to_the_bucket() {
+async fn a_payload_goes_to_the_bucket_while_its_queue_is_down() {
     for fault in DOWN.into_iter().chain([Fault::Refuse("AccessDenied", "no")]) {
         for body in [INLINE, OFFLOADED] {
             let bench = Bench::detached();
@@ -172,13 +172,13 @@ async fn a_queue_that_is_down_spills_to_the_bucket() {
             let posted = bench.post_signed(body).await;
             assert_eq!(
                 (posted.answer, posted.record.stored_as),
-                (Answer::Stored, Some(StoredAs::Spilled)),
+                (Response::Stored, Some(StoredAs::Undelivered)),
                 "{fault:?}"
             );
             let key = format!("undelivered/KycQueue/{}", posted.record.delivery_id.unwrap());
-            let spilled = bench.aws().objects(PAYLOAD_BUCKET).remove(&key).unwrap();
-            assert_eq!(spilled.body, body, "{fault:?}");
-            assert_eq!(spilled.metadata["signature-form"], "raw");
+            let object = bench.aws().objects(PAYLOAD_BUCKET).remove(&key).unwrap();
+            assert_eq!(object.body, body, "{fault:?}");
+            assert_eq!(object.metadata["signature-form"], "raw");
             assert!(bench.messages().is_empty());
         }
     }
@@ -192,7 +192,7 @@ async fn the_answer_is_503_only_when_neither_takes_it_for_the_whole_budget() {
             bench.aws().fault(Operation::SendMessage, Calls::All, fault);
             bench.aws().fault(Operation::PutObject, Calls::All, fault);
             let started = Instant::now();
-            assert_eq!(bench.post_signed(body).await.answer, Answer::Unavailable, "{fault:?}");
+            assert_eq!(bench.post_signed(body).await.answer, Response::Unavailable, "{fault:?}");
             let elapsed = started.elapsed();
             assert!(elapsed >= takes * SECOND && elapsed < (takes + 1) * SECOND, "{fault:?}: {elapsed:?}");
             assert!(bench.is_empty());
@@ -210,10 +210,10 @@ async fn a_bucket_that_is_down_does_not_hinder_what_the_queue_can_carry() {
 #[tokio::test]
 async fn a_service_that_nobody_listens_for_is_tried_for_the_whole_budget() {
     let bench = Bench::start().await;
-    assert_eq!(bench.post_signed(INLINE).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed(INLINE).await.answer, Response::Stored);
     bench.aws().shutdown();
     let posted = bench.post_signed(INLINE).await;
-    assert_eq!(posted.answer, Answer::Unavailable);
+    assert_eq!(posted.answer, Response::Unavailable);
     let attempts: Vec<_> = posted.record.failures.iter().map(|call| (call.error.operation, call.times)).collect();
     assert!(matches!(attempts[..], [(_, 5..), (_, 5..)]), "{attempts:?}");
 }
@@ -221,10 +221,10 @@ async fn a_service_that_nobody_listens_for_is_tried_for_the_whole_budget() {
 #[tokio::test(start_paused = true)]
 async fn secrets_manager_down_does_not_hinder_a_cached_key() {
     let bench = Bench::detached();
-    assert_eq!(bench.post_signed(INLINE).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed(INLINE).await.answer, Response::Stored);
     bench.aws().fault(Operation::GetSecretValue, Calls::All, Fault::Error);
-    assert_eq!(bench.post_signed_with("forged", INLINE).await.answer, Answer::Unauthorized);
-    assert_eq!(bench.post_signed(INLINE).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed_with("forged", INLINE).await.answer, Response::Unauthorized);
+    assert_eq!(bench.post_signed(INLINE).await.answer, Response::Stored);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,7 +233,7 @@ async fn without_a_key_the_answer_is_503_when_only_the_time_to_store_is_left() {
         let bench = Bench::detached();
         bench.aws().fault(Operation::GetSecretValue, Calls::All, fault);
         let started = Instant::now();
-        assert_eq!(bench.post_signed(INLINE).await.answer, Answer::Unavailable);
+        assert_eq!(bench.post_signed(INLINE).await.answer, Response::Unavailable);
         let elapsed = started.elapsed();
         assert!(elapsed > 7 * SECOND && elapsed < 8 * SECOND, "{fault:?}: {elapsed:?}");
     }

@@ -3,27 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flinks_webhooks::{
-    answer::Rejection,
-    callback::BadEvent,
-    kind::Kind,
-    metric::{FUNCTION_NAME, FUNCTION_VERSION, KIND, Metric, NAMESPACE, REASON},
-    signature::Refusal,
+    rejection::Rejection,
+    routing::Kind,
+    telemetry::Metric,
+    telemetry::metric::{FUNCTION_NAME, FUNCTION_VERSION, KIND, NAMESPACE, REASON},
 };
 use serde_json::{Value, json};
+use strum::VariantArray;
 
 use crate::template::{resource, template};
 
-const REJECTIONS: [Rejection; 9] = [
-    Rejection::BadEvent(BadEvent::NotHttp),
-    Rejection::BadEvent(BadEvent::NotBase64),
-    Rejection::SourceNotAllowed,
-    Rejection::Refused(Refusal::Missing),
-    Rejection::Refused(Refusal::Malformed),
-    Rejection::Refused(Refusal::Wrong),
-    Rejection::NoKeys,
-    Rejection::NotStored,
-    Rejection::Fault,
-];
+const REJECTIONS: &[Rejection] = Rejection::VARIANTS;
 
 /// A metric as an alarm or a widget names it. What the template refers to is written as in `Fn::Sub`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,7 +121,7 @@ fn published() -> BTreeSet<Named> {
             let further = match dimensions[1..] {
                 [] => vec![None],
                 [KIND] => Kind::ALL.map(|kind| Some((KIND, kind.label()))).into(),
-                [REASON] => REJECTIONS.map(|rejection| Some((REASON, rejection.label()))).into(),
+                [REASON] => REJECTIONS.iter().map(|rejection| Some((REASON, rejection.label()))).collect(),
                 _ => panic!("{dimensions:?}"),
             };
             assert_eq!(dimensions[0], FUNCTION_NAME);
@@ -183,14 +173,14 @@ fn what_is_measured_by_the_version_is_what_rolls_a_deploy_back() {
 
 #[test]
 fn no_rejection_is_missing_here() {
-    for (at, rejection) in REJECTIONS.into_iter().enumerate() {
+    for (at, rejection) in REJECTIONS.iter().copied().enumerate() {
         let place = match rejection {
-            Rejection::BadEvent(BadEvent::NotHttp) => 0,
-            Rejection::BadEvent(BadEvent::NotBase64) => 1,
+            Rejection::NotHttp => 0,
+            Rejection::NotBase64 => 1,
             Rejection::SourceNotAllowed => 2,
-            Rejection::Refused(Refusal::Missing) => 3,
-            Rejection::Refused(Refusal::Malformed) => 4,
-            Rejection::Refused(Refusal::Wrong) => 5,
+            Rejection::SignatureMissing => 3,
+            Rejection::SignatureMalformed => 4,
+            Rejection::SignatureWrong => 5,
             Rejection::NoKeys => 6,
             Rejection::NotStored => 7,
             Rejection::Fault => 8,
@@ -229,7 +219,7 @@ fn what_is_filtered_from_the_access_log_is_in_it() {
     let template = template();
     let log = resource(&template, "WebhookApi")["Properties"]["AccessLogSettings"]["Format"].clone();
     let log: BTreeMap<String, String> = serde_json::from_str(log.as_str().unwrap()).unwrap();
-    let filter = resource(&template, "TurnedAwayFilter")["Properties"]["FilterPattern"].clone();
+    let filter = resource(&template, "ApiRejectionsFilter")["Properties"]["FilterPattern"].clone();
     let mut fields = filter.as_str().unwrap().split("$.").skip(1).map(|field| field.split(' ').next().unwrap());
     assert!(fields.all(|field| log.contains_key(field)), "{filter}");
 }
@@ -410,7 +400,7 @@ const OF_A_DEPLOY: [(&str, &str, &str); 7] = [
     ("${ReceiverFunction}", "Rejected", "no-keys"),
     ("${ReceiverFunction}", "Rejected", "not-stored"),
     ("${ReceiverFunction}", "Rejected", "fault"),
-    ("${ReceiverFunction}", "StoredSpilled", ""),
+    ("${ReceiverFunction}", "StoredUndelivered", ""),
     ("${RedeliveryFunction}", "Errors", ""),
 ];
 
@@ -445,7 +435,7 @@ fn a_second_of_trouble_does_not_roll_back_a_good_version_and_trouble_that_lasts_
     let of_receiver = [
         (Metric::Rejected.name(), Rejection::NoKeys.label()),
         (Metric::Rejected.name(), Rejection::NotStored.label()),
-        (Metric::StoredSpilled.name(), ""),
+        (Metric::StoredUndelivered.name(), ""),
     ];
     let of_receiver = of_receiver.map(|(name, reason)| ("${ReceiverFunction}", name, reason));
     for (function, name, reason) in of_receiver.into_iter().chain([("${RedeliveryFunction}", "Errors", "")]) {
@@ -470,7 +460,7 @@ fn a_second_of_trouble_does_not_roll_back_a_good_version_and_trouble_that_lasts_
         let (bad, of, _) = needs(at_once.unwrap().1);
         assert_eq!((bad, of), (1, 1), "{name} {reason}: one event notifies");
     }
-    let (bad, of, seconds) = needs(&rolling_back["NewVersionSpilledAlarm"]);
+    let (bad, of, seconds) = needs(&rolling_back["NewVersionStoredUndeliveredAlarm"]);
     assert!(bad >= 3 && of * seconds <= 5 * 60);
 }
 
@@ -538,7 +528,7 @@ fn no_alarm_looks_back_further_than_cloudwatch_does() {
 
 #[test]
 fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
-    let alarm = alarms(&template())["AllRefusedAlarm"].clone();
+    let alarm = alarms(&template())["AllRejectedAlarm"].clone();
     let metrics = metrics_of(&alarm);
     assert!(metrics.len() <= 10, "more than CloudWatch takes");
     let told = expression(&alarm).unwrap();
@@ -549,9 +539,9 @@ fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
     let counted = watched(&alarm).into_iter().filter_map(|metric| metric.dimensions.get(REASON).cloned());
     let refusals = [
         Rejection::SourceNotAllowed,
-        Rejection::Refused(Refusal::Missing),
-        Rejection::Refused(Refusal::Malformed),
-        Rejection::Refused(Refusal::Wrong),
+        Rejection::SignatureMissing,
+        Rejection::SignatureMalformed,
+        Rejection::SignatureWrong,
     ];
     assert_eq!(counted.collect::<BTreeSet<_>>(), refusals.map(|refusal| refusal.label().to_owned()).into());
 }
@@ -562,8 +552,8 @@ fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
 fn the_canarys_requests_count_in_no_alarm_and_hide_nobody_elses() {
     let template = template();
     for (name, with, without) in [
-        ("RefusalsAlarm", "FILL(rejected, 0) - FILL(canary, 0)", "FILL(rejected, 0)"),
-        ("AllRefusedAlarm", "FILL(elsewhere, 0) - FILL(canary, 0), 0)", "FILL(elsewhere, 0), 0)"),
+        ("RejectionsAlarm", "FILL(rejected, 0) - FILL(canary, 0)", "FILL(rejected, 0)"),
+        ("AllRejectedAlarm", "FILL(elsewhere, 0) - FILL(canary, 0), 0)", "FILL(elsewhere, 0), 0)"),
     ] {
         let alarm = &alarms(&template)[name];
         assert!(expression(alarm).unwrap().ends_with(with), "{name}");

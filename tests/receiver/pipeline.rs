@@ -5,7 +5,12 @@ use flinks_dev::{
     sign,
     stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET, SIGNING_SECRET},
 };
-use flinks_webhooks::{answer::Answer, kind::Kind, message::MAX_MESSAGE_BYTES, metric::Metric, storage::StoredAs};
+use flinks_webhooks::{
+    delivery::{MAX_MESSAGE_BYTES, StoredAs},
+    http::Response,
+    routing::Kind,
+    telemetry::Metric,
+};
 use local_aws::{Operation, QueueSettings};
 
 use crate::support::Bench;
@@ -56,8 +61,8 @@ async fn a_retry_has_the_same_delivery_id_and_a_message_of_its_own() {
     let bench = Bench::start().await;
     // An illegal character: both go through the bucket, which must not make them share an object.
     let body = "{\"Tag\":\"\u{FFFE}\"}".as_bytes();
-    assert_eq!(bench.post_signed(body).await.answer, Answer::Stored);
-    assert_eq!(bench.post_signed(body).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed(body).await.answer, Response::Stored);
+    assert_eq!(bench.post_signed(body).await.answer, Response::Stored);
     let messages = bench.messages();
     assert_eq!(messages.len(), 2);
     assert_eq!(messages[0].1.attributes["DeliveryId"].value, messages[1].1.attributes["DeliveryId"].value);
@@ -106,7 +111,7 @@ async fn a_callback_goes_inline_up_to_the_last_byte_that_sqs_takes() {
 async fn five_megabytes_come_out_of_the_bucket_byte_for_byte() {
     let bench = Bench::start().await;
     let body = kyc_of(5_000_000);
-    assert_eq!(bench.post_signed(&body).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed(&body).await.answer, Response::Stored);
     let (_, message) = bench.message();
     assert_eq!(message.attributes["ExtendedPayloadSize"].value, "5000000");
     assert_eq!(message.attributes["ExtendedPayloadSize"].data_type, "Number");
@@ -117,7 +122,7 @@ async fn five_megabytes_come_out_of_the_bucket_byte_for_byte() {
 async fn a_tag_of_300_kb_is_left_out_and_the_callback_kept() {
     let bench = Bench::start().await;
     let body = format!(r#"{{"ResponseType":"KYC","Tag":"{}"}}"#, "t".repeat(300_000));
-    assert_eq!(bench.post_signed(body.as_bytes()).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed(body.as_bytes()).await.answer, Response::Stored);
     let (queue, message) = bench.message();
     assert_eq!((queue, message.attributes.contains_key("Tag")), (Kind::Kyc, false));
     assert_eq!(message.body, body);
@@ -127,7 +132,7 @@ async fn a_tag_of_300_kb_is_left_out_and_the_callback_kept() {
 async fn megabytes_of_brackets_are_kept() {
     let bench = Bench::start().await;
     let body = format!(r#"{{"a":{}{},"ResponseType":"KYC"}}"#, "[".repeat(2_000_000), "]".repeat(2_000_000));
-    assert_eq!(bench.post_signed(body.as_bytes()).await.answer, Answer::Stored);
+    assert_eq!(bench.post_signed(body.as_bytes()).await.answer, Response::Stored);
     assert_eq!(bench.message().0, Kind::Kyc);
 }
 
@@ -137,10 +142,10 @@ async fn the_ascii_form_is_marked_and_can_be_turned_off() {
     let headers =
         [("content-type", "application/json"), ("flinks-authenticity-key", &sign::ascii(body, SIGNING_SECRET)[..])];
     let on = Bench::start().await;
-    assert_eq!(on.post(&headers, body.as_bytes()).await.answer, Answer::Stored);
+    assert_eq!(on.post(&headers, body.as_bytes()).await.answer, Response::Stored);
     assert_eq!(on.message().1.attributes["SignatureForm"].value, "ascii");
-    let off = Bench::with(&[("ASCII_READING", "off")]).await;
-    assert_eq!(off.post(&headers, body.as_bytes()).await.answer, Answer::Unauthorized);
+    let off = Bench::with(&[("ASCII_ENCODING", "off")]).await;
+    assert_eq!(off.post(&headers, body.as_bytes()).await.answer, Response::Unauthorized);
     assert!(off.is_empty());
 }
 
@@ -149,7 +154,7 @@ async fn a_valid_pay_signature_makes_it_pay_whatever_the_body_says() {
     for body in [&br#"{"ResponseType":"KYC"}"#[..], b"not JSON", b""] {
         let bench = Bench::start().await;
         let posted = bench.post(&[("X-WEBHOOK-SIGNATURE", &sign::pay(body, PAY_SIGNING_SECRET))], body).await;
-        assert_eq!(posted.answer, Answer::Stored);
+        assert_eq!(posted.answer, Response::Stored);
         let (queue, message) = bench.message();
         assert_eq!((queue, message.attributes["SignatureForm"].value.as_str()), (Kind::Pay, "pay"));
     }
@@ -165,7 +170,7 @@ async fn a_key_of_one_scheme_proves_nothing_for_the_other() {
         [("X-Flinks-Signature", sign::aggregation(body, PAY_SIGNING_SECRET))],
     ] {
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        assert_eq!(bench.post(&headers, body).await.answer, Answer::Unauthorized, "{headers:?}");
+        assert_eq!(bench.post(&headers, body).await.answer, Response::Unauthorized, "{headers:?}");
     }
     assert!(bench.is_empty());
 }
@@ -177,7 +182,7 @@ async fn one_valid_signature_is_enough_beside_one_that_a_proxy_added() {
     let valid = sign::aggregation(body, SIGNING_SECRET);
     for other in [sign::pay(body, "the proxy's own secret"), "v1=of a proxy".to_owned()] {
         let posted = bench.post(&[("X-Webhook-Signature", &other), ("flinks-authenticity-key", &valid)], body).await;
-        assert_eq!((posted.answer, posted.record.kind), (Answer::Stored, Some(Kind::Kyc)));
+        assert_eq!((posted.answer, posted.record.kind), (Response::Stored, Some(Kind::Kyc)));
     }
 }
 
@@ -195,7 +200,7 @@ async fn a_queue_with_a_smaller_limit_than_it_should_have_gets_a_claim_check() {
     bench.aws().create_queue("KycQueue", small);
     let body = kyc_of(300_000);
     let posted = bench.post_signed(&body).await;
-    assert_eq!((posted.answer, posted.record.stored_as), (Answer::Stored, Some(StoredAs::ClaimCheck)));
+    assert_eq!((posted.answer, posted.record.stored_as), (Response::Stored, Some(StoredAs::ClaimCheck)));
     assert!(bench.payload(&bench.message().1) == body);
 }
 
@@ -215,6 +220,6 @@ async fn a_forgery_is_not_looked_into() {
     let bench = Bench::start().await;
     let record = bench.post_signed_with("forged", br#"{"ResponseType":"KYC"}"#).await.record;
     assert_eq!((record.kind, record.delivery_id), (None, None));
-    let steps: Vec<_> = record.steps.iter().map(|(metric, _)| *metric).collect();
+    let steps: Vec<_> = record.durations.iter().map(|(metric, _)| *metric).collect();
     assert_eq!(steps, [Metric::AuthenticateTime, Metric::TotalTime]);
 }

@@ -2,13 +2,12 @@
 
 use flinks_dev::sign;
 use flinks_webhooks::{
-    callback::GatewayEvent,
-    event::{Event, ResponseTypes},
-    message::{MAX_MESSAGE_BYTES, Message},
-    signature::{AuthenticCallback, Form, Header, SignatureHeaders, SigningKey},
+    auth::{AuthenticCallback, SignatureForm, Signatures, SigningKey},
+    delivery::{MAX_MESSAGE_BYTES, Message},
+    http::{SignatureHeader, SignatureHeaders},
+    routing::{ClassifiedCallback, ResponseTypes},
 };
 use proptest::prelude::*;
-use serde::Deserialize;
 use serde_json::json;
 use std::time::SystemTime;
 
@@ -16,15 +15,15 @@ const SECRET: &str = "secret";
 
 fn prove(signature: &[u8], body: &[u8], ascii_reading: bool) -> Option<AuthenticCallback> {
     let mut headers = SignatureHeaders::default();
-    headers.push(Header::AuthenticityKey, signature.to_vec());
-    let claims = headers.claims().ok()?;
+    headers.push(SignatureHeader::AuthenticityKey, signature.to_vec());
+    let claims = Signatures::from_headers(&headers).ok()?;
     let key = SigningKey::new(SECRET.as_bytes());
     claims.iter().next()?.verify(&body.to_vec().into(), key.iter(), ascii_reading)
 }
 
 fn message(body: &[u8]) -> Message {
     let callback = prove(sign::aggregation(body, SECRET).as_bytes(), body, false).unwrap();
-    Message::of(&Event::read(callback, &ResponseTypes::new()), SystemTime::now())
+    Message::from_callback(&ClassifiedCallback::classify(callback, &ResponseTypes::new()), SystemTime::now())
 }
 
 /// Bodies of all sorts: bytes, text, and JSON with the routing fields in odd forms.
@@ -76,65 +75,8 @@ fn sqs_has(character: char) -> bool {
     matches!(u32::from(character), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF)
 }
 
-/// Bytes that are nearly an event: pieces of one in any order, by themselves or in the places of members.
-fn events() -> impl Strategy<Value = Vec<u8>> {
-    let piece = proptest::sample::select(vec![
-        &b"{"[..],
-        b"}",
-        b"[",
-        b"]",
-        b":",
-        b",",
-        b" ",
-        b"\n",
-        b"\"",
-        b"\\",
-        b"\\\"",
-        b"\\\\",
-        b"\\/",
-        b"\\n",
-        b"\\u00e9",
-        b"\\u0041",
-        b"\\ud83d",
-        b"\\ude00",
-        b"\\u+0e9",
-        b"\\x",
-        b"body",
-        b"\"body\"",
-        b"\"body\":",
-        b"\"b\\u006fdy\":",
-        b"null",
-        b"true",
-        b"1",
-        b"\"isBase64Encoded\":true",
-        b"e30=",
-        b"\xff",
-        b"\x01",
-        "é".as_bytes(),
-    ]);
-    let pieces = move |most| proptest::collection::vec(piece.clone(), 0..most).prop_map(|pieces| pieces.concat());
-    let members = (pieces(4), pieces(12), pieces(4)).prop_map(|(before, body, after)| {
-        [b"{\"headers\":{}", &before[..], b",\"body\":\"", &body, b"\"", &after, b"}"].concat()
-    });
-    let whole = proptest::sample::select(vec![
-        &br#"{"headers":{},"body":null}"#[..],
-        br#"{"b\u006fdy":"a"}"#,
-        br#"{"body":"\u0061"}"#,
-        br#"["body":"a"]"#,
-    ]);
-    let one_behind_the_other =
-        proptest::collection::vec(prop_oneof![whole, Just(&b" "[..])], 1..4).prop_map(|events| events.concat());
-    prop_oneof![pieces(24), members, one_behind_the_other]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn an_event_read_from_its_bytes_is_the_one_that_is_deserialized(event in events()) {
-        let deserialized = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(&event)).unwrap();
-        prop_assert!(GatewayEvent::read(&event).0 == deserialized.0, "{}", String::from_utf8_lossy(&event));
-    }
 
     #[test]
     fn a_flipped_bit_in_the_body_is_refused(mut body in proptest::collection::vec(any::<u8>(), 1..300), at in any::<prop::sample::Index>(), bit in 0..8u8) {
@@ -155,10 +97,10 @@ proptest! {
     #[test]
     fn the_ascii_reading_is_that_of_dot_net_and_can_be_turned_off(text in any::<String>()) {
         let signature = sign::ascii(&text, SECRET);
-        let form = |on| prove(signature.as_bytes(), text.as_bytes(), on).map(|proven| proven.form());
-        let expected = if text.is_ascii() { Form::Raw } else { Form::Ascii };
+        let form = |on| prove(signature.as_bytes(), text.as_bytes(), on).map(|proven| proven.signature_form());
+        let expected = if text.is_ascii() { SignatureForm::Raw } else { SignatureForm::Ascii };
         prop_assert_eq!(form(true), Some(expected));
-        prop_assert_eq!(form(false), text.is_ascii().then_some(Form::Raw));
+        prop_assert_eq!(form(false), text.is_ascii().then_some(SignatureForm::Raw));
     }
 
     #[test]
@@ -166,7 +108,7 @@ proptest! {
         before in "[ -~]{0,50}", after in "[ -~]{0,50}", other in any::<char>(),
     ) {
         let signature = sign::ascii(&format!("{before}é{after}"), SECRET);
-        let form = |body: &str| prove(signature.as_bytes(), body.as_bytes(), true).map(|proven| proven.form());
+        let form = |body: &str| prove(signature.as_bytes(), body.as_bytes(), true).map(|proven| proven.signature_form());
         // One UTF-16 unit, as é is.
         let same = other == '?' || !other.is_ascii() && other.len_utf16() == 1;
         prop_assert_eq!(form(&format!("{before}{other}{after}")).is_some(), same);

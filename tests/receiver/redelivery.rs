@@ -1,4 +1,4 @@
-//! The redelivery with the SDK's real clients: what was spilled becomes the message that it was to be.
+//! The redelivery with the SDK's real clients: an undelivered payload becomes the message that it was to be.
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +10,9 @@ use flinks_dev::{
     stack::{PAY_SIGNING_SECRET, PAYLOAD_BUCKET},
 };
 use flinks_webhooks::{
+    aws::{self, S3, Sqs},
     config::RedeliveryConfig,
-    redelivery::{AwsRedelivery, Budget, Summary},
-    storage::{PayloadStore, Storage, StoredAs},
+    delivery::{ForeignKey, PayloadStore, Redelivery, RunBudget, StoredAs, Summary},
 };
 use local_aws::{Calls, Fault, Operation, StoredMessage};
 
@@ -24,6 +24,10 @@ const OFFLOADED: &[u8] = "{\"ResponseType\":\"KYC\",\"Tag\":\"\u{FFFF}\"}".as_by
 const PAY: &[u8] = br#"{"sessionId":"s","status":"Completed"}"#;
 /// Not JSON: what kind it was is in its key alone.
 const ODD_PAY: &[u8] = b"paid";
+
+fn damaged_keys(summary: &Summary) -> Vec<&str> {
+    summary.damaged_keys.iter().map(ForeignKey::as_str).collect()
+}
 
 async fn post_pay(bench: &Bench, body: &[u8]) -> Option<StoredAs> {
     bench.post(&[("X-Webhook-Signature", &sign::pay(body, PAY_SIGNING_SECRET))], body).await.record.stored_as
@@ -39,8 +43,9 @@ async fn post_all(bench: &Bench) -> Vec<Option<StoredAs>> {
     ]
 }
 
-fn redelivery(bench: &Bench) -> AwsRedelivery {
-    AwsRedelivery::on_aws(&config(bench))
+fn redelivery(bench: &Bench) -> Redelivery<Sqs, S3> {
+    let config = config(bench);
+    Redelivery::new(aws::storage(&config.storage, &config.aws))
 }
 
 fn config(bench: &Bench) -> RedeliveryConfig {
@@ -50,12 +55,12 @@ fn config(bench: &Bench) -> RedeliveryConfig {
 /// Puts an object into the bucket that the receiver did not make.
 async fn put(bench: &Bench, key: &str, payload: &'static [u8], metadata: &[(&'static str, &str)]) {
     let config = config(bench);
-    let store = Storage::on_aws(&config.storage, &config.aws).payloads;
+    let store = aws::storage(&config.storage, &config.aws).payloads;
     store.put(key, payload.into(), metadata).await.unwrap();
 }
 
 async fn run(bench: &Bench) -> Summary {
-    let budget = Budget::until(SystemTime::now() + Duration::from_secs(300));
+    let budget = RunBudget::until(SystemTime::now() + Duration::from_secs(300));
     redelivery(bench).run(budget).await.unwrap()
 }
 
@@ -73,13 +78,13 @@ fn seen(bench: &Bench, message: &StoredMessage) -> (Vec<u8>, BTreeMap<String, St
 }
 
 #[tokio::test]
-async fn what_was_spilled_becomes_the_message_that_it_was_to_be() {
+async fn an_undelivered_payload_becomes_the_message_that_it_was_to_be() {
     let straight = Bench::start().await;
     post_all(&straight).await;
 
     let bench = Bench::start().await;
     bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
-    assert_eq!(post_all(&bench).await, [Some(StoredAs::Spilled); 4]);
+    assert_eq!(post_all(&bench).await, [Some(StoredAs::Undelivered); 4]);
     bench.aws().clear_faults();
     let objects = bench.aws().objects(PAYLOAD_BUCKET);
     let summary = run(&bench).await;
@@ -93,8 +98,8 @@ async fn what_was_spilled_becomes_the_message_that_it_was_to_be() {
         let same = |(other, was): &&(_, StoredMessage)| other == kind && seen(&straight, was) == seen_now;
         assert_eq!(was_to_be.iter().filter(same).count(), 1, "{message:?}");
         let id = &message.attributes["DeliveryId"].value;
-        let spilled = &objects[&format!("undelivered/{}/{id}", kind.queue())];
-        assert_eq!(message.attributes["ReceivedAt"].value, spilled.metadata["received-at"]);
+        let object = &objects[&format!("undelivered/{}/{id}", kind.queue())];
+        assert_eq!(message.attributes["ReceivedAt"].value, object.metadata["received-at"]);
     }
 }
 
@@ -141,7 +146,7 @@ async fn a_half_written_object_stays_and_is_told_of() {
     let metadata = [("signature-form", "raw"), ("received-at", "2026-01-01T00:00:00.000Z")];
     put(&bench, &key, INLINE.split_at(10).0, &metadata).await;
     let summary = run(&bench).await;
-    assert_eq!((summary.sent, summary.damaged, &summary.damaged_keys), (0, 1, &vec![key.clone()]));
+    assert_eq!((summary.sent, summary.damaged, damaged_keys(&summary)), (0, 1, vec![key.as_str()]));
     assert_eq!(undelivered(&bench), [key]);
     assert!(bench.messages().is_empty());
 }
@@ -163,7 +168,7 @@ async fn more_than_a_page_is_sent_on() {
 async fn a_bucket_that_cannot_be_listed_is_an_error() {
     let bench = Bench::start().await;
     bench.aws().fault(Operation::ListObjectsV2, Calls::All, Fault::Refuse("AccessDenied", "no"));
-    let failed = redelivery(&bench).run(Budget::until(SystemTime::now() + Duration::from_secs(300))).await;
+    let failed = redelivery(&bench).run(RunBudget::until(SystemTime::now() + Duration::from_secs(300))).await;
     assert_eq!(failed.unwrap_err().code.as_deref(), Some("AccessDenied"));
 }
 
@@ -191,7 +196,7 @@ async fn what_the_receiver_did_not_make_holds_nothing_up_whatever_its_name() {
     let summary = run(&bench).await;
     assert_eq!((summary.found, summary.sent, summary.damaged, summary.left), (7, 4, 3, 3), "{summary:?}");
     let expected = ["undelivered/KycQueue/?", "undelivered/L????2F/?", "undelivered/NoQueue/1"];
-    assert_eq!(summary.damaged_keys, expected);
+    assert_eq!(damaged_keys(&summary), expected);
     assert_eq!(undelivered(&bench).len(), 7);
 }
 
@@ -219,7 +224,7 @@ fn claim_check_objects(bench: &Bench) -> usize {
 async fn a_queue_that_rejects_messages_does_not_leave_one_more_object_at_each_run() {
     let bench = Bench::start().await;
     bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
-    assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Spilled));
+    assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Undelivered));
     for _ in 0..3 {
         assert_eq!(run(&bench).await.failed, 1);
         assert_eq!(claim_check_objects(&bench), 1, "the receiver's");
@@ -234,7 +239,7 @@ async fn after_an_unknown_outcome_the_run_leaves_the_queue_alone_and_the_next_on
     let bench = Bench::start().await;
     bench.aws().fault(Operation::SendMessage, Calls::Next(2), Fault::Refuse("AccessDenied", "no"));
     for body in [OFFLOADED, INLINE] {
-        assert_eq!(bench.post_signed(body).await.record.stored_as, Some(StoredAs::Spilled));
+        assert_eq!(bench.post_signed(body).await.record.stored_as, Some(StoredAs::Undelivered));
     }
     // The message is made, and nobody hears of it.
     bench.aws().fault(Operation::SendMessage, Calls::Nth(1), Fault::ResetAfter);

@@ -1,25 +1,29 @@
 //! Published vectors: RFC 4231's and Wycheproof's for HMAC-SHA256, and the project's own for the two schemes.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use flinks_webhooks::signature::{Form, Header, Refusal, SignatureHeaders, SigningKey};
+use flinks_webhooks::{
+    auth::{SignatureForm, Signatures, SigningKey},
+    http::{SignatureHeader, SignatureHeaders},
+    rejection::Rejection,
+};
 use serde::Deserialize;
 use wycheproof::{TestResult, mac};
 
 /// What the check says of a body and the signature in one header.
-fn check(key: &[u8], header: Header, signature: &str, body: &[u8]) -> Result<Form, Refusal> {
+fn check(key: &[u8], header: SignatureHeader, signature: &str, body: &[u8]) -> Result<SignatureForm, Rejection> {
     let mut headers = SignatureHeaders::default();
     headers.push(header, signature.as_bytes().to_vec());
-    let claims = headers.claims()?;
+    let claims = Signatures::from_headers(&headers)?;
     let keys = SigningKey::new(key);
-    let claim = claims.iter().next().ok_or(Refusal::Missing)?;
+    let claim = claims.iter().next().ok_or(Rejection::SignatureMissing)?;
     let verified = claim.verify(&body.to_vec().into(), keys.iter(), true);
-    verified.map(|authentic| authentic.form()).ok_or(Refusal::Wrong)
+    verified.map(|authentic| authentic.signature_form()).ok_or(Rejection::SignatureWrong)
 }
 
 fn check_tag(key: &[u8], tag: &[u8], body: &[u8]) -> [bool; 2] {
     [
-        (Header::AuthenticityKey, BASE64_STANDARD.encode(tag)),
-        (Header::WebhookSignature, format!("sha256={}", hex::encode(tag))),
+        (SignatureHeader::AuthenticityKey, BASE64_STANDARD.encode(tag)),
+        (SignatureHeader::WebhookSignature, format!("sha256={}", hex::encode(tag))),
     ]
     .map(|(header, signature)| check(key, header, &signature, body).is_ok())
 }
@@ -44,11 +48,12 @@ fn the_projects_vectors_are_taken_or_refused_as_they_say() {
     let vectors: Vectors = serde_json::from_str(include_str!("../data/signature-vectors.json")).unwrap();
     assert_eq!(vectors.vectors.len(), 6);
     for vector in vectors.vectors {
-        let header = if vector.scheme == "pay" { Header::WebhookSignature } else { Header::AuthenticityKey };
+        let header =
+            if vector.scheme == "pay" { SignatureHeader::WebhookSignature } else { SignatureHeader::AuthenticityKey };
         let taken = check(vector.key.as_bytes(), header, &vector.signature, vector.body.as_bytes());
         assert_eq!(taken.is_ok(), vector.accept, "{}", vector.name);
         if vector.name.contains("ASCII") {
-            assert_eq!(taken, Ok(Form::Ascii), "{}", vector.name);
+            assert_eq!(taken, Ok(SignatureForm::Ascii), "{}", vector.name);
         }
     }
 }

@@ -107,7 +107,7 @@ const CERTAIN: [&str; 53] = [
     "signed with the old key after the rotation: stored",
     "stored as claim-check",
     "stored as inline",
-    "stored as spilled",
+    "stored as undelivered",
     "stored in a short outage of S3",
     "stored in a short outage of Secrets",
     "stored in a short outage of Sqs",

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flinks_webhooks::storage::StoredAs;
+use flinks_webhooks::delivery::StoredAs;
 use local_aws::{Calls, Fault, Operation};
 use tokio::{
     io::{AsyncReadExt, copy_bidirectional},

@@ -9,21 +9,27 @@ use std::{
 
 use flinks_dev::{
     sign,
-    stack::{PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
+    stack::{self, PAYLOAD_BUCKET, SIGNING_SECRET, Stack},
 };
-use flinks_webhooks::{AwsReceiver, answer::Answer, aws::Aws, callback::GatewayEvent, kind::Kind, record::Record};
+use flinks_webhooks::{
+    Receiver,
+    aws::Clients,
+    http::{Response, read_event},
+    routing::Kind,
+    telemetry::Record,
+};
 use local_aws::{LocalAws, Network, StoredMessage};
 use local_lambda::gateway::{HttpRequest, event};
 use serde::Deserialize;
 
 pub struct Bench {
     pub stack: Stack,
-    pub receiver: AwsReceiver,
+    pub receiver: stack::AwsReceiver,
 }
 
 /// What came back of one callback.
 pub struct Posted {
-    pub answer: Answer,
+    pub answer: Response,
     pub record: Record,
 }
 
@@ -41,15 +47,15 @@ impl Bench {
     pub fn detached_over(network: impl Network) -> Self {
         let stack = Stack::on(LocalAws::detached(SystemTime::now()));
         let config = stack.config(&[]).unwrap();
-        let clients = Aws::over(stack.aws.http_client(network), &config);
-        let receiver = AwsReceiver::on(clients, &config);
+        let Clients { secrets, storage } = Clients::with_http_client(stack.aws.http_client(network), &config);
+        let receiver = Receiver::new(config.policy, secrets, storage);
         Self { stack, receiver }
     }
 
     /// With some variables of the environment changed.
     pub async fn with(changed: &[(&'static str, &str)]) -> Self {
         let stack = Stack::start().await.unwrap();
-        let receiver = AwsReceiver::on_aws(&stack.config(changed).unwrap());
+        let receiver = stack::receiver(&stack.config(changed).unwrap());
         Self { stack, receiver }
     }
 
@@ -65,7 +71,7 @@ impl Bench {
     /// Hands over an event's bytes as the program does.
     pub async fn deliver(&self, event: &[u8]) -> Posted {
         let mut record = Record::default();
-        let answer = self.receiver.receive(GatewayEvent::read(event).0, &mut record).await;
+        let answer = self.receiver.receive(read_event(event), &mut record).await;
         Posted { answer, record }
     }
 

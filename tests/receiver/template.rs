@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use flinks_webhooks::{
     config::{Config, RedeliveryConfig},
-    kind::Kind,
+    routing::Kind,
 };
 use serde_json::{Map, Value, json};
 
@@ -91,7 +91,7 @@ fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
     let template = template();
     let changed = [
         "RESPONSE_TYPE_QUEUES",
-        "ASCII_READING",
+        "ASCII_ENCODING",
         "PREVIOUS_KEY_DAYS",
         "ALLOWED_SOURCE_CIDRS",
         "AWS_USE_FIPS_ENDPOINT",

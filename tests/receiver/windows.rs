@@ -18,17 +18,13 @@ use flinks_dev::{
 };
 use flinks_webhooks::{
     Receiver,
-    answer::Answer,
+    auth::{IpAllowlist, KeyRules, Scheme, SecretSource, SecretVersion, Stage},
     aws_error::{self, AwsError, Reason},
-    callback::GatewayEvent,
-    event::ResponseTypes,
-    keys::{SecretSource, SecretVersion, SigningKeys, Stage},
-    kind::Kind,
-    message::Attribute,
-    record::Record,
-    signature::Scheme,
-    spilled::PREFIX,
-    storage::{PayloadStore, Queues, Storage},
+    config::Policy,
+    delivery::{OutboundMessage, PayloadStore, Queues, Storage, UNDELIVERED_PREFIX},
+    http::{Response, read_event},
+    routing::ResponseTypes,
+    telemetry::Record,
 };
 use local_aws::{Fault, Network, Operation};
 use local_lambda::gateway::{HttpRequest, event};
@@ -174,7 +170,8 @@ impl SecretSource for Service {
 }
 
 impl Queues for Service {
-    async fn send(&self, _: Kind, body: String, _: &[Attribute], _: Option<&str>) -> Result<(), AwsError> {
+    async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
+        let body = message.body;
         self.call(SendMessage, aws_error::Operation::SendMessage).await?;
         let objects = self.objects.lock().unwrap();
         let pointed_at =
@@ -191,7 +188,7 @@ impl PayloadStore for Service {
 
     async fn put(&self, key: &str, payload: Bytes, _: &[(&'static str, &str)]) -> Result<(), AwsError> {
         self.call(PutObject, aws_error::Operation::PutObject).await?;
-        if key.starts_with(PREFIX) {
+        if key.starts_with(UNDELIVERED_PREFIX) {
             self.stored.lock().unwrap().push(payload);
         } else {
             self.objects.lock().unwrap().insert(key.to_owned(), payload);
@@ -208,16 +205,17 @@ async fn check(body: &'static [u8], windows: &[Window]) {
         fastrand::seed(seed);
         let (network, comes) = window.network();
         let service = Service { network, objects: Arc::default(), stored: Arc::default() };
-        let keys = SigningKeys::new(service.clone(), DUE * 1_000, true);
+        let key_rules = KeyRules { previous_key_for: DUE * 1_000, accept_ascii: true };
+        let policy = Policy { allowlist: IpAllowlist::default(), key_rules, response_types: ResponseTypes::new() };
         let storage = Storage::new(service.clone(), service.clone());
-        let receiver = Receiver::new(keys, ResponseTypes::new(), storage);
+        let receiver = Receiver::new(policy, service.clone(), storage);
         let received = async || {
             let mut record = Record::default();
-            receiver.receive(GatewayEvent::read(&event).0, &mut record).await
+            receiver.receive(read_event(&event), &mut record).await
         };
         let prepare = async || drop(receiver.prepare().await);
         let answer = at_its_time(*window, comes, prepare, received).await;
-        assert_eq!(answer, Answer::Stored, "{window:?}, {} bytes", body.len());
+        assert_eq!(answer, Response::Stored, "{window:?}, {} bytes", body.len());
         assert!(service.has(body), "{window:?}, {} bytes", body.len());
     }
 }
@@ -227,8 +225,8 @@ async fn at_its_time(
     window: Window,
     comes: Instant,
     prepare: impl AsyncFn(),
-    receive: impl AsyncFn() -> Answer,
-) -> Answer {
+    receive: impl AsyncFn() -> Response,
+) -> Response {
     match window.start {
         Start::Cold => {
             sleep_until(comes).await;
@@ -300,9 +298,10 @@ async fn a_window_of_trouble_loses_nothing_through_the_clients_of_the_sdk() {
         let prepare = async || drop(bench.receiver.prepare().await);
         let receive = async || bench.post_signed(ODD).await.answer;
         let answer = at_its_time(window, comes, prepare, receive).await;
-        assert_eq!(answer, Answer::Stored, "{window:?}");
+        assert_eq!(answer, Response::Stored, "{window:?}");
         let objects = bench.aws().objects(PAYLOAD_BUCKET);
-        let is_undelivered = objects.iter().any(|(key, object)| key.starts_with(PREFIX) && object.body == ODD);
+        let is_undelivered =
+            objects.iter().any(|(key, object)| key.starts_with(UNDELIVERED_PREFIX) && object.body == ODD);
         let is_on_queue = || bench.messages().iter().any(|(_, message)| bench.payload(message) == ODD);
         assert!(is_undelivered || is_on_queue(), "{window:?}");
     }

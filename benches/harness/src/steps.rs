@@ -21,16 +21,13 @@ use flinks_dev::{
     stack::{SIGNING_SECRET, Stack},
 };
 use flinks_webhooks::{
-    AwsReceiver,
-    answer::Answer,
-    aws::Aws,
-    callback::GatewayEvent,
-    config::Config,
-    event::{Event, Fields, ResponseTypes},
-    message::Message,
-    record::Record,
-    signature::{AuthenticCallback, Claim, Header, SignatureHeaders, SigningKey},
-    storage::{PayloadStore, Queues},
+    Receiver,
+    auth::{AuthenticCallback, Signatures, SigningKey},
+    aws::Clients,
+    delivery::{Message, OutboundMessage, PayloadStore, Queues},
+    http::{Response, SignatureHeader, SignatureHeaders, read_event},
+    routing::{ClassifiedCallback, Fields, ResponseTypes},
+    telemetry::Record,
 };
 use serde::{Deserialize, Serialize};
 
@@ -254,9 +251,9 @@ impl Step {
                 black_box(Fields::read(black_box(&body)));
             })),
             Self::Message => {
-                let event = Event::read(authentic(&body, &raw)?, &ResponseTypes::new());
+                let event = ClassifiedCallback::classify(authentic(&body, &raw)?, &ResponseTypes::new());
                 Some(Box::new(move || {
-                    black_box(Message::of(black_box(&event), std::time::SystemTime::now()));
+                    black_box(Message::from_callback(black_box(&event), std::time::SystemTime::now()));
                 }))
             }
             Self::Inline => {
@@ -293,35 +290,34 @@ impl Step {
 #[expect(clippy::expect_used, reason = "a step that does not do its work must not be measured")]
 fn reading(event: Bytes) -> Work {
     Box::new(move || {
-        let event = GatewayEvent::read(black_box(&event));
-        black_box(event.0.expect("the event has a callback"));
+        black_box(read_event(black_box(&event)).expect("the event has a callback"));
     })
 }
 
 #[expect(clippy::expect_used, reason = "a step that does not do its work must not be measured")]
 fn proving(body: &Bytes, signature: &str) -> Result<Work, Failure> {
-    let (body, claim, key) = (body.clone(), claim(signature)?, key()?);
+    let (body, signature, key) = (body.clone(), self::signature(signature)?, key()?);
     Ok(Box::new(move || {
-        let verified = black_box(&claim).verify(&body, [&key].into_iter(), true);
+        let verified = black_box(&signature).verify(&body, [&key].into_iter(), true);
         black_box(verified.expect("the signature is right"));
     }))
 }
 
 fn authentic(body: &Bytes, signature: &str) -> Result<AuthenticCallback, Failure> {
-    let verified = claim(signature)?.verify(body, [&key()?].into_iter(), true);
+    let verified = self::signature(signature)?.verify(body, [&key()?].into_iter(), true);
     verified.ok_or_else(|| "the signature is wrong".into())
 }
 
 fn message(body: &Bytes, signature: &str) -> Result<Message, Failure> {
-    let event = Event::read(authentic(body, signature)?, &ResponseTypes::new());
-    Ok(Message::of(&event, std::time::SystemTime::now()))
+    let event = ClassifiedCallback::classify(authentic(body, signature)?, &ResponseTypes::new());
+    Ok(Message::from_callback(&event, std::time::SystemTime::now()))
 }
 
-fn claim(signature: &str) -> Result<Claim, Failure> {
+fn signature(signature: &str) -> Result<flinks_webhooks::auth::Signature, Failure> {
     let mut headers = SignatureHeaders::default();
-    headers.push(Header::AuthenticityKey, signature.as_bytes().to_vec());
-    let claims = headers.claims().map_err(|refusal| format!("no claim: {refusal:?}"))?;
-    claims.iter().next().ok_or_else(|| "no claim".into())
+    headers.push(SignatureHeader::AuthenticityKey, signature.as_bytes().to_vec());
+    let signatures = Signatures::from_headers(&headers).map_err(|rejection| format!("no signature: {rejection:?}"))?;
+    signatures.iter().next().ok_or_else(|| "no signature".into())
 }
 
 fn key() -> Result<SigningKey, Failure> {
@@ -331,8 +327,8 @@ fn key() -> Result<SigningKey, Failure> {
 /// The function's clients without a network.
 struct Desk {
     runtime: tokio::runtime::Runtime,
-    receiver: AwsReceiver,
-    aws: Aws,
+    receiver: flinks_dev::stack::AwsReceiver,
+    clients: Clients,
 }
 
 #[expect(clippy::expect_used, clippy::panic, reason = "a step that does not do its work must not be measured")]
@@ -343,29 +339,35 @@ impl Desk {
             let stack = Stack::start().await?;
             stack.config(&[]).map_err(|problems| Failure::from(format!("{problems:?}")))
         })?;
-        let over = |config: &Config| Aws::over(answering(), config);
-        let receiver = AwsReceiver::on(over(&config), &config);
+        let clients = || Clients::with_http_client(answering(), &config);
+        let Clients { secrets, storage } = clients();
+        let receiver = Receiver::new(config.policy.clone(), secrets, storage);
         runtime.block_on(receiver.prepare());
-        Ok(Self { runtime, receiver, aws: over(&config) })
+        Ok(Self { runtime, receiver, clients: clients() })
     }
 
     fn send(&self, message: &Message) {
         let body = message.inline_body().expect("SQS can carry it").to_owned();
-        let sent = self.aws.storage.queues.send(message.kind(), body, message.attributes(), message.group_id());
+        let outbound = OutboundMessage {
+            kind: message.kind(),
+            body,
+            attributes: message.attributes(),
+            group_id: message.group_id(),
+        };
+        let sent = self.clients.storage.queues.send(outbound);
         self.runtime.block_on(sent).expect("the queue has it");
     }
 
     fn put(&self, message: &Message) {
-        let put = self.aws.storage.payloads.put("key", message.body().clone(), &[]);
+        let put = self.clients.storage.payloads.put("key", message.body().clone(), &[]);
         self.runtime.block_on(put).expect("the store has it");
     }
 
     fn receive(&self, event: &Bytes) {
-        let event = GatewayEvent::read(event);
         let mut record = Record::default();
-        let answer = self.runtime.block_on(self.receiver.receive(event.0, &mut record));
+        let answer = self.runtime.block_on(self.receiver.receive(read_event(event), &mut record));
         match answer {
-            Answer::Stored => {}
+            Response::Stored => {}
             other => panic!("the answer is {other:?}"),
         }
     }

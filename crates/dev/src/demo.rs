@@ -9,7 +9,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 use aws_sdk_sqs::Client;
 use comfy_table::{ContentArrangement, Table, presets};
-use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
+use flinks_webhooks::{http::read_event, routing::Kind, telemetry::Record};
 use serde_json::json;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     output::Output,
     queues::reason,
     samples::{self, Sample},
-    stack::Stack,
+    stack::{self, Stack},
 };
 
 /// Posts one callback of each kind and a forgery, and prints what arrived where.
@@ -44,7 +44,7 @@ async fn show_all(output: &Output) -> Result<(), Box<dyn Error>> {
     let started = Instant::now();
     let stack = Stack::start().await?;
     let config = stack.config(&[]).map_err(|problems| format!("{problems:?}"))?;
-    let receiver = AwsReceiver::on_aws(&config);
+    let receiver = stack::receiver(&config);
     let consumer = Client::new(&aws::local(&stack.aws.endpoint()));
     output.line("In this process: the receiver, and an SQS, a Secrets Manager and an S3 for it.");
     output.line("Each callback is posted as API Gateway hands it over; each queue is read as a consumer reads it.");
@@ -53,8 +53,8 @@ async fn show_all(output: &Output) -> Result<(), Box<dyn Error>> {
     let mut posted = Vec::new();
     for sample in samples::all() {
         let Some((_, what)) = SHOWN.iter().find(|(name, _)| *name == sample.name) else { continue };
-        let event: GatewayEvent = serde_json::from_value(sample.event.clone())?;
-        let answer = receiver.receive(event.0, &mut Record::default()).await;
+        let callback = read_event(sample.event.to_string().as_bytes());
+        let answer = receiver.receive(callback, &mut Record::default()).await;
         posted.push(Posted { sample, what, status: answer.status(), answer: answer.body(), arrived: Vec::new() });
     }
     for kind in Kind::ALL {

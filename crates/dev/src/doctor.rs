@@ -18,7 +18,7 @@ pub mod verify;
 
 use std::io::Read;
 
-use flinks_webhooks::{secret, signature::Scheme};
+use flinks_webhooks::auth::{Scheme, secret};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! `cargo dev event`: the API Gateway event of a callback, for `sam local invoke ReceiverFunction -e -`.
 
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use local_lambda::gateway::{HttpRequest, event};
 use serde_json::Value;
 

@@ -12,7 +12,7 @@ mod person;
 mod text;
 
 use clap::ValueEnum;
-use flinks_webhooks::{kind::Kind, signature::Scheme};
+use flinks_webhooks::{auth::Scheme, routing::Kind};
 use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
 
 /// A kind of payload. The text of each is its help.

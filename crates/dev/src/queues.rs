@@ -17,7 +17,7 @@ pub use forget::{ForgetArguments, run as forget};
 pub use peek::{PeekArguments, run as peek};
 pub use redrive::{RedriveArguments, run as redrive};
 
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 
 /// Reads QUEUE: the kind's label or the queue's logical name, in any case.
 fn kind(name: &str) -> Result<Kind, String> {

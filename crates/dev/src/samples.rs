@@ -3,7 +3,7 @@
 //! The files of `events/` are these, written out. The shapes are those of Flinks' published samples; where nothing is
 //! published (Investments, fraud alerts) they follow the nearest page and are a guess.
 
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use local_lambda::gateway::{HttpRequest, event};
 use serde_json::{Value, json};
 

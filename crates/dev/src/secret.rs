@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aws_sdk_secretsmanager::Client;
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use zeroize::Zeroizing;
 
 use crate::{

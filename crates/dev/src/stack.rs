@@ -3,8 +3,10 @@
 use std::io;
 
 use flinks_webhooks::{
+    Receiver,
+    aws::{Clients, S3, SecretsManager, Sqs},
     config::{Config, Problem, RedeliveryConfig},
-    kind::Kind,
+    routing::Kind,
 };
 use local_aws::{LocalAws, QueueSettings, Redrive};
 
@@ -28,6 +30,15 @@ pub fn dead_letter_queue(kind: Kind) -> String {
 /// The resources of `template.yaml` on a local AWS.
 pub struct Stack {
     pub aws: LocalAws,
+}
+
+/// The receiver as it runs on AWS.
+pub type AwsReceiver = Receiver<SecretsManager, Sqs, S3>;
+
+/// The receiver of this configuration, in this process.
+pub fn receiver(config: &Config) -> AwsReceiver {
+    let Clients { secrets, storage } = Clients::new(config);
+    Receiver::new(config.policy.clone(), secrets, storage)
 }
 
 impl Stack {

@@ -11,9 +11,9 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_dev::{
     samples,
-    stack::{PAY_SIGNING_SECRET_ID, SIGNING_SECRET_ID, Stack},
+    stack::{self, PAY_SIGNING_SECRET_ID, SIGNING_SECRET_ID, Stack},
 };
-use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
+use flinks_webhooks::{http::read_event, routing::Kind, telemetry::Record};
 use serde_json::Value;
 
 const BODY: &str = r#"{"ResponseType":"KYC","Holders":[{"Name":"Zoé 😀"}]}"#;
@@ -37,9 +37,8 @@ fn printed(arguments: &[&str], body: &str, environment: &[(&str, &str)]) -> Valu
 /// The receiver's answer, and what it noted.
 async fn answer(stack: &Stack, event: &Value) -> (u16, Record) {
     let config = stack.config(&[]).unwrap();
-    let event: GatewayEvent = serde_json::from_value(event.clone()).unwrap();
     let mut record = Record::default();
-    let answer = AwsReceiver::on_aws(&config).receive(event.0, &mut record).await;
+    let answer = stack::receiver(&config).receive(read_event(event.to_string().as_bytes()), &mut record).await;
     (answer.status(), record)
 }
 
@@ -87,7 +86,7 @@ async fn a_body_of_ones_own_in_every_scheme_form_and_encoding() {
             assert_eq!(event["isBase64Encoded"], base64);
             assert_eq!(event["body"], if base64 { BASE64_STANDARD.encode(BODY) } else { BODY.to_owned() });
             let (status, record) = answer(&stack, &event).await;
-            assert_eq!((status, record.form.map(|form| form.as_str())), (200, Some(form)));
+            assert_eq!((status, record.signature_form.map(|form| form.as_str())), (200, Some(form)));
         }
     }
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("event-body.json");
@@ -99,9 +98,9 @@ async fn a_body_of_ones_own_in_every_scheme_form_and_encoding() {
 async fn a_sample_can_be_signed_in_another_way() {
     let stack = Stack::start().await.unwrap();
     let (status, record) = answer(&stack, &printed(&["kyc", "--form", "ascii", "--base64"], "", &[])).await;
-    assert_eq!((status, record.form.map(|form| form.as_str())), (200, Some("ascii")));
+    assert_eq!((status, record.signature_form.map(|form| form.as_str())), (200, Some("ascii")));
     let (status, record) = answer(&stack, &printed(&["kyc-ascii", "--scheme", "pay"], "", &[])).await;
-    assert_eq!((status, record.form.map(|form| form.as_str())), (200, Some("pay")));
+    assert_eq!((status, record.signature_form.map(|form| form.as_str())), (200, Some("pay")));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use aws_sdk_sqs::{
 };
 use axum::{body::Body, extract::Request, response::Response};
 use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioExecutor};
 use local_aws::{Calls, Fault, Operation, QueueSettings, Redrive, StoredMessage};
 use serde_json::{Value, json};

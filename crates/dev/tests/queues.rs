@@ -17,7 +17,7 @@ use aws_sdk_sqs::{
 };
 use axum::{Router, extract::Request, response::IntoResponse};
 use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use local_aws::{Attribute, Calls, Fault, Operation, StoredMessage};
 use serde_json::{Value, json};

@@ -57,5 +57,5 @@ fn form_proven(scheme: Scheme, signature: &[u8; MAC_BYTES], body: &[u8], is_on: 
     let keys = [key(CURRENT), key(PREVIOUS)];
     let proven = prove(scheme, signature, body, &keys, is_on)?;
     assert_eq!(proven.body(), body, "another body than the one that was signed");
-    Some(proven.form().as_str())
+    Some(proven.signature_form().as_str())
 }

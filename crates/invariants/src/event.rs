@@ -4,7 +4,7 @@
 //! line that starts with `#` says what is around the receiver, in the words of [`world`].
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use flinks_webhooks::{answer::Answer, config::LambdaFunction};
+use flinks_webhooks::{config::LambdaFunction, delivery::DeliveryId, http::Response};
 use serde_json::json;
 use std::time::SystemTime;
 
@@ -51,9 +51,9 @@ pub fn check(input: &[u8]) {
             let how = authentic.check(&outcome.done, queues, store);
             assert_eq!(status, if how.is_some() { 200 } else { 503 });
             let record = &outcome.record;
-            assert_eq!(record.form.map(|form| form.as_str()), Some(form));
+            assert_eq!(record.signature_form.map(|form| form.as_str()), Some(form));
             assert_eq!(record.kind.map(|kind| kind.label()), Some(authentic.kind()));
-            assert_eq!(record.delivery_id.as_ref(), Some(&authentic.delivery_id()));
+            assert_eq!(record.delivery_id.as_ref().map(DeliveryId::as_str), Some(authentic.delivery_id().as_str()));
             assert_eq!(record.stored_as.map(|how| how.label()), how);
         }
         Err(refused) => {
@@ -215,7 +215,7 @@ fn signed(event: &[u8]) -> Vec<u8> {
 }
 
 /// One of the answers that the README promises, in the form that API Gateway takes.
-fn check_answer(answer: Answer) {
+fn check_answer(answer: Response) {
     let body = match answer.status() {
         200 => r#"{"status":"stored"}"#,
         400 => r#"{"error":"bad request"}"#,

@@ -2,10 +2,9 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_webhooks::{
-    callback::{Callback, GatewayEvent},
-    signature::{AuthenticCallback, SigningKey},
+    auth::{AuthenticCallback, Signatures, SigningKey},
+    http::{Callback, read_event},
 };
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::model::signature::{MAC_BYTES, Scheme};
@@ -17,8 +16,7 @@ pub fn callback(scheme: Scheme, mac: &[u8; MAC_BYTES], body: &[u8]) -> Callback 
         Scheme::Pay => ("X-Webhook-Signature", in_hex(mac)),
     };
     let event = json!({ "headers": { name: value }, "body": BASE64_STANDARD.encode(body), "isBase64Encoded": true });
-    let read = GatewayEvent::deserialize(event).expect("an event is read without failing");
-    read.0.expect("an event that holds a callback")
+    read_event(event.to_string().as_bytes()).expect("an event that holds a callback")
 }
 
 /// As Flinks Pay writes a signature.
@@ -41,8 +39,8 @@ pub fn prove(
     ascii_reading: bool,
 ) -> Option<AuthenticCallback> {
     let callback = callback(scheme, mac, body);
-    let claims = callback.headers.claims().expect("a well-formed signature is a claim");
-    let claims: Vec<_> = claims.iter().collect();
-    let [claim] = claims.as_slice() else { panic!("one signature made {} claims", claims.len()) };
-    claim.verify(&callback.body, keys.iter(), ascii_reading)
+    let signatures = Signatures::from_headers(&callback.headers).expect("a well-formed signature is a claim");
+    let signatures: Vec<_> = signatures.iter().collect();
+    let [signature] = signatures.as_slice() else { panic!("one signature became {}", signatures.len()) };
+    signature.verify(&callback.body, keys.iter(), ascii_reading)
 }

@@ -2,7 +2,7 @@
 //!
 //! The input is the body.
 
-use flinks_webhooks::event::{Event, Fields, Scalar};
+use flinks_webhooks::routing::{ClassifiedCallback, Fields, Scalar};
 use serde::de::IgnoredAny;
 
 use crate::{
@@ -22,7 +22,7 @@ pub fn check(body: &[u8]) {
     check_model(body);
     for scheme in [Scheme::Aggregation, Scheme::Pay] {
         let proven = prove(scheme, &mac(SECRET, body), body, &[key(SECRET)], false).expect("a true signature proves");
-        let event = Event::read(proven, &mapped());
+        let event = ClassifiedCallback::classify(proven, &mapped());
         let (kind, fields) = payload::read(body, scheme == Scheme::Pay);
         assert_eq!((event.kind.label(), modelled(&event.fields)), (kind, fields));
         assert_eq!(event.callback.body(), body);

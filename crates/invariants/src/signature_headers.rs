@@ -3,7 +3,11 @@
 //! The input is a request's headers, a line each, `name: value`. A line that starts with a space or a tab continues the
 //! value before it, line feed included.
 
-use flinks_webhooks::signature::{Header, Refusal, Scheme, SignatureHeaders};
+use flinks_webhooks::{
+    auth::{Scheme, Signatures},
+    http::{SignatureHeader, SignatureHeaders},
+    rejection::Rejection,
+};
 
 use crate::{
     model::signature::{self, NoClaim, ascii_reading, mac},
@@ -19,7 +23,7 @@ const PAY: &str = "pay";
 pub fn check(input: &[u8]) {
     let (mut read, mut modelled) = (SignatureHeaders::default(), Vec::new());
     for (name, value) in lines(input) {
-        let header = Header::named(&name);
+        let header = SignatureHeader::from_name(&name);
         let expected = signature::Header::named(&name);
         assert_eq!(header.is_some(), expected.is_some(), "a header called {}", name.escape_ascii());
         if let (Some(header), Some(expected)) = (header, expected) {
@@ -27,7 +31,7 @@ pub fn check(input: &[u8]) {
             modelled.push((expected, value));
         }
     }
-    let claimed = read.claims().map(|claims| {
+    let claimed = Signatures::from_headers(&read).map(|claims| {
         claims
             .iter()
             .map(|claim| {
@@ -44,9 +48,9 @@ pub fn check(input: &[u8]) {
         claims.into_iter().map(|(scheme, claimed)| (scheme, is_true(scheme, &claimed))).collect::<Vec<_>>()
     });
     let claimed = claimed.map_err(|refusal| match refusal {
-        Refusal::Missing => NoClaim::Missing,
-        Refusal::Malformed => NoClaim::Malformed,
-        Refusal::Wrong => panic!("a claim that was refused before it was checked"),
+        Rejection::SignatureMissing => NoClaim::Missing,
+        Rejection::SignatureMalformed => NoClaim::Malformed,
+        other => panic!("rejected as {other:?} before it was verified"),
     });
     assert_eq!(claimed, expected);
 }

@@ -32,7 +32,7 @@ impl Authentic<'_> {
         let how = match (queue_takes, store == Service::Works) {
             (true, _) if goes_inline => Some("inline"),
             (true, true) => Some("claim-check"),
-            (false, true) => Some("spilled"),
+            (false, true) => Some("undelivered"),
             (_, false) => None,
         };
         for object in &done.objects {
@@ -48,11 +48,11 @@ impl Authentic<'_> {
                 self.check_pointer(message, object);
                 self.check_message(message, true);
             }
-            (Some("spilled"), [], [object]) if goes_inline => self.check_spilled(object),
+            (Some("undelivered"), [], [object]) if goes_inline => self.check_undelivered(object),
             // The others were to have a message that points to them.
-            (Some("spilled"), [], [abandoned @ .., object]) if (1..=ABANDONED).contains(&abandoned.len()) => {
+            (Some("undelivered"), [], [abandoned @ .., object]) if (1..=ABANDONED).contains(&abandoned.len()) => {
                 assert!(!goes_inline);
-                self.check_spilled(object);
+                self.check_undelivered(object);
             }
             (None, [], []) => {}
             (how, messages, objects) => {
@@ -159,7 +159,7 @@ impl Authentic<'_> {
         assert!(own.is_some_and(|own| !own.is_empty()), "{} is no key of this message's own", object.key);
     }
 
-    fn check_spilled(&self, object: &Put) {
+    fn check_undelivered(&self, object: &Put) {
         assert_eq!(object.key, format!("undelivered/{}/{}", self.queue(), self.delivery_id()));
         let has = |name, value: &str| object.metadata.iter().any(|(known, is)| *known == name && is == value);
         assert!(has("signature-form", self.form));

@@ -11,19 +11,14 @@ use std::{
 use bytes::Bytes;
 use flinks_webhooks::{
     Receiver,
-    answer::Answer,
+    auth::{IpAllowlist, KeyRules, Scheme, SecretSource, SecretVersion, Stage},
     aws_error::{AwsError, Operation, Reason},
-    callback::GatewayEvent,
-    event::ResponseTypes,
-    keys::{SecretSource, SecretVersion, SigningKeys, Stage},
-    kind::Kind,
-    message::Attribute,
-    record::Record,
-    signature::Scheme,
-    source::AllowedSources,
-    storage::{PayloadStore, Queues, Storage},
+    config::Policy,
+    delivery::{OutboundMessage, PayloadStore, Queues, Storage},
+    http::{Response, read_event},
+    routing::{Kind, ResponseTypes},
+    telemetry::Record,
 };
-use serde::Deserialize;
 use tokio::runtime::{Builder, Runtime};
 use zeroize::Zeroizing;
 
@@ -130,7 +125,7 @@ pub struct Put {
 
 /// What came of one event.
 pub struct Outcome {
-    pub answer: Answer,
+    pub answer: Response,
     pub record: Record,
     pub done: Done,
 }
@@ -145,23 +140,18 @@ impl World {
             let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
             runtime.expect("a runtime that does no input or output")
         };
-        let deserialized = GatewayEvent::deserialize(&mut serde_json::Deserializer::from_slice(event));
-        let event = GatewayEvent::read(event);
-        assert!(event.0 == deserialized.expect("an event is read without failing").0, "two ways to read an event");
-        let previous_for =
+        let previous_key_for =
             if self.previous_is_expired { Duration::ZERO } else { Duration::from_secs(7 * 24 * 60 * 60) };
-        let receiver = Receiver::new(
-            SigningKeys::new(&self, previous_for, !self.no_ascii_reading),
-            mapped(),
-            Storage::new(&self, &self),
-        );
-        let receiver = match self.has_allowed_sources {
-            true => receiver.only_from(AllowedSources::parse(ALLOWED).expect("a list of networks")),
-            false => receiver,
+        let allowlist = match self.has_allowed_sources {
+            true => IpAllowlist::parse(ALLOWED).expect("a list of networks"),
+            false => IpAllowlist::default(),
         };
+        let key_rules = KeyRules { previous_key_for, accept_ascii: !self.no_ascii_reading };
+        let policy = Policy { allowlist, key_rules, response_types: mapped() };
+        let receiver = Receiver::new(policy, &self, Storage::new(&self, &self));
         let mut record = Record::default();
-        let answer =
-            RUNTIME.with(|runtime| runtime.get_or_init(paused).block_on(receiver.receive(event.0, &mut record)));
+        let answer = RUNTIME
+            .with(|runtime| runtime.get_or_init(paused).block_on(receiver.receive(read_event(event), &mut record)));
         drop(receiver);
         Outcome { answer, record, done: self.done.into_inner().expect("nothing has panicked") }
     }
@@ -199,13 +189,8 @@ impl SecretSource for &World {
 }
 
 impl Queues for &World {
-    async fn send(
-        &self,
-        kind: Kind,
-        body: String,
-        attributes: &[Attribute],
-        group_id: Option<&str>,
-    ) -> Result<(), AwsError> {
+    async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
+        let OutboundMessage { kind, body, attributes, group_id } = message;
         let mut first = false;
         self.note(|done| {
             first = done.sends == 0;

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use local_aws::{Fault, Operation};
 
 use super::{

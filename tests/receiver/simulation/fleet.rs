@@ -5,11 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use flinks_webhooks::{
     Receiver,
-    answer::Answer,
-    aws::{Aws, S3, SecretsManager, Sqs},
-    callback::GatewayEvent,
-    keys::SigningKeys,
-    record::Record,
+    aws::{Clients, S3, SecretsManager, Sqs},
+    http::{Response, read_event},
+    telemetry::Record,
 };
 use rand::RngExt;
 use tokio::time::timeout;
@@ -53,7 +51,7 @@ struct Instance {
 
 /// What the gateway saw of an invocation.
 pub enum Outcome {
-    Answered(Answer, Box<Record>),
+    Answered(Response, Box<Record>),
     Crashed,
     TimedOut,
 }
@@ -99,7 +97,7 @@ impl Fleet {
 
 /// Hands an event to an instance. With `crash`, the instance is gone after so many polls, if it is not done by then.
 pub async fn invoke(world: &Arc<World>, event: &[u8], crash: Option<u32>) -> Invocation {
-    let callback = GatewayEvent::read(event).0;
+    let callback = read_event(event);
     let (instance, is_cold) = instance(world);
     let mut record = Record::default();
     let line = Arc::clone(&instance.line);
@@ -146,9 +144,9 @@ fn instance(world: &Arc<World>) -> (Instance, bool) {
     fleet.started += 1;
     let line = Line::new(world, format!("instance {}", fleet.started));
     let config = &world.config;
-    let Aws { secrets, storage } = Aws::over(line.client(world), config);
-    let keys = SigningKeys::new(Witness::new(secrets, &line), config.previous_key_for, config.ascii_reading);
-    let receiver = Receiver::new(keys, config.response_types.clone(), witness::storage(storage, &line, false));
+    let Clients { secrets, storage } = Clients::with_http_client(line.client(world), config);
+    let (secrets, storage) = (Witness::new(secrets, &line), witness::storage(storage, &line, false));
+    let receiver = Receiver::new(config.policy.clone(), secrets, storage);
     (Instance { receiver, line, version: fleet.version, used: now }, true)
 }
 

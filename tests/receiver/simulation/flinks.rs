@@ -7,10 +7,11 @@ use flinks_dev::{
     sign,
 };
 use flinks_webhooks::{
-    answer::{Answer, Rejection},
-    kind::Kind,
-    signature::{Form, Refusal, Scheme},
-    storage::StoredAs,
+    auth::{Scheme, SignatureForm},
+    delivery::StoredAs,
+    http::Response,
+    rejection::Rejection,
+    routing::Kind,
 };
 use local_lambda::gateway::{HttpRequest, event};
 use rand::{Rng, RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
@@ -28,7 +29,7 @@ use super::{
 
 /// Of all invocations, by Flinks or not.
 const CRASHES: f64 = 0.015;
-/// Polls that nearly all callbacks are done within, those that are spilled too.
+/// Polls that nearly all callbacks are done within, undelivered ones too.
 const POLLS: u32 = 40;
 /// Attempts from this one on meet no crash: Flinks' last ones are for the outages.
 const SPARED: u32 = 7;
@@ -91,7 +92,7 @@ pub struct Delivery {
     pub index: u64,
     pub delivery_id: String,
     pub kind: Kind,
-    pub form: Form,
+    pub form: SignatureForm,
     /// Some attempt was answered with 200.
     pub is_stored: bool,
 }
@@ -146,11 +147,11 @@ impl Callback {
         }
     }
 
-    fn form(&self) -> Form {
+    fn form(&self) -> SignatureForm {
         match self.scheme {
-            Scheme::Pay => Form::Pay,
-            Scheme::Aggregation if self.is_ascii => Form::Ascii,
-            Scheme::Aggregation => Form::Raw,
+            Scheme::Pay => SignatureForm::Pay,
+            Scheme::Aggregation if self.is_ascii => SignatureForm::Ascii,
+            Scheme::Aggregation => SignatureForm::Raw,
         }
     }
 
@@ -158,10 +159,10 @@ impl Callback {
     fn event(&self, secret: &str) -> Vec<u8> {
         let text = || str::from_utf8(&self.body).unwrap();
         let (header, signature) = match self.form() {
-            Form::Pay => ("X-Webhook-Signature", sign::pay(&self.body, secret)),
-            Form::Ascii => ("flinks-authenticity-key", sign::ascii(text(), secret)),
-            Form::Raw if self.is_alias => ("X-Flinks-Signature", sign::aggregation(&self.body, secret)),
-            Form::Raw => ("flinks-authenticity-key", sign::aggregation(&self.body, secret)),
+            SignatureForm::Pay => ("X-Webhook-Signature", sign::pay(&self.body, secret)),
+            SignatureForm::Ascii => ("flinks-authenticity-key", sign::ascii(text(), secret)),
+            SignatureForm::Raw if self.is_alias => ("X-Flinks-Signature", sign::aggregation(&self.body, secret)),
+            SignatureForm::Raw => ("flinks-authenticity-key", sign::aggregation(&self.body, secret)),
         };
         let content_type = if self.is_json { "application/json; charset=utf-8" } else { "application/octet-stream" };
         let foreign = sign::pay(&self.body, "guessed");
@@ -284,13 +285,13 @@ fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocati
         Outcome::TimedOut => return Judged::Inexplicable,
     };
     let cause = match (answer, record.rejection) {
-        (Answer::Stored, None) => {
+        (Response::Stored, None) => {
             look_at_stored(world, callback, secret, invocation, record.stored_as.unwrap());
             return Judged::Stored;
         }
-        (Answer::Unavailable, Some(Rejection::NotStored)) => unstored.without_a_place().map(str::to_owned),
-        (Answer::Unavailable, Some(Rejection::NoKeys)) => unstored.without_keys().map(str::to_owned),
-        (Answer::Unauthorized, Some(Rejection::Refused(Refusal::Wrong))) => {
+        (Response::Unavailable, Some(Rejection::NotStored)) => unstored.without_a_place().map(str::to_owned),
+        (Response::Unavailable, Some(Rejection::NoKeys)) => unstored.without_keys().map(str::to_owned),
+        (Response::Unauthorized, Some(Rejection::SignatureWrong)) => {
             unstored.without_the_key().map(|cause| format!("401: {cause}"))
         }
         _ => None,
@@ -314,7 +315,7 @@ fn look_at_stored(world: &World, callback: &Callback, secret: &str, invocation: 
     let is_right = match how {
         StoredAs::Inline => !callback.is_odd,
         StoredAs::ClaimCheck => callback.is_odd,
-        StoredAs::Spilled => true,
+        StoredAs::Undelivered => true,
     };
     if !is_right {
         let kind = callback.kind.label();

@@ -7,8 +7,8 @@ use flinks_dev::{
     sign,
 };
 use flinks_webhooks::{
-    answer::Answer,
-    signature::{Form, Scheme},
+    auth::{Scheme, SignatureForm},
+    http::Response,
 };
 use rand::{RngExt, seq::IndexedRandom};
 use sha2::{Digest, Sha256};
@@ -88,19 +88,19 @@ pub async fn send(world: Arc<World>, index: u64) {
     // Whoever has a revoked key writes like Flinks, until the instance reads the keys again.
     let gets_in = sort == "revoked key" && invocation.line.knows(scheme, keys::old(scheme));
     if gets_in {
-        let is_stored = matches!(invocation.outcome, Outcome::Answered(Answer::Stored, _));
+        let is_stored = matches!(invocation.outcome, Outcome::Answered(Response::Stored, _));
         let (delivery_id, form) = (hex::encode(Sha256::digest(&body)), form(scheme));
         lock(&world.deliveries).push(Delivery { index, delivery_id, kind: kind.received_as(), form, is_stored });
         world.count("forgery: revoked key, not read since");
     }
     let told = match invocation.outcome {
-        Outcome::Answered(Answer::Stored, _) if gets_in => "200",
-        Outcome::Answered(Answer::Stored, _) => {
+        Outcome::Answered(Response::Stored, _) if gets_in => "200",
+        Outcome::Answered(Response::Stored, _) => {
             world.violation(&format!("forgery {index} got in: {sort}"));
             "200"
         }
-        Outcome::Answered(Answer::Unauthorized, _) => "401",
-        Outcome::Answered(Answer::Unavailable, _) => {
+        Outcome::Answered(Response::Unauthorized, _) => "401",
+        Outcome::Answered(Response::Unavailable, _) => {
             // It must not fire an alarm: only while a key is missing that could have signed it.
             let known = &invocation.known[scheme as usize];
             if !gets_in && known.has_current() && !known.lacks_a_stage() {
@@ -109,7 +109,7 @@ pub async fn send(world: Arc<World>, index: u64) {
             "503"
         }
         Outcome::Crashed => "crash",
-        Outcome::Answered(Answer::BadRequest | Answer::Forbidden, _) | Outcome::TimedOut => {
+        Outcome::Answered(Response::BadRequest | Response::Forbidden, _) | Outcome::TimedOut => {
             world.violation(&format!("forgery {index}, {sort}, is neither refused nor told to come again"));
             "neither"
         }
@@ -119,9 +119,9 @@ pub async fn send(world: Arc<World>, index: u64) {
 }
 
 /// What a callback of this scheme is verified by.
-fn form(scheme: Scheme) -> Form {
+fn form(scheme: Scheme) -> SignatureForm {
     match scheme {
-        Scheme::Aggregation => Form::Raw,
-        Scheme::Pay => Form::Pay,
+        Scheme::Aggregation => SignatureForm::Raw,
+        Scheme::Pay => SignatureForm::Pay,
     }
 }

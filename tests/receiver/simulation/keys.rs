@@ -7,7 +7,7 @@ use std::{
 };
 
 use flinks_dev::stack::{PAY_SIGNING_SECRET, PAY_SIGNING_SECRET_ID, SIGNING_SECRET, SIGNING_SECRET_ID};
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use rand::{Rng, RngExt, seq::IndexedRandom};
 
 use super::{

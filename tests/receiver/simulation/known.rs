@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use flinks_webhooks::keys::Stage;
+use flinks_webhooks::auth::Stage;
 
 /// How long keys are used that were read whole, and that were not.
 const FRESH_FOR: Duration = Duration::from_secs(5 * 60);

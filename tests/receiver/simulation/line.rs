@@ -10,7 +10,10 @@ use std::{
 };
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use flinks_webhooks::{aws_error::AwsError, keys::Stage, signature::Scheme};
+use flinks_webhooks::{
+    auth::{Scheme, Stage},
+    aws_error::AwsError,
+};
 use local_aws::{Fault, Network, Operation};
 use rand::RngExt;
 

@@ -4,10 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use flinks_dev::stack::PAYLOAD_BUCKET;
 use flinks_webhooks::{
-    aws::{S3, Sqs},
-    redelivery::{Budget, Redelivery},
-    spilled::PREFIX,
-    storage::Storage,
+    aws::{S3, Sqs, storage_with_http_client},
+    delivery::{Redelivery, RunBudget, UNDELIVERED_PREFIX},
 };
 use futures_util::future::join;
 use rand::RngExt;
@@ -59,17 +57,18 @@ async fn run(world: &Arc<World>, instance: &mut Option<Instance>, is_second: boo
     let redelivery = instance.take().unwrap_or_else(|| {
         let line = Line::new(world, "redelivery".to_owned());
         let config = world.stack.redelivery_config().unwrap();
-        let storage = Storage::over(line.client(world), &config.storage, &config.aws);
+        let storage = storage_with_http_client(line.client(world), &config.storage, &config.aws);
         Redelivery::new(witness::storage(storage, &line, is_second))
     });
-    let budget = Budget {
+    let budget = RunBudget {
         stop: Instant::now() + FUNCTION_TIMEOUT - LAST_CALLS,
         // Mostly enough for all.
         bytes_per_queue: world.draw(|rng| rng.random_range(2_000_000..20_000_000)),
     };
     let crashes = world.now() < SENDING && world.draw(|rng| rng.random_bool(CRASHES));
     let crash = crashes.then(|| world.draw(|rng| rng.random_range(0..POLLS)));
-    let has_work = crashes && world.stack.aws.objects(PAYLOAD_BUCKET).keys().any(|key| key.starts_with(PREFIX));
+    let has_work =
+        crashes && world.stack.aws.objects(PAYLOAD_BUCKET).keys().any(|key| key.starts_with(UNDELIVERED_PREFIX));
     let ended = timeout(FUNCTION_TIMEOUT, crashing(crash, redelivery.run(budget))).await;
     let told = match ended {
         Ok(Some(Ok(summary))) => {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flinks_dev::stack::{PAYLOAD_BUCKET, dead_letter_queue};
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use sha2::{Digest, Sha256};
 
 use super::world::{World, lock};

@@ -5,14 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use flinks_webhooks::{
+    auth::{Scheme, SecretSource, SecretVersion, Stage},
     aws_error::AwsError,
-    keys::{SecretSource, SecretVersion, Stage},
-    kind::Kind,
-    message::Attribute,
-    redelivery::{Depth, Object, Page, SpilledPayloads},
-    signature::Scheme,
-    spilled::{PREFIX, SpilledKey},
-    storage::{PayloadStore, Queues, Receipt, Storage},
+    delivery::{
+        Attribute, Depth, Object, OutboundMessage, Page, PayloadStore, Queues, Receipt, Storage, UNDELIVERED_PREFIX,
+        UndeliveredKey, UndeliveredStore,
+    },
 };
 
 use serde_json::Value;
@@ -77,20 +75,14 @@ impl<S: SecretSource + Sync> SecretSource for Witness<S> {
 }
 
 impl<Q: Queues + Sync> Queues for Witness<Q> {
-    async fn send(
-        &self,
-        kind: Kind,
-        body: String,
-        attributes: &[Attribute],
-        group_id: Option<&str>,
-    ) -> Result<(), AwsError> {
-        let (began, object) = (self.line.now(), pointed_at(&body, attributes));
-        let doubt = self.sending(attributes);
+    async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
+        let (began, object) = (self.line.now(), pointed_at(&message.body, message.attributes));
+        let doubt = self.sending(message.attributes);
         let attempt = Attempt::begins(&self.line, false);
         if let Some(object) = &object {
             self.line.object_is_sent(object);
         }
-        let sent = self.client.send(kind, body, attributes, group_id).await;
+        let sent = self.client.send(message).await;
         doubt.answered();
         if let Err(error) = &sent {
             self.line.has_failed(Service::Sqs, began, error);
@@ -110,7 +102,7 @@ impl<P: PayloadStore + Sync> PayloadStore for Witness<P> {
 
     async fn put(&self, key: &str, payload: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
         let began = self.line.now();
-        let put = match key.strip_prefix(PREFIX).and_then(|key| key.split_once('/')) {
+        let put = match key.strip_prefix(UNDELIVERED_PREFIX).and_then(|key| key.split_once('/')) {
             Some((_, delivery_id)) => {
                 self.line.bucket_begins();
                 let doubt = self.doubt(Service::S3, delivery_id);
@@ -134,14 +126,14 @@ impl<P: PayloadStore + Sync> PayloadStore for Witness<P> {
     }
 }
 
-impl<P: SpilledPayloads + Sync> SpilledPayloads for Witness<P> {
+impl<P: UndeliveredStore + Sync> UndeliveredStore for Witness<P> {
     async fn list(&self, prefix: &str, depth: Depth, after: Option<String>) -> Result<Page, AwsError> {
         let began = self.line.now();
         let page = self.client.list(prefix, depth, after).await;
         page.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
     }
 
-    async fn get(&self, key: &SpilledKey) -> Result<Option<Object>, AwsError> {
+    async fn get(&self, key: &UndeliveredKey) -> Result<Option<Object>, AwsError> {
         let began = self.line.now();
         // A turn of the payload begins, which is a delivery of its own.
         let name = key.to_string();
@@ -156,7 +148,7 @@ impl<P: SpilledPayloads + Sync> SpilledPayloads for Witness<P> {
         Ok(())
     }
 
-    async fn remove(&self, key: &SpilledKey, sent: &Receipt) -> Result<(), AwsError> {
+    async fn remove(&self, key: &UndeliveredKey, sent: &Receipt) -> Result<(), AwsError> {
         let began = self.line.now();
         let name = key.to_string();
         let (_, delivery_id) = name.rsplit_once('/').unwrap();

@@ -10,7 +10,7 @@ use flinks_dev::{
     payload::generator,
     stack::{Stack, dead_letter_queue},
 };
-use flinks_webhooks::{config::Config, kind::Kind};
+use flinks_webhooks::{config::Config, routing::Kind};
 use local_aws::{LocalAws, QueueSettings};
 use rand::{Rng, rngs::ChaCha8Rng};
 use sha2::{Digest, Sha256};

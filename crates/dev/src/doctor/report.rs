@@ -1,7 +1,7 @@
 //! What the doctor says.
 
 use anstyle::{AnsiColor, Style};
-use flinks_webhooks::signature::{Form, Scheme};
+use flinks_webhooks::auth::{Scheme, SignatureForm};
 use serde_json::{Value, json};
 
 use super::{
@@ -95,15 +95,15 @@ impl Report {
     fn print_match(&self, finding: &Finding, output: &Output) {
         output.line(format_args!("{GOOD}The signature matches{GOOD:#}: {}.", reading(finding)));
         match finding.form {
-            Form::Raw => {}
-            Form::Ascii => paragraph(
+            SignatureForm::Raw => {}
+            SignatureForm::Ascii => paragraph(
                 output,
-                "The signer turned the body into ASCII first, as Flinks' article says. The receiver takes this as long as AsciiReading is on.",
+                "The signer turned the body into ASCII first, as Flinks' article says. The receiver takes this as long as AsciiEncoding is on.",
             ),
-            Form::Pay if self.prefix_missing => {
+            SignatureForm::Pay if self.prefix_missing => {
                 paragraph(output, "In the header X-Webhook-Signature it needs sha256= before it.");
             }
-            Form::Pay => {}
+            SignatureForm::Pay => {}
         }
         if self.body_is_empty {
             paragraph(
@@ -169,11 +169,11 @@ impl Report {
 
 fn reading(finding: &Finding) -> &'static str {
     match finding.form {
-        Form::Raw => "aggregation scheme (flinks-authenticity-key), raw reading, over the body's own bytes",
-        Form::Ascii => {
+        SignatureForm::Raw => "aggregation scheme (flinks-authenticity-key), raw reading, over the body's own bytes",
+        SignatureForm::Ascii => {
             "aggregation scheme (flinks-authenticity-key), ascii reading, a question mark for each UTF-16 unit outside ASCII"
         }
-        Form::Pay => "Flinks Pay scheme (X-Webhook-Signature), pay reading, over the body's own bytes",
+        SignatureForm::Pay => "Flinks Pay scheme (X-Webhook-Signature), pay reading, over the body's own bytes",
     }
 }
 

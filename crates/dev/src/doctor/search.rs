@@ -5,7 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use flinks_webhooks::signature::{Form, Scheme};
+use flinks_webhooks::auth::{Scheme, SignatureForm};
 
 use super::{
     algorithm::{self, Algorithm},
@@ -30,7 +30,7 @@ pub struct Question<'q> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     pub scheme: Scheme,
-    pub form: Form,
+    pub form: SignatureForm,
     /// None when the signature is as it should be.
     pub mistakes: Mistakes,
 }
@@ -181,12 +181,12 @@ impl<'q> Search<'q> {
         self.note(mistakes);
         self.note(algorithm.mistake.as_slice());
         let scheme = self.question.scheme;
-        if let found @ Some(_) = self.compare(key, body, algorithm, mistakes, Form::Raw) {
+        if let found @ Some(_) = self.compare(key, body, algorithm, mistakes, SignatureForm::Raw) {
             return found;
         }
         if scheme == Scheme::Aggregation && !body.is_ascii() {
             let reading = str::from_utf8(body).ok().map(charset::to_ascii)?;
-            return self.compare(key, &reading, algorithm, mistakes, Form::Ascii);
+            return self.compare(key, &reading, algorithm, mistakes, SignatureForm::Ascii);
         }
         None
     }
@@ -197,7 +197,7 @@ impl<'q> Search<'q> {
         body: &[u8],
         algorithm: &Algorithm,
         mistakes: &[&'static Mistake],
-        form: Form,
+        form: SignatureForm,
     ) -> Option<Finding> {
         self.combinations += 1;
         self.bytes = self.bytes.saturating_add(body.len() + OVERHEAD_BYTES);
@@ -232,8 +232,8 @@ fn fingerprint(body: &[u8]) -> u64 {
 }
 
 /// Adds what the spelling says about the scheme.
-fn finding(scheme: Scheme, form: Form, spelling: Spelling, mut mistakes: Mistakes) -> Finding {
-    let form = if scheme == Scheme::Pay { Form::Pay } else { form };
+fn finding(scheme: Scheme, form: SignatureForm, spelling: Spelling, mut mistakes: Mistakes) -> Finding {
+    let form = if scheme == Scheme::Pay { SignatureForm::Pay } else { form };
     let foreign = match (scheme, spelling) {
         (Scheme::Aggregation, Spelling::Base64) | (Scheme::Pay, Spelling::Hex { .. }) => None,
         (Scheme::Aggregation, Spelling::Hex { prefixed: false }) => Some(&HEX_FOR_BASE64),
@@ -250,7 +250,7 @@ fn finding(scheme: Scheme, form: Form, spelling: Spelling, mut mistakes: Mistake
             };
             mistakes.remove(at);
             mistakes.push(mistake);
-            let form = if scheme == Scheme::Pay { Form::Pay } else { Form::Raw };
+            let form = if scheme == Scheme::Pay { SignatureForm::Pay } else { SignatureForm::Raw };
             Finding { scheme, form, mistakes }
         }
         (Some(mistake), None) => {

@@ -1,6 +1,6 @@
 //! `cargo dev sign`: the header for a body.
 
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use serde_json::json;
 
 use super::{FormName, SchemeName, key_of, read_body};

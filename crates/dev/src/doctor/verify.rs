@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use serde_json::Value;
 use zeroize::Zeroizing;
 

@@ -5,7 +5,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_sqs::types::QueueAttributeName::{
     self, ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,
 };
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use std::{
 
 use anstyle::{AnsiColor, Style};
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat, ScanBy};
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use futures_util::future::try_join_all;
 use serde_json::json;
 

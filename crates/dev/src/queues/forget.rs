@@ -16,7 +16,7 @@ mod wanted;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};

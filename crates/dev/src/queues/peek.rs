@@ -5,7 +5,7 @@
 //! a receive: one whose last this was is put back as a new message.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use serde_json::{Value, json};
 
 use super::{

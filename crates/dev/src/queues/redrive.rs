@@ -7,7 +7,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;

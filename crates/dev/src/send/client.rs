@@ -45,11 +45,11 @@ pub struct Client {
 
 /// What came of an attempt, and how long it took.
 pub struct Attempt {
-    pub outcome: Result<Answer, Unanswered>,
+    pub outcome: Result<Response, Unanswered>,
     pub latency: Duration,
 }
 
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub body: Bytes,
 }
@@ -108,7 +108,7 @@ impl Client {
         Attempt { outcome: outcome.unwrap_or(Err(Unanswered::TimedOut)), latency: started.elapsed() }
     }
 
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Answer, Unanswered> {
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response, Unanswered> {
         let to = request.uri().clone();
         let response = match self.http.request(request).await {
             // Some servers say so in an answer of 400.
@@ -124,7 +124,7 @@ impl Client {
         let status = response.status().as_u16();
         // The status is the answer, however its body ends.
         let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-        Ok(Answer { status, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
+        Ok(Response { status, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
     }
 
     /// Whether a server that did not understand plain HTTP speaks TLS.

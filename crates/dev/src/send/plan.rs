@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use hyper::{Uri, header::HeaderValue, http::uri};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;

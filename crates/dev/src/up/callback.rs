@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use flinks_webhooks::{
-    answer::Rejection,
+    auth::SignatureForm,
     aws_error::FailedCalls,
-    callback::BadEvent,
-    kind::Kind,
-    message::rfc3339,
-    record::Record,
-    signature::{Form, Refusal},
-    storage::StoredAs,
+    delivery::{DeliveryId, StoredAs},
+    http::RequestId,
+    rejection::Rejection,
+    routing::Kind,
+    telemetry::Record,
+    timestamp::rfc3339,
 };
 use local_lambda::gateway::{Event, HttpRequest, event};
 use serde::Serialize;
@@ -95,22 +95,20 @@ impl Reason {
     /// What it means, for who has to put it right.
     pub(super) fn explanation(self) -> &'static str {
         match self {
-            Self::Rejected(Rejection::Refused(Refusal::Missing)) => {
+            Self::Rejected(Rejection::SignatureMissing) => {
                 "No signature: the request has none of the headers flinks-authenticity-key, X-Flinks-Signature and \
                  X-Webhook-Signature."
             }
-            Self::Rejected(Rejection::Refused(Refusal::Malformed)) => {
+            Self::Rejected(Rejection::SignatureMalformed) => {
                 "The signature header is of no use: it has several different values, or it is no \
                  HMAC-SHA256 (44 characters of base64; for Pay sha256= and 64 hex digits)."
             }
-            Self::Rejected(Rejection::Refused(Refusal::Wrong)) => {
+            Self::Rejected(Rejection::SignatureWrong) => {
                 "The signature was not made with this stack's secret over exactly these bytes. To find out why, try \
                  cargo dev verify."
             }
-            Self::Rejected(Rejection::BadEvent(BadEvent::NotHttp)) => "The event is none of an HTTP request.",
-            Self::Rejected(Rejection::BadEvent(BadEvent::NotBase64)) => {
-                "The event says that its body is base64, and it is not."
-            }
+            Self::Rejected(Rejection::NotHttp) => "The event is none of an HTTP request.",
+            Self::Rejected(Rejection::NotBase64) => "The event says that its body is base64, and it is not.",
             Self::Rejected(Rejection::SourceNotAllowed) => {
                 "It came from an address that is in none of the networks of ALLOWED_SOURCE_CIDRS."
             }
@@ -146,10 +144,10 @@ pub(super) struct Callback {
     pub(super) status: u16,
     pub(super) reason: Option<Reason>,
     pub(super) kind: Option<Kind>,
-    pub(super) form: Option<Form>,
+    pub(super) form: Option<SignatureForm>,
     pub(super) stored_as: Option<StoredAs>,
-    pub(super) delivery_id: Option<String>,
-    pub(super) gateway_request_id: Option<String>,
+    pub(super) delivery_id: Option<DeliveryId>,
+    pub(super) gateway_request_id: Option<RequestId>,
     pub(super) failures: FailedCalls,
 }
 
@@ -178,7 +176,7 @@ impl Callback {
         self.failures = record.failed_calls();
         self.reason = record.rejection.map(Reason::Rejected);
         self.kind = record.kind;
-        self.form = record.form;
+        self.form = record.signature_form;
         self.stored_as = record.stored_as;
         self.delivery_id = record.delivery_id;
         self.gateway_request_id = record.gateway_request_id;
@@ -199,9 +197,9 @@ impl Callback {
             queue: self.kind.filter(|_| self.is_stored()).map(Kind::queue),
             stored_as: self.stored_as.map(StoredAs::label),
             bytes: self.body_bytes,
-            signature_form: self.form.map(Form::as_str),
-            delivery_id: self.delivery_id.as_deref(),
-            gateway_request_id: self.gateway_request_id.as_deref(),
+            signature_form: self.form.map(SignatureForm::as_str),
+            delivery_id: self.delivery_id.as_ref().map(DeliveryId::as_str),
+            gateway_request_id: self.gateway_request_id.as_ref().map(RequestId::as_str),
             reason: self.reason.map(Reason::label),
             explanation: self.reason.map(Reason::explanation),
             aws_failures: &self.failures,

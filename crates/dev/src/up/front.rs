@@ -3,16 +3,13 @@
 use std::{sync::Arc, time::Instant};
 
 use flinks_webhooks::{
-    AwsReceiver,
-    aws::{Aws, SecretsManager},
-    callback::GatewayEvent,
+    auth::{Authenticator, IpAllowlist},
+    aws::{Clients, SecretsManager},
     config::Config,
-    event::{Event, ResponseTypes},
-    keys::SigningKeys,
-    message::{Attribute, Message},
-    record::Record,
-    source::AllowedSources,
-    storage::StoredAs,
+    delivery::{Attribute, Message, StoredAs},
+    http::read_event,
+    routing::{ClassifiedCallback, ResponseTypes},
+    telemetry::Record,
     time_budget::TimeBudget,
 };
 use local_lambda::gateway::{HttpResponse, response};
@@ -22,6 +19,7 @@ use super::{
     callback::{Callback, Reason, Request},
     journal::Journal,
 };
+use crate::stack::{self, AwsReceiver};
 
 /// API Gateway's limit for a request's body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -38,7 +36,7 @@ pub(super) struct Front {
     pub(super) journal: Journal,
     answered: mpsc::Sender<Arc<Callback>>,
     /// For [`Front::message`].
-    keys: SigningKeys<SecretsManager>,
+    authenticator: Authenticator<SecretsManager>,
     response_types: ResponseTypes,
     payload_bucket: String,
 }
@@ -47,12 +45,17 @@ impl Front {
     /// Each callback goes to `answered` once it is.
     pub(super) fn new(config: &Config, journal: Journal, answered: mpsc::Sender<Arc<Callback>>) -> Self {
         Self {
-            receiver: AwsReceiver::on_aws(config),
+            receiver: stack::receiver(config),
             at_once: Semaphore::new(MOST_AT_ONCE),
             journal,
             answered,
-            keys: SigningKeys::new(Aws::new(config).secrets, config.previous_key_for, config.ascii_reading),
-            response_types: config.response_types.clone(),
+            // The receiver has applied the allow-list.
+            authenticator: Authenticator::new(
+                IpAllowlist::default(),
+                Clients::new(config).secrets,
+                config.policy.key_rules,
+            ),
+            response_types: config.policy.response_types.clone(),
             payload_bucket: config.storage.payload_bucket.clone(),
         }
     }
@@ -89,7 +92,7 @@ impl Front {
         let mut record = Record::default();
         // Never closed, so there is always a permit.
         let permit = self.at_once.acquire().await;
-        let answer = self.receiver.receive(GatewayEvent::read(&event).0, &mut record).await;
+        let answer = self.receiver.receive(read_event(&event), &mut record).await;
         drop(permit);
         callback.note(record);
         let answer = serde_json::to_vec(&answer).unwrap_or_default();
@@ -121,14 +124,13 @@ impl Front {
     /// any more, after a rotation.
     pub(super) async fn message(&self, callback: &Callback) -> Option<(Message, Vec<Attribute>)> {
         let stored_as = callback.stored_as?;
-        let event = GatewayEvent::read(&callback.request.event());
-        // The gate let it in already.
-        let admitted = AllowedSources::default().admit(event.0.ok()?).ok()?;
-        let authentic = self.keys.authenticate(admitted, TimeBudget::start()).await.outcome.ok()?;
-        let message = Message::of(&Event::read(authentic, &self.response_types), callback.received_at);
+        let received = read_event(&callback.request.event()).ok()?;
+        let authentic = self.authenticator.authenticate(&received, TimeBudget::start()).await.outcome.ok()?;
+        let classified = ClassifiedCallback::classify(authentic, &self.response_types);
+        let message = Message::from_callback(&classified, callback.received_at);
         let attributes = match stored_as {
             StoredAs::ClaimCheck => message.claim_check(&self.payload_bucket, "").1,
-            StoredAs::Inline | StoredAs::Spilled => message.attributes().to_vec(),
+            StoredAs::Inline | StoredAs::Undelivered => message.attributes().to_vec(),
         };
         Some((message, attributes))
     }

@@ -23,7 +23,7 @@ use axum::{
     },
     routing::{get, post},
 };
-use flinks_webhooks::message;
+use flinks_webhooks::delivery;
 use futures_util::stream::{Stream, unfold};
 use local_aws::{Host, is_forwarded};
 use serde::{Deserialize, Serialize};
@@ -244,7 +244,7 @@ struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    fn of(attribute: &'a message::Attribute) -> Self {
+    fn of(attribute: &'a delivery::Attribute) -> Self {
         Self { name: attribute.name, r#type: attribute.data_type.as_str(), value: &attribute.value }
     }
 }

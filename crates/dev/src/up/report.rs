@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anstyle::{AnsiColor, Style};
 use bytesize::ByteSize;
-use flinks_webhooks::{config::Config, kind::Kind, message::rfc3339, signature::Form};
+use flinks_webhooks::{auth::SignatureForm, config::Config, routing::Kind, timestamp::rfc3339};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -128,7 +128,7 @@ pub(super) fn answered(output: Output, callback: &Callback) {
     let start = format!("{dim}{time}{dim:#}  {status}{}{status:#}", callback.status);
     let stored = callback.kind.zip(callback.stored_as);
     let (kind, queue, how, why) = match stored {
-        Some((kind, how)) => (kind.label(), kind.queue(), how.label(), callback.form.map_or("", Form::as_str)),
+        Some((kind, how)) => (kind.label(), kind.queue(), how.label(), callback.form.map_or("", SignatureForm::as_str)),
         None => ("-", "-", "refused", callback.reason.map_or("", Reason::label)),
     };
     output.line(format_args!("{start}  {kind:<15}  {queue:<19}  {how:<11}  {size:>9}  {why}"));

@@ -8,7 +8,7 @@ use flinks_dev::{
     sign,
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
-use flinks_webhooks::signature::Scheme;
+use flinks_webhooks::auth::Scheme;
 use serde_json::Value;
 
 use crate::support::Deployed;

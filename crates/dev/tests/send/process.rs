@@ -8,7 +8,7 @@ use flinks_dev::{
     sign,
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use serde_json::json;
 use tokio::net::TcpListener;
 

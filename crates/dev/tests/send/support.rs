@@ -10,8 +10,8 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, StatusCode},
 };
-use flinks_dev::stack::{PAYLOAD_BUCKET, Stack};
-use flinks_webhooks::{AwsReceiver, callback::GatewayEvent, kind::Kind, record::Record};
+use flinks_dev::stack::{self, PAYLOAD_BUCKET, Stack};
+use flinks_webhooks::{http::read_event, routing::Kind, telemetry::Record};
 use local_lambda::gateway::{HttpRequest, event};
 use serde_json::Value;
 use tokio::{
@@ -134,13 +134,13 @@ pub async fn resetting_server() -> String {
 /// The receiver on a local AWS, fed as API Gateway feeds it.
 pub struct Deployed {
     pub stack: Stack,
-    receiver: AwsReceiver,
+    receiver: stack::AwsReceiver,
 }
 
 impl Deployed {
     pub async fn start() -> Arc<Self> {
         let stack = Stack::start().await.unwrap();
-        let receiver = AwsReceiver::on_aws(&stack.config(&[]).unwrap());
+        let receiver = stack::receiver(&stack.config(&[]).unwrap());
         Arc::new(Self { stack, receiver })
     }
 
@@ -158,8 +158,8 @@ impl Deployed {
     /// The status of the answer to a callback.
     pub async fn receive(&self, headers: &[(&str, &str)], body: &[u8]) -> u16 {
         let request = HttpRequest { method: "POST", path: "/webhooks/flinks", headers, body, ..HttpRequest::default() };
-        let event: GatewayEvent = serde_json::from_value(serde_json::to_value(event(&request)).unwrap()).unwrap();
-        self.receiver.receive(event.0, &mut Record::default()).await.status()
+        let event = serde_json::to_vec(&event(&request)).unwrap();
+        self.receiver.receive(read_event(&event), &mut Record::default()).await.status()
     }
 
     /// The payloads on a queue in the order of their arrival, claim checks resolved.

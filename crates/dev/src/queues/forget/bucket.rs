@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_s3::types::{EncodingType, Object};
-use flinks_webhooks::spilled::PREFIX;
+use flinks_webhooks::delivery::UNDELIVERED_PREFIX;
 use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode_str;
 
@@ -42,7 +42,7 @@ pub fn record(verdicts: &mut Verdicts, key: String, verdict: Verdict) {
 /// Looks at what waits under `undelivered/`, and deletes what is the person's. It goes to a queue sooner or later, so it
 /// is looked at before the queues are.
 pub async fn undelivered(search: &Search, verdicts: &mut Verdicts) -> Report {
-    all(search, PREFIX, verdicts).await
+    all(search, UNDELIVERED_PREFIX, verdicts).await
 }
 
 /// Looks at the whole bucket, but for what has its verdict already, and deletes what is the person's.

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flinks_webhooks::spilled::PREFIX;
+use flinks_webhooks::delivery::UNDELIVERED_PREFIX;
 use futures_util::{StreamExt, stream};
 
 use super::{
@@ -171,7 +171,7 @@ impl Sweep<'_> {
         let in_attribute = wanted.is_in_attribute(message);
         let pointer = message.pointer();
         match &pointer {
-            Some(Pointer { bucket, key }) if *bucket != self.search.bucket || key.starts_with(PREFIX) => {
+            Some(Pointer { bucket, key }) if *bucket != self.search.bucket || key.starts_with(UNDELIVERED_PREFIX) => {
                 let whose = if in_attribute { "it is the person's, and " } else { "" };
                 Judgement::NotRead(format!(
                     "{whose}its claim check points to s3://{bucket}/{key}, which is no claim check's object of this \

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use flinks_webhooks::kind::Kind;
+use flinks_webhooks::routing::Kind;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;

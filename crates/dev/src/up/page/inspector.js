@@ -22,7 +22,7 @@ const FORMS = {
 const STORED = {
   inline: "on its queue, as it is",
   "claim-check": "in the bucket, a pointer on its queue",
-  spilled: "only in the bucket: its queue did not take it",
+  undelivered: "only in the bucket: its queue did not take it",
 };
 
 const byId = (id) => document.getElementById(id);

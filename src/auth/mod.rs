@@ -1,0 +1,42 @@
+//! Authentication: the IP allow-list, then the signature. Both decide before anything looks into the body.
+
+mod ascii_encoding;
+mod ip_allowlist;
+mod key_cache;
+pub mod secret;
+mod signature;
+mod signing_keys;
+
+pub use ip_allowlist::IpAllowlist;
+pub use key_cache::{KeyProblem, KeyRules, SecretVersion, Stage};
+pub use signature::{AuthenticCallback, Scheme, Signature, SignatureForm, Signatures, SigningKey};
+pub use signing_keys::{Authentication, KeyUse, Prefetch, SecretSource, TriedKey};
+
+use signing_keys::SigningKeys;
+
+use crate::{http::Callback, rejection::Rejection, time_budget::TimeBudget};
+
+/// Decides whether a callback is authentic.
+pub struct Authenticator<S> {
+    allowlist: IpAllowlist,
+    keys: SigningKeys<S>,
+}
+
+impl<S: SecretSource> Authenticator<S> {
+    pub fn new(allowlist: IpAllowlist, secrets: S, rules: KeyRules) -> Self {
+        Self { allowlist, keys: SigningKeys::new(secrets, rules) }
+    }
+
+    /// Reads the keys ahead of the first callback, for two seconds at most. The first callback reads what is missing.
+    pub async fn prefetch(&self) -> Prefetch {
+        self.keys.prefetch().await
+    }
+
+    /// Authenticates a callback. An address that is not on the allow-list costs no look at the signature.
+    pub async fn authenticate(&self, callback: &Callback, budget: TimeBudget) -> Authentication {
+        if !self.allowlist.allows(callback.source) {
+            return Authentication::rejected(Rejection::SourceNotAllowed);
+        }
+        self.keys.authenticate(callback, budget).await
+    }
+}

@@ -1,0 +1,19 @@
+//! AWS behind the traits that `auth` and `delivery` own: the SDK's clients, on one HTTP client. Only the programs name this
+//! folder, and nothing else names the SDK's clients. Each call is one attempt; [`retry`](crate::retry) makes the others.
+
+mod clients;
+mod error;
+mod preconnect;
+mod s3;
+mod sdk_config;
+mod secrets_manager;
+mod send_message;
+mod sqs;
+
+pub use clients::{Clients, storage, storage_with_http_client};
+pub use s3::S3;
+pub use secrets_manager::SecretsManager;
+pub use sqs::Sqs;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,385 @@
+//! Redelivery: an undelivered payload goes to its queue once the queue works again.
+//!
+//! A run lists what is under `undelivered/`, each queue's payloads by themselves, and sends them oldest first, one by one,
+//! until the [`RunBudget`] is used up. The queues go side by side: one that takes nothing, or that cannot be listed, holds up
+//! no other. An object is removed only for the [`Receipt`] of its message. So two runs at once, or one that ends between
+//! the two, send a payload twice, under the same DeliveryId, and lose none. Corrupt objects stay in place and are
+//! reported.
+
+use std::{
+    collections::{BinaryHeap, VecDeque},
+    mem,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::future::{join, join_all};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{
+    message::Message,
+    ports::{Depth, Listed, Page, PayloadStore, Queues, Receipt, UndeliveredStore},
+    storage::{ClaimCheckObject, Storage},
+    undelivered::{self, UNDELIVERED_PREFIX, UndeliveredKey, UndeliveredPayload},
+};
+use crate::{
+    aws_error::{AwsError, FailedCalls, Meaning, Operation},
+    retry::{self, attempt},
+    routing::Kind,
+    time_budget::{ATTEMPT, BUDGET, TimeBudget},
+};
+
+/// What a run may use.
+#[derive(Clone, Copy, Debug)]
+pub struct RunBudget {
+    /// When it begins nothing more.
+    pub stop: Instant,
+    /// Most bytes that are sent to one queue.
+    pub bytes_per_queue: u64,
+}
+
+impl RunBudget {
+    /// The budget of a function that Lambda ends at `deadline`.
+    pub fn until(deadline: SystemTime) -> Self {
+        /// Enough for thousands of callbacks of usual sizes; a fortieth of it is held in memory at a time.
+        const BYTES_PER_QUEUE: u64 = 250_000_000;
+        /// However slow AWS is, fetching, sending and removing a payload take as long as a callback may, each. The rest is
+        /// for what is not AWS.
+        const MAX_PER_PAYLOAD: Duration = BUDGET.saturating_mul(3).saturating_add(Duration::from_millis(1_500));
+        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        // With less time than the template gives, half of it at least. To be cut off is no loss: only an error too many.
+        let time = left.saturating_sub(MAX_PER_PAYLOAD).max(left / 2);
+        Self { stop: Instant::now() + time, bytes_per_queue: BYTES_PER_QUEUE }
+    }
+
+    fn has_time(&self) -> bool {
+        Instant::now() < self.stop
+    }
+
+    /// When the listings of a run that begins now end: half of its time is left to send what they found.
+    fn end_of_listing(&self) -> Instant {
+        let now = Instant::now();
+        now + self.stop.saturating_duration_since(now) / 2
+    }
+}
+
+/// No callback is as large: Lambda's events end at 6 MB.
+const MAX_CALLBACK_BYTES: u32 = 6_291_456;
+/// Most objects that a run deals with for each queue: the oldest. More cannot be sent in the time, and six queues' take
+/// ten of the 256 megabytes that the function has at least.
+const MAX_PER_QUEUE: usize = 20_000;
+/// Most pages that are looked through for foreign objects. Nobody waits for those: they are only counted.
+const MAX_FOREIGN_PAGES: usize = 20;
+/// When so often in a row nothing could be sent, or be removed once it was sent, a queue is left alone until the next run.
+const MAX_FAILURES: u32 = 3;
+/// Most keys of damaged and foreign objects that are named.
+const MAX_NAMED: usize = 10;
+/// Longest part of a foreign key that is reported, in characters.
+const MAX_KEY_CHARACTERS: usize = 128;
+
+/// What a run did: the function's response and its log line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Objects under `undelivered/` when the run began, without the empty ones that stand for folders.
+    pub found: usize,
+    /// Listings that failed or took too long. What they had not listed is one object each in `found` and `left`, however
+    /// many there are.
+    pub unlisted: usize,
+    /// Payloads put on their queues.
+    pub sent: usize,
+    pub sent_bytes: u64,
+    /// Objects that were gone when their turn came: another run sent them.
+    pub gone: usize,
+    /// Payloads that could not be fetched, sent or removed this time.
+    pub failed: usize,
+    /// Objects that are not a whole undelivered payload, foreign ones among them: how many, and the keys of some.
+    pub damaged: usize,
+    pub damaged_keys: Vec<ForeignKey>,
+    /// Objects that are still there at the end.
+    pub left: usize,
+    /// Age of the oldest when the run began.
+    pub oldest_seconds: u64,
+    /// Failed calls to AWS, including ones that a retry recovered.
+    #[serde(skip_serializing_if = "FailedCalls::is_empty")]
+    pub aws_failures: FailedCalls,
+}
+
+impl Summary {
+    /// Counts an object of a listing.
+    fn found(&mut self, listed: &Listed) {
+        self.found += 1;
+        self.oldest_seconds = self.oldest_seconds.max(listed.modified.elapsed().unwrap_or_default().as_secs());
+    }
+
+    /// Counts a listing that ended early: there is more.
+    fn cut_short(&mut self) {
+        self.unlisted += 1;
+        self.found += 1;
+    }
+
+    /// Counts an object that is not a whole undelivered payload.
+    fn damaged(&mut self, key: &str) {
+        self.damaged += 1;
+        if self.damaged_keys.len() < MAX_NAMED {
+            self.damaged_keys.push(ForeignKey::new(key));
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.found += other.found;
+        self.unlisted += other.unlisted;
+        self.sent += other.sent;
+        self.sent_bytes += other.sent_bytes;
+        self.gone += other.gone;
+        self.failed += other.failed;
+        self.damaged += other.damaged;
+        self.damaged_keys.extend(other.damaged_keys);
+        self.damaged_keys.truncate(MAX_NAMED);
+        self.oldest_seconds = self.oldest_seconds.max(other.oldest_seconds);
+        self.aws_failures.extend(other.aws_failures);
+    }
+}
+
+/// The key of a damaged or foreign object. It can be any text, so only a part of it in safe characters is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct ForeignKey(String);
+
+impl ForeignKey {
+    fn new(key: &str) -> Self {
+        let is_safe = |character: &char| character.is_ascii_alphanumeric() || "/._=-".contains(*character);
+        let shown = key.chars().take(MAX_KEY_CHARACTERS);
+        Self(shown.map(|character| if is_safe(&character) { character } else { '?' }).collect())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Sends undelivered payloads to their queues.
+pub struct Redelivery<Q, P> {
+    storage: Storage<Q, P>,
+}
+
+impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
+    pub fn new(storage: Storage<Q, P>) -> Self {
+        Self { storage }
+    }
+
+    /// Sends what is undelivered, within the budget.
+    ///
+    /// # Errors
+    /// When not even the first page of the first listing can be had: then nothing is known of what waits.
+    pub async fn run(&self, budget: RunBudget) -> Result<Summary, AwsError> {
+        let end_of_listing = budget.end_of_listing();
+        // Mostly nothing waits: then this is the only call.
+        let mut failures = FailedCalls::default();
+        let top = self.list_page(UNDELIVERED_PREFIX, Depth::One, None, &mut failures).await?;
+        let keys = || top.common_prefixes.iter().chain(top.listed.iter().map(|listed| &listed.key));
+        let waiting: Vec<_> = Kind::ALL
+            .into_iter()
+            // With so many foreign objects that there is a second page, the queues may be on that one.
+            .filter(|kind| top.next.is_some() || keys().any(|key| undelivered::kind_of(key) == Some(*kind)))
+            .collect();
+        let queues = waiting.into_iter().map(async |kind| {
+            let (oldest_first, listing) = self.list(kind, end_of_listing).await;
+            (listing, self.send_all(kind, oldest_first, budget).await)
+        });
+        let (queues, foreign) = join(join_all(queues), self.list_foreign(top, end_of_listing)).await;
+        let (mut listings, sendings): (Vec<_>, Vec<_>) = queues.into_iter().unzip();
+        listings.push(foreign);
+
+        let mut summary = Summary { aws_failures: failures, ..Summary::default() };
+        // Where there is no room for all, the failed listings matter most, and damaged payloads more than foreign objects.
+        for listing in &mut listings {
+            summary.aws_failures.extend(mem::take(&mut listing.aws_failures));
+        }
+        for part in sendings.into_iter().chain(listings) {
+            summary.add(part);
+        }
+        summary.left = summary.found.saturating_sub(summary.sent + summary.gone);
+        Ok(summary)
+    }
+
+    /// What waits for a queue, oldest first.
+    async fn list(&self, kind: Kind, end_of_listing: Instant) -> (Vec<Waiting>, Summary) {
+        let prefix = undelivered::prefix(kind);
+        let mut summary = Summary::default();
+        let mut oldest = BinaryHeap::new();
+        let mut after = None;
+        loop {
+            let page = match self.list_page(&prefix, Depth::All, after, &mut summary.aws_failures).await {
+                Ok(page) => page,
+                Err(failed) => {
+                    summary.aws_failures.push(failed);
+                    summary.cut_short();
+                    break;
+                }
+            };
+            for listed in page.listed.iter().filter(|listed| !listed.is_folder()) {
+                summary.found(listed);
+                match Waiting::read(kind, listed) {
+                    Some(waiting) => oldest.push(waiting),
+                    None => summary.damaged(&listed.key),
+                }
+                if oldest.len() > MAX_PER_QUEUE {
+                    oldest.pop();
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            if Instant::now() >= end_of_listing {
+                summary.cut_short();
+                break;
+            }
+        }
+        (oldest.into_sorted_vec(), summary)
+    }
+
+    /// Counts the objects under `undelivered/` that are in no queue's place. `page` is the first one of the level of the
+    /// queues.
+    async fn list_foreign(&self, mut page: Page, end_of_listing: Instant) -> Summary {
+        let is_foreign = |key: &str| undelivered::kind_of(key).is_none();
+        let mut summary = Summary::default();
+        let mut folders = VecDeque::new();
+        let (mut prefix, mut depth) = (UNDELIVERED_PREFIX.to_owned(), Depth::One);
+        for pages in 1.. {
+            for listed in page.listed.iter().filter(|listed| is_foreign(&listed.key) && !listed.is_folder()) {
+                summary.found(listed);
+                summary.damaged(&listed.key);
+            }
+            folders.extend(page.common_prefixes.into_iter().filter(|folder| is_foreign(folder)));
+            // Each takes a page, so more are not looked into.
+            folders.truncate(MAX_FOREIGN_PAGES);
+            if page.next.is_none() {
+                let Some(folder) = folders.pop_front() else { return summary };
+                (prefix, depth) = (folder, Depth::All);
+            }
+            if pages == MAX_FOREIGN_PAGES || Instant::now() >= end_of_listing {
+                break;
+            }
+            page = match self.list_page(&prefix, depth, page.next, &mut summary.aws_failures).await {
+                Ok(page) => page,
+                Err(failed) => {
+                    summary.aws_failures.push(failed);
+                    break;
+                }
+            };
+        }
+        summary.cut_short();
+        summary
+    }
+
+    async fn list_page(
+        &self,
+        prefix: &str,
+        depth: Depth,
+        after: Option<String>,
+        failures: &mut FailedCalls,
+    ) -> Result<Page, AwsError> {
+        let list = || self.storage.payloads.list(prefix, depth, after.clone());
+        retry::until(TimeBudget::start().end(), Operation::ListObjectsV2, failures, list).await
+    }
+
+    /// Sends on what belongs on one queue.
+    async fn send_all(&self, kind: Kind, oldest_first: Vec<Waiting>, budget: RunBudget) -> Summary {
+        let mut summary = Summary::default();
+        let mut failures_in_a_row = 0;
+        for Waiting { digest, bytes, .. } in oldest_first {
+            let bytes = u64::from(bytes);
+            let too_much = summary.sent_bytes + bytes > budget.bytes_per_queue;
+            if !budget.has_time() || too_much || failures_in_a_row == MAX_FAILURES {
+                break;
+            }
+            let key = &UndeliveredKey::new(kind, digest);
+            match self.send(key, &mut summary.aws_failures).await {
+                Ok(Sent::Yes) => {
+                    failures_in_a_row = 0;
+                    summary.sent += 1;
+                    summary.sent_bytes += bytes;
+                }
+                Ok(Sent::Gone) => summary.gone += 1,
+                Ok(Sent::Damaged) => summary.damaged(&key.to_string()),
+                Err(failed) => {
+                    // What is the fault of one payload must not hold up the others: an object that cannot be fetched, a
+                    // message that the queue will never carry. What was sent and stays would be sent at every run.
+                    let of_one =
+                        failed.operation == Operation::GetObject || failed.meaning() == Meaning::ContentRefused;
+                    failures_in_a_row += u32::from(!of_one);
+                    // The queue is in trouble, and may have taken the message. Each attempt may add one, and leave a claim
+                    // check's object behind: enough for this run.
+                    if failed.operation == Operation::SendMessage && !failed.was_rejected() {
+                        failures_in_a_row = MAX_FAILURES;
+                    }
+                    summary.failed += 1;
+                    summary.aws_failures.push(failed);
+                }
+            }
+        }
+        summary
+    }
+
+    /// Sends on one payload and removes it.
+    async fn send(&self, key: &UndeliveredKey, failures: &mut FailedCalls) -> Result<Sent, AwsError> {
+        let get = || self.storage.payloads.get(key);
+        let object = retry::until(TimeBudget::start().end(), Operation::GetObject, failures, get).await?;
+        let Some(object) = object else { return Ok(Sent::Gone) };
+        let Some(payload) = UndeliveredPayload::read(key.clone(), object.body, &object.metadata) else {
+            return Ok(Sent::Damaged);
+        };
+        let message = payload.into_message();
+        let receipt = self.enqueue(&message, failures).await?;
+        let remove = || self.storage.payloads.remove(key, &receipt);
+        retry::until(TimeBudget::start().end(), Operation::DeleteObject, failures, remove).await?;
+        Ok(Sent::Yes)
+    }
+
+    async fn enqueue(&self, message: &Message, failures: &mut FailedCalls) -> Result<Receipt, AwsError> {
+        let mut object = ClaimCheckObject::default();
+        let sent = self.storage.enqueue(message, TimeBudget::start().end(), &mut object, None, failures).await;
+        // A queue that rejects messages for a day would leave an object behind at each run.
+        if sent.as_ref().is_err_and(AwsError::was_rejected)
+            && let Some(unused) = object.into_unused()
+        {
+            let discard = self.storage.payloads.discard(&unused);
+            if let Err(failed) = attempt(Operation::DeleteObject, Instant::now() + ATTEMPT, discard).await {
+                failures.push(failed);
+            }
+        }
+        sent
+    }
+}
+
+/// What is kept of a listed payload until its turn comes. The order is that of the age, oldest first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    modified: SystemTime,
+    /// The DeliveryId, as bytes: tens of thousands of these are in memory at a time.
+    digest: [u8; 32],
+    bytes: u32,
+}
+
+impl Waiting {
+    /// None for an object that the receiver did not make: foreign, or too large.
+    fn read(kind: Kind, listed: &Listed) -> Option<Self> {
+        let digest = undelivered::digest(kind, &listed.key)?;
+        let bytes = listed.bytes.try_into().ok().filter(|bytes| *bytes <= MAX_CALLBACK_BYTES)?;
+        Some(Self { modified: listed.modified, digest, bytes })
+    }
+}
+
+/// What became of an object.
+enum Sent {
+    Yes,
+    /// It was not there any more.
+    Gone,
+    /// It is not a whole undelivered payload.
+    Damaged,
+}
+
+#[cfg(test)]
+mod tests;

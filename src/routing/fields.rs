@@ -1,0 +1,162 @@
+//! The few fields of a payload that consumers route and search by.
+//!
+//! Reading cannot fail: a field that is absent or odd is left out, and a body that is not a JSON object has no fields.
+//! The body is scanned once, keeping a few pieces of its top level. Nothing is built from the rest of it and nothing
+//! recurses, so that neither five megabytes nor a hundred thousand brackets cost more than the scan. Of a key that is
+//! there twice the last one counts, as with the parsers of Python, JavaScript, Java and .NET.
+
+use std::fmt;
+
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Longest value that is taken for routing, in bytes. A longer one is left out, never cut: a cut key collides.
+pub const MAX_VALUE_BYTES: usize = 256;
+
+/// The routing fields of a payload. Strings are unescaped, numbers are as written; only values of 1 to
+/// [`MAX_VALUE_BYTES`] bytes are here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    pub response_type: Option<Scalar>,
+    pub http_status_code: Option<Scalar>,
+    pub request_id: Option<Scalar>,
+    pub tag: Option<Scalar>,
+    pub session_id: Option<Scalar>,
+    pub status: Option<Scalar>,
+    pub login_id: Option<Scalar>,
+    pub scheduled_refresh: Option<Scalar>,
+    /// The payload has the published shape of a fraud analysis.
+    pub has_document_analysis: bool,
+    /// The payload has the published shape of a payment session's status.
+    pub has_session_status: bool,
+}
+
+impl Fields {
+    /// The fields of a body; none are there in one that is not a JSON object.
+    pub fn read(body: &[u8]) -> Self {
+        str::from_utf8(body).ok().and_then(Self::parse).unwrap_or_default()
+    }
+
+    /// The fields of a JSON object; none for any other text.
+    fn parse(body: &str) -> Option<Self> {
+        // RFC 8259, section 8.1, lets a parser ignore a byte-order mark.
+        let json = body.strip_prefix('\u{FEFF}').unwrap_or(body);
+        let [response_type, http_status_code, request_id, tag, login, document_analysis, session_id, status] = members(
+            json,
+            ["ResponseType", "HttpStatusCode", "RequestId", "Tag", "Login", "DocumentAnalysis", "sessionId", "status"],
+        )?;
+        // A fraud analysis has LoginId and RequestId in the place of Id.
+        let [id, login_id, login_request_id, is_scheduled_refresh] = login
+            .and_then(|login| members(login.get(), ["Id", "LoginId", "RequestId", "IsScheduledRefresh"]))
+            .unwrap_or_default();
+        let scalar = |raw: Option<&RawValue>| raw.and_then(Scalar::read);
+        Some(Self {
+            response_type: scalar(response_type),
+            http_status_code: scalar(http_status_code),
+            request_id: scalar(request_id).or_else(|| scalar(login_request_id)),
+            tag: scalar(tag),
+            session_id: scalar(session_id),
+            status: scalar(status),
+            login_id: scalar(id).or_else(|| scalar(login_id)),
+            scheduled_refresh: is_scheduled_refresh.and_then(Scalar::read_flag),
+            has_document_analysis: document_analysis.is_some(),
+            has_session_status: session_id.is_some() && status.is_some(),
+        })
+    }
+}
+
+/// A JSON value that can be carried as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    Text(String),
+    /// As the sender wrote it.
+    Number(String),
+}
+
+impl Scalar {
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Number(text) => text,
+        }
+    }
+
+    /// A string or number of 1 to [`MAX_VALUE_BYTES`] bytes. A string with half of a surrogate pair is no text.
+    fn read(raw: &RawValue) -> Option<Self> {
+        /// The longest way to write a byte of a JSON string: `\u0041`.
+        const MAX_ESCAPE_BYTES: usize = 6;
+        let json = raw.get();
+        if json.len() > MAX_VALUE_BYTES * MAX_ESCAPE_BYTES + "\"\"".len() {
+            return None;
+        }
+        let scalar = match json.bytes().next()? {
+            b'"' => Self::Text(serde_json::from_str(json).ok()?),
+            b'-' | b'0'..=b'9' => Self::Number(json.to_owned()),
+            _ => return None,
+        };
+        (1..=MAX_VALUE_BYTES).contains(&scalar.as_str().len()).then_some(scalar)
+    }
+
+    /// The same for a field that is documented as `true` or `false`.
+    fn read_flag(raw: &RawValue) -> Option<Self> {
+        match raw.get() {
+            flag @ ("true" | "false") => Some(Self::Text(flag.to_owned())),
+            _ => Self::read(raw),
+        }
+    }
+}
+
+/// The members of a JSON object that have these keys, unread; those that are absent or `null` are none. None at all for
+/// any other text.
+fn members<'j, const N: usize>(json: &'j str, keys: [&'static str; N]) -> Option<[Option<&'j RawValue>; N]> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    let found = deserializer.deserialize_map(MembersVisitor(keys)).ok()?;
+    deserializer.end().ok()?;
+    Some(found)
+}
+
+/// By hand, because what serde derives refuses a key that is there twice, which is legal JSON.
+struct MembersVisitor<const N: usize>([&'static str; N]);
+
+impl<'de, const N: usize> Visitor<'de> for MembersVisitor<N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        // Raw first: as bytes alone a key could have control characters, with which the whole is no JSON.
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            // As bytes then: a key need not be text (half of a surrogate pair).
+            let mut key = serde_json::Deserializer::from_str(key.get());
+            let place = key.deserialize_bytes(KeyVisitor(&self.0)).map_err(A::Error::custom)?;
+            match place.and_then(|place| found.get_mut(place)) {
+                Some(member) => *member = map.next_value()?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads a key as its place among those that are looked for.
+struct KeyVisitor<'k>(&'k [&'static str]);
+
+impl Visitor<'_> for KeyVisitor<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a key")
+    }
+
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|known| known.as_bytes() == key))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! The kinds of callback. Each has a queue of its own.
+//!
+//! To add a kind, add a variant here and follow the compiler; then `template.yaml`, whose queues a test compares with
+//! this list.
+
+use strum::VariantArray;
+
+/// What a callback is, and with that which queue it goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
+pub enum Kind {
+    /// `"ResponseType":"KYC"`.
+    Kyc,
+    /// `"ResponseType":"GetAccountsDetail"`.
+    AccountsDetail,
+    /// `"ResponseType":"Investments"`.
+    Investments,
+    /// Flinks Pay: verified by a Pay signature, or shaped like the status of a session.
+    Pay,
+    /// A Flinks Upload fraud alert.
+    UploadFraud,
+    /// Authentic and unknown. It is stored like every other.
+    Unclassified,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().unwrap();
+
+    /// The name in logs, metrics and object keys.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Kyc => "kyc",
+            Self::AccountsDetail => "accounts-detail",
+            Self::Investments => "investments",
+            Self::Pay => "pay",
+            Self::UploadFraud => "upload-fraud",
+            Self::Unclassified => "unclassified",
+        }
+    }
+
+    /// The queue's logical name in the template, the one that other teams know.
+    pub fn queue(self) -> &'static str {
+        match self {
+            Self::Kyc => "KycQueue",
+            Self::AccountsDetail => "AccountsDetailQueue",
+            Self::Investments => "InvestmentsQueue",
+            Self::Pay => "PayQueue",
+            Self::UploadFraud => "UploadFraudQueue",
+            Self::Unclassified => "UnclassifiedQueue",
+        }
+    }
+
+    /// The `ResponseType` that Flinks documents for this kind, if there is one.
+    pub fn response_type(self) -> Option<&'static str> {
+        match self {
+            Self::Kyc => Some("KYC"),
+            Self::AccountsDetail => Some("GetAccountsDetail"),
+            Self::Investments => Some("Investments"),
+            Self::Pay | Self::UploadFraud | Self::Unclassified => None,
+        }
+    }
+
+    /// The kind whose queue has this name.
+    pub fn from_queue(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.queue() == name)
+    }
+
+    /// The kind that Flinks documents for this `ResponseType`.
+    pub fn from_response_type(value: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.response_type() == Some(value))
+    }
+}
+
+/// One value for each kind, so that none can be missing.
+#[derive(Clone, Debug, Default)]
+pub struct PerKind<T> {
+    pub kyc: T,
+    pub accounts_detail: T,
+    pub investments: T,
+    pub pay: T,
+    pub upload_fraud: T,
+    pub unclassified: T,
+}
+
+impl<T> PerKind<T> {
+    pub fn get(&self, kind: Kind) -> &T {
+        match kind {
+            Kind::Kyc => &self.kyc,
+            Kind::AccountsDetail => &self.accounts_detail,
+            Kind::Investments => &self.investments,
+            Kind::Pay => &self.pay,
+            Kind::UploadFraud => &self.upload_fraud,
+            Kind::Unclassified => &self.unclassified,
+        }
+    }
+}

@@ -15,9 +15,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use tokio::time::sleep;
 
-use crate::dispatch::{Answer, Services, Unanswered};
+use crate::dispatch::{NoResponse, Services};
 use crate::fault::Fault;
 use crate::operation::Operation;
+use crate::wire::Answer;
 
 /// What lies between a client in this process and the services. A [`Duration`] is a network on which everything takes
 /// so long each way and nothing goes wrong.
@@ -78,8 +79,8 @@ impl<N: Network> HttpConnector for Client<N> {
             // In a task of its own: what was sent is done, whether or not the sender is still there.
             match tokio::spawn(work).await {
                 Ok(Ok(answer)) => response(answer),
-                Ok(Err(Unanswered::Hang)) => pending().await,
-                Ok(Err(reset @ Unanswered::Reset)) => {
+                Ok(Err(NoResponse::Hang)) => pending().await,
+                Ok(Err(reset @ NoResponse::Reset)) => {
                     Err(ConnectorError::io(Error::new(ErrorKind::ConnectionReset, reset).into()))
                 }
                 Err(panicked) => Err(ConnectorError::other(panicked.into(), None)),

@@ -9,10 +9,10 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::sqs::Sqs;
+use crate::wire::{Answer, Call};
 
 /// The header that marks the protocol, in request and answer alike, and its value.
 const PROTOCOL_HEADER: &str = "smithy-protocol";

@@ -5,11 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use hyper::header::HeaderValue;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use hyper::{Request, StatusCode};
 
 use crate::clock::Clock;
 use crate::error::ServiceError;
@@ -21,12 +19,8 @@ use crate::s3::{self, S3};
 use crate::secrets::SecretsManager;
 use crate::sqs::Sqs;
 use crate::sync::lock;
+use crate::wire::{Answer, Call, REQUEST_ID};
 use crate::{cloudwatch, json, query, sqs};
-
-pub(crate) type Answer = Response<Full<Bytes>>;
-
-/// The header with a request's id, of all services but S3.
-pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
 /// The services and the faults set for them. CloudWatch has nothing of its own: it measures the queues.
 pub(crate) struct Services {
@@ -41,31 +35,23 @@ pub(crate) struct Services {
 
 /// The request gets no answer.
 #[derive(Debug)]
-pub(crate) enum Unanswered {
+pub(crate) enum NoResponse {
     /// The connection is to be reset.
     Reset,
     /// The sender is to wait as long as it will.
     Hang,
 }
 
-impl fmt::Display for Unanswered {
+impl fmt::Display for NoResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Unanswered::Reset => "the connection is reset",
-            Unanswered::Hang => "there is no answer",
+            NoResponse::Reset => "the connection is reset",
+            NoResponse::Hang => "there is no answer",
         })
     }
 }
 
-impl std::error::Error for Unanswered {}
-
-/// A request, whole.
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
+impl std::error::Error for NoResponse {}
 
 impl Services {
     /// With all queues' URLs on `address`.
@@ -82,12 +68,12 @@ impl Services {
 
     /// Answers a request that came in over a socket, if it may: anything on this machine can send one, pages in a
     /// browser too.
-    pub(crate) async fn answer_over_network<B: Body>(&self, request: Request<B>) -> Result<Answer, Unanswered> {
-        let call = Call::read(request).await?;
+    pub(crate) async fn answer_over_network<B: Body>(&self, request: Request<B>) -> Result<Answer, NoResponse> {
+        let call = read(request).await?;
         match self.may_not_ask(&call) {
             Some(why) => {
                 let error = ServiceError::new(StatusCode::FORBIDDEN, "AccessDenied", why);
-                Ok(identified(refuse(call.route().0, &error, &call)))
+                Ok(identified(refuse(route(&call).0, &error, &call)))
             }
             None => self.handle(&call, |_| None).await,
         }
@@ -98,16 +84,16 @@ impl Services {
         &self,
         request: Request<B>,
         network: impl FnOnce(Operation) -> Option<Fault>,
-    ) -> Result<Answer, Unanswered> {
-        self.handle(&Call::read(request).await?, network).await
+    ) -> Result<Answer, NoResponse> {
+        self.handle(&read(request).await?, network).await
     }
 
     async fn handle(
         &self,
         call: &Call,
         network: impl FnOnce(Operation) -> Option<Fault>,
-    ) -> Result<Answer, Unanswered> {
-        let (service, operation) = call.route();
+    ) -> Result<Answer, NoResponse> {
+        let (service, operation) = route(call);
         let Some(operation) = operation else {
             return Ok(identified(unknown_operation(service, call)));
         };
@@ -119,7 +105,7 @@ impl Services {
     fn may_not_ask(&self, call: &Call) -> Option<&'static str> {
         /// What containers call the machine that they run on. No public name server knows names that end like it.
         const DOCKER_HOST: &str = "host.docker.internal";
-        if call.is_of_a_browser() {
+        if call.is_from_browser() {
             return Some("Pages in a browser are not served.");
         }
         if is_forwarded(&call.headers) {
@@ -139,7 +125,7 @@ impl Services {
         )
     }
 
-    async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Answer, Unanswered> {
+    async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Answer, NoResponse> {
         let service = operation.service();
         match fault {
             None => Ok(self.serve(operation, call).await),
@@ -147,11 +133,11 @@ impl Services {
                 tokio::time::sleep(delay).await;
                 Ok(self.serve(operation, call).await)
             }
-            Some(Fault::Hang) => Err(Unanswered::Hang),
-            Some(Fault::Reset) => Err(Unanswered::Reset),
+            Some(Fault::Hang) => Err(NoResponse::Hang),
+            Some(Fault::Reset) => Err(NoResponse::Reset),
             Some(Fault::ResetAfter) => {
                 self.serve(operation, call).await;
-                Err(Unanswered::Reset)
+                Err(NoResponse::Reset)
             }
             Some(Fault::Throttle) => Ok(refuse(service, &throttled(service), call)),
             Some(Fault::Error) => Ok(refuse(service, &failed(service), call)),
@@ -175,40 +161,27 @@ impl Services {
     }
 }
 
-impl Call {
-    async fn read<B: Body>(request: Request<B>) -> Result<Call, Unanswered> {
-        let (head, body) = request.into_parts();
-        // A body that ends early is a client gone: there is nobody to answer.
-        let body = body.collect().await.map_err(|_| Unanswered::Reset)?.to_bytes();
-        Ok(Call { method: head.method, uri: head.uri, headers: head.headers, body })
+/// The service and the operation that a request is for. `X-Amz-Target` names them for the services that speak JSON, the
+/// path for the one that speaks CBOR. A request with neither is for S3, or speaks a protocol in which nothing is served.
+fn route(call: &Call) -> (Service, Option<Operation>) {
+    if let Some(name) = cloudwatch::operation_name(call) {
+        return (Service::CloudWatch, Operation::named(Service::CloudWatch, name));
     }
+    let Some(target) = call.header("x-amz-target") else {
+        return (Service::S3, s3::operation(call));
+    };
+    let (prefix, name) = target.split_once('.').unwrap_or_default();
+    let service = match prefix {
+        "secretsmanager" => Service::SecretsManager,
+        "AmazonSSM" => Service::SystemsManager,
+        _ => Service::Sqs,
+    };
+    (service, Operation::named(service, name))
+}
 
-    /// Browsers send these with what a page asks for, SDKs do not.
-    fn is_of_a_browser(&self) -> bool {
-        ["origin", "sec-fetch-site"].iter().any(|name| self.headers.contains_key(*name))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// `X-Amz-Target` names the service and operation of those that speak JSON, the path those of the one that speaks
-    /// CBOR; what has neither is for S3, or speaks a protocol in which nothing is served.
-    fn route(&self) -> (Service, Option<Operation>) {
-        if let Some(name) = cloudwatch::operation_name(self) {
-            return (Service::CloudWatch, Operation::named(Service::CloudWatch, name));
-        }
-        let Some(target) = self.header("x-amz-target") else {
-            return (Service::S3, s3::operation(self));
-        };
-        let (prefix, name) = target.split_once('.').unwrap_or_default();
-        let service = match prefix {
-            "secretsmanager" => Service::SecretsManager,
-            "AmazonSSM" => Service::SystemsManager,
-            _ => Service::Sqs,
-        };
-        (service, Operation::named(service, name))
-    }
+/// Reads a request. A body that ends early means that the client is gone, so nobody waits for a response.
+async fn read<B: Body>(request: Request<B>) -> Result<Call, NoResponse> {
+    Call::read(request).await.map_err(|_| NoResponse::Reset)
 }
 
 /// Every answer of every service carries the request's id, under a name of its own. One that has it in its body has set

@@ -6,8 +6,8 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 const JSON_1_0: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");

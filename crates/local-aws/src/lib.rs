@@ -114,6 +114,7 @@ mod secrets;
 mod server;
 mod sqs;
 mod sync;
+mod wire;
 
 pub use client::Network;
 pub use fault::{Calls, Fault};

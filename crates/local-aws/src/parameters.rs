@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::json::parameters;
 use crate::names::arn;
 use crate::operation::Operation;
 use crate::sync::lock;
+use crate::wire::Call;
 
 /// Names in one GetParameters (API reference).
 const NAMES: usize = 10;

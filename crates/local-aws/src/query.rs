@@ -8,8 +8,8 @@ use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use crate::dispatch::{Answer, Call, REQUEST_ID};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call, REQUEST_ID};
 
 /// `Version` of SQS's query API.
 const SQS: &str = "2012-11-05";

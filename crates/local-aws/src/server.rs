@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::dispatch::{Services, Unanswered};
+use crate::dispatch::{NoResponse, Services};
 
 /// How long to leave the listener alone after a failed accept, such as one without a free file
 /// descriptor, which would fail again at once.
@@ -48,14 +48,14 @@ async fn connection(stream: TcpStream, services: Arc<Services>) {
         async move {
             match services.answer_over_network(request).await {
                 // Until the connection is closed.
-                Err(Unanswered::Hang) => pending().await,
+                Err(NoResponse::Hang) => pending().await,
                 answered => answered,
             }
         }
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = (&mut connection).await;
-    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<Unanswered>())) {
+    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<NoResponse>())) {
         reset(connection.into_parts().io.into_inner());
     }
 }

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
-use crate::dispatch::Answer;
+use crate::wire::Answer;
 
 pub(super) fn empty(status: StatusCode) -> Answer {
     let mut answer = Answer::default();

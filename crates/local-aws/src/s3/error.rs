@@ -4,8 +4,8 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 
 use super::answer;
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -8,10 +8,11 @@ use hyper::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+use super::answer;
 use super::path::{Path, query};
-use super::{S3, answer};
-use crate::dispatch::{Answer, Call};
+use super::store::S3;
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 /// Keys and common prefixes in one answer (S3 API reference, ListObjectsV2).
 const MAX_KEYS: usize = 1_000;

@@ -4,13 +4,12 @@ use http_body_util::Full;
 use hyper::Method;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 
-use super::S3;
-use super::bucket::StoredObject;
 use super::error::{no_key, not_implemented};
 use super::path::Path;
+use super::store::{S3, StoredObject};
 use super::write::{insert, insert_checksums};
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 /// Headers that would make the answer a part of the object, or none of it.
 const CONDITIONS: [&str; 5] = ["range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];

@@ -6,14 +6,14 @@ use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderName, HeaderValue};
 use md5::{Digest, Md5};
 
+use super::answer;
 use super::body::Body;
-use super::bucket::StoredObject;
 use super::checksum::verify;
 use super::error::{invalid_request, not_implemented};
 use super::path::Path;
-use super::{S3, answer};
-use crate::dispatch::{Answer, Call};
+use super::store::{S3, StoredObject};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 /// Bytes in a key (S3 user guide, object keys).
 const KEY_LENGTH: usize = 1_024;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::identity::Identity;
 use super::secret::{Payload, Secret, Stage, Version};
-use super::{SecretsManager, find};
+use super::store::{SecretsManager, find};
 use crate::error::ServiceError;
 use crate::sync::lock;
 

@@ -8,8 +8,8 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 
-use crate::dispatch::Answer;
 use crate::error::ServiceError;
+use crate::wire::Answer;
 
 const PREFIX: &str = "AWS.SimpleQueueService.";
 

@@ -6,10 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Sqs;
 use super::error::{invalid, missing, no_queue};
 use super::queue::Queue;
 use super::settings::{QueueSettings, unknown_attribute};
+use super::store::Sqs;
 use crate::error::ServiceError;
 use crate::names::arn;
 use crate::sync::lock;

@@ -12,7 +12,7 @@ use super::digest::{attributes_md5, body_md5};
 use super::error::{invalid, missing, no_queue};
 use super::message::{AttributeValue, Message, StoredAttribute};
 use super::receipt::Receipt;
-use super::{Queues, Sqs, queue_name};
+use super::store::{Queues, Sqs, queue_name};
 use crate::error::ServiceError;
 use crate::names::{ACCOUNT, arn};
 use crate::sync::lock;

@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Sqs;
+use super::batch::{check_entry_ids, failed_entry};
 use super::content::SentMessage;
-use super::delete::check_entry_ids;
 use super::digest::{attributes_md5, body_md5};
 use super::error::invalid;
 use super::message::Content;
 use super::queue::Queue;
+use super::store::Sqs;
 use crate::error::ServiceError;
 
 /// Bytes that the messages of one batch may have together (SQS message quotas).
@@ -101,16 +101,6 @@ impl Entry {
             Err(error) => failed_entry(&self.id, &error),
         }
     }
-}
-
-/// A BatchResultErrorEntry.
-pub(super) fn failed_entry(id: &str, error: &ServiceError) -> Value {
-    json!({
-        "Id": id,
-        "Code": error.code,
-        "Message": error.message,
-        "SenderFault": true,
-    })
 }
 
 /// Checked together with the content, so what is out of range here never comes to be used.

@@ -4,9 +4,9 @@ use rand::{Rng, RngExt};
 use serde::Serialize;
 
 use super::{
-    Options,
     account::Account,
     item::{Extent, Item, item, json, length, list},
+    options::Options,
     person::Person,
     text::{id, moment, tag},
 };

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     client::{Client, Unanswered},
     plan::Plan,
-    tally::Tally,
+    tally::{DELIVERED, Tally},
 };
 use crate::failure::Failure;
 
@@ -135,9 +135,6 @@ impl Run {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The only answer that counts for Flinks.
-pub const DELIVERED: u16 = 200;
 
 /// Draws on standard error, and only where that is a terminal. Of no use for one callback.
 fn progress(count: u64) -> ProgressBar {

@@ -7,7 +7,7 @@ use hyper::{Uri, header::HeaderValue, http::uri};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::SendArguments;
+use super::arguments::SendArguments;
 use crate::{
     doctor::{
         FormName, key_of,

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use super::{client::Attempt, deliver::DELIVERED};
+use super::client::Attempt;
 use crate::failure::Failure;
 
 /// Figures of a run. Of constant size, however long the run.
@@ -171,7 +171,10 @@ impl Tally {
     }
 }
 
-/// The receiver's answer to a signature that it does not accept.
+/// The only status that counts as delivered for Flinks.
+pub const DELIVERED: u16 = 200;
+
+/// The receiver's status for a signature that it does not accept.
 const UNAUTHORIZED: u16 = 401;
 
 /// The start of an answer's body, without characters that would do something to a terminal.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{super::peek::printable, Search};
+use super::{super::peek::printable, search::Search};
 use crate::{failure::Failure, output::Output};
 
 /// The report of a part of the search, or of all of it.

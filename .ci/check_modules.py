@@ -33,7 +33,7 @@ TOKEN = re.compile(
 # A text that some derive takes for a path, such as `#[serde(with = "crate::time")]`.
 PATH_IN_STRING = re.compile(r'"((?:crate|super|self)(?:::\w+)+)"')
 OPEN, CLOSE = {"(": ")", "[": "]", "{": "}"}, set(")]}")
-# What a statement ends with that is no item: a field, a variant, an arm, an argument.
+# These end with a semicolon, even with braces inside. Other items end with a semicolon or with their braces.
 ITEMS_WITH_SEMICOLON = {"use", "const", "static", "type", "let", "extern"}
 DEFINING = {"fn", "struct", "enum", "union", "trait", "type", "const", "static", "macro_rules"}
 
@@ -187,7 +187,7 @@ class Crate:
         return found or (set() if is_known else {(start, False)})
 
     def resolve_use(self, module: Module, use: Use, seen: frozenset = frozenset()) -> set[tuple[Path, bool]]:
-        """`use a::b` in which `a` is what it itself brings in would never end: a crate of that name is meant."""
+        """What a `use` brings in. In `use a;` without a module `a`, a crate of that name is meant."""
         if use.path[0] == use.alias and use.path[0] not in module.children:
             return set()
         return self.resolve(module, use.path, seen)
@@ -347,22 +347,20 @@ def note_path(module: Module, tokens: list[Token], start: int) -> int:
 
 def note_methods(module: Module, tokens: list[Token], start: int) -> None:
     """Notes the functions of an `impl TYPE` block that is of no trait."""
-    position, angles, type_path = start + 1, 0, []
+    position, angles, in_type, type_path = start + 1, 0, True, []
     while tokens[position].text != "{":
         text = tokens[position].text
-        if text == "for" and angles == 0:
+        if text == "for" and angles == 0 and in_type:
             return
-        if text == "where":
-            type_path.append(text)
         # The `>` of an arrow closes nothing.
         is_arrow = text == ">" and tokens[position - 1].text in ("-", "=")
         angles += (text == "<") - (text == ">" and not is_arrow)
-        if tokens[position].is_word and angles == 0 and "where" not in type_path:
+        in_type = in_type and text != "where"
+        if tokens[position].is_word and angles == 0 and in_type:
             type_path.append(text)
         position += 1
     body = tokens[position : closing(tokens, position)]
     names = {name.text for word, name in zip(body, body[1:]) if word.text == "fn"}
-    type_path = [name for name in type_path if name != "where"]
     if type_path:
         module.methods.append((tuple(type_path), names))
 

@@ -11,7 +11,7 @@ use flinks_webhooks::{
     metric::{FUNCTION_VERSION, Metric, NAMESPACE},
 };
 use local_aws::{Calls, Fault, Operation};
-use local_lambda::{Outcome, RuntimeInterface, gateway};
+use local_lambda::{Outcome, RuntimeApi, gateway};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Function {
     stack: Stack,
-    runtime: RuntimeInterface,
+    runtime: RuntimeApi,
     process: Child,
 }
 
@@ -39,7 +39,7 @@ impl Function {
 
     /// With further variables in its environment.
     async fn with(variables: &[(&str, &str)], mut command: Command, stack: Stack) -> Self {
-        let runtime = RuntimeInterface::start().await.unwrap();
+        let runtime = RuntimeApi::start().await.unwrap();
         command.envs(runtime.environment()).envs(stack.environment()).envs(variables.iter().copied());
         let process = command.spawn().unwrap();
         tokio::time::timeout(PATIENCE, runtime.first_poll()).await.unwrap();
@@ -342,7 +342,7 @@ async fn a_mapping_of_a_response_type_that_is_built_in_is_ignored_and_logged_onc
 }
 
 #[tokio::test]
-async fn without_a_runtime_interface_it_ends_and_says_so_in_its_log() {
+async fn without_a_runtime_api_it_ends_and_says_so_in_its_log() {
     let Function { stack: _stack, runtime, process } = Function::start().await;
     drop(runtime);
     let output = tokio::time::timeout(PATIENCE, process.wait_with_output()).await.unwrap().unwrap();

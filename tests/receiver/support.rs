@@ -39,7 +39,7 @@ impl Bench {
 
     /// The same, over a network that the test makes up.
     pub fn detached_over(network: impl Network) -> Self {
-        let stack = Stack::on(LocalAws::detached(SystemTime::now()));
+        let stack = Stack::with_aws(LocalAws::detached(SystemTime::now()));
         let config = stack.config(&[]).unwrap();
         let clients = Aws::over(stack.aws.http_client(network), &config);
         let receiver = AwsReceiver::on(clients, &config);

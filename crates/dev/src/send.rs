@@ -18,7 +18,7 @@ use plan::Plan;
 /// # Errors
 /// When it cannot be sent as asked, something was not delivered, or a forgery was not rejected.
 pub async fn run(arguments: SendArguments, output: &Output) -> Result<(), Failure> {
-    let plan = Arc::new(Plan::of(arguments).await?);
+    let plan = Arc::new(Plan::from_arguments(arguments).await?);
     output.line(plan.announcement());
     let tally = deliver::all(&plan).await?;
     let mut report = plan.json();

@@ -1,4 +1,4 @@
-//! One request, from its head to its answer: which operation, which fault, then the service.
+//! Serves one request: finds its operation, applies a fault if one is set, then calls the service.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,23 +22,23 @@ use crate::sync::lock;
 use crate::wire::{Answer, Call, REQUEST_ID};
 use crate::{cloudwatch, json, query, sqs};
 
-/// The services and the faults set for them. CloudWatch has nothing of its own: it measures the queues.
+/// The services and the faults set for them. CloudWatch has no state: it measures the queues.
 pub(crate) struct Services {
     pub(crate) sqs: Sqs,
     pub(crate) secrets: SecretsManager,
     pub(crate) s3: S3,
     pub(crate) parameters: Parameters,
     pub(crate) faults: Mutex<FaultPlan>,
-    /// Host names that are answered beside those of this machine, in lower case.
+    /// Host names that are served besides those of this machine, in lower case.
     pub(crate) hosts: Mutex<BTreeSet<String>>,
 }
 
-/// The request gets no answer.
+/// The request gets no response.
 #[derive(Debug)]
 pub(crate) enum NoResponse {
-    /// The connection is to be reset.
+    /// Reset the connection.
     Reset,
-    /// The sender is to wait as long as it will.
+    /// Leave the sender waiting.
     Hang,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for NoResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             NoResponse::Reset => "the connection is reset",
-            NoResponse::Hang => "there is no answer",
+            NoResponse::Hang => "there is no response",
         })
     }
 }
@@ -66,20 +66,20 @@ impl Services {
         }
     }
 
-    /// Answers a request that came in over a socket, if it may: anything on this machine can send one, pages in a
-    /// browser too.
+    /// Serves a request that came in over a socket, unless it must be rejected: anything on this machine can send one, even
+    /// a page in a browser.
     pub(crate) async fn answer_over_network<B: Body>(&self, request: Request<B>) -> Result<Answer, NoResponse> {
         let call = read(request).await?;
-        match self.may_not_ask(&call) {
+        match self.rejection(&call) {
             Some(why) => {
                 let error = ServiceError::new(StatusCode::FORBIDDEN, "AccessDenied", why);
-                Ok(identified(refuse(route(&call).0, &error, &call)))
+                Ok(with_request_id(error_response(route(&call).0, &error, &call)))
             }
             None => self.handle(&call, |_| None).await,
         }
     }
 
-    /// Answers a request of this process. `network` tells what happens to a call for which no fault is set.
+    /// Serves a request of this process. `network` gives the fault of a call for which none is set.
     pub(crate) async fn answer<B: Body>(
         &self,
         request: Request<B>,
@@ -95,14 +95,14 @@ impl Services {
     ) -> Result<Answer, NoResponse> {
         let (service, operation) = route(call);
         let Some(operation) = operation else {
-            return Ok(identified(unknown_operation(service, call)));
+            return Ok(with_request_id(unknown_operation(service, call)));
         };
         let fault = lock(&self.faults).arrive(operation).or_else(|| network(operation));
-        self.perform(operation, call, fault).await.map(identified)
+        self.perform(operation, call, fault).await.map(with_request_id)
     }
 
-    /// Why a request is not answered at all.
-    fn may_not_ask(&self, call: &Call) -> Option<&'static str> {
+    /// Why a request must be rejected, if it must.
+    fn rejection(&self, call: &Call) -> Option<&'static str> {
         /// What containers call the machine that they run on. No public name server knows names that end like it.
         const DOCKER_HOST: &str = "host.docker.internal";
         if call.is_from_browser() {
@@ -111,7 +111,7 @@ impl Services {
         if is_forwarded(&call.headers) {
             return Some("Requests that a tunnel or proxy passed on (Forwarded, X-Forwarded-...) are not served.");
         }
-        let is_allowed = match Host::of(&call.uri, &call.headers) {
+        let is_allowed = match Host::of_request(&call.uri, &call.headers) {
             None => false,
             Some(Host::Address(_)) => true,
             Some(host @ Host::Name(name)) => {
@@ -139,11 +139,11 @@ impl Services {
                 self.serve(operation, call).await;
                 Err(NoResponse::Reset)
             }
-            Some(Fault::Throttle) => Ok(refuse(service, &throttled(service), call)),
-            Some(Fault::Error) => Ok(refuse(service, &failed(service), call)),
+            Some(Fault::Throttle) => Ok(error_response(service, &throttled(service), call)),
+            Some(Fault::Error) => Ok(error_response(service, &failed(service), call)),
             Some(Fault::Refuse(code, message)) => {
                 let error = ServiceError::new(status(service, code), code, message);
-                Ok(refuse(service, &error, call))
+                Ok(error_response(service, &error, call))
             }
         }
     }
@@ -157,7 +157,7 @@ impl Services {
             Service::SystemsManager => self.parameters.serve(operation, call).map(json::answer_1_1),
             Service::CloudWatch => cloudwatch::serve(&self.sqs, operation, call),
         };
-        answered.unwrap_or_else(|error| refuse(service, &error, call))
+        answered.unwrap_or_else(|error| error_response(service, &error, call))
     }
 }
 
@@ -165,7 +165,7 @@ impl Services {
 /// path for the one that speaks CBOR. A request with neither is for S3, or speaks a protocol in which nothing is served.
 fn route(call: &Call) -> (Service, Option<Operation>) {
     if let Some(name) = cloudwatch::operation_name(call) {
-        return (Service::CloudWatch, Operation::named(Service::CloudWatch, name));
+        return (Service::CloudWatch, Operation::from_name(Service::CloudWatch, name));
     }
     let Some(target) = call.header("x-amz-target") else {
         return (Service::S3, s3::operation(call));
@@ -176,7 +176,7 @@ fn route(call: &Call) -> (Service, Option<Operation>) {
         "AmazonSSM" => Service::SystemsManager,
         _ => Service::Sqs,
     };
-    (service, Operation::named(service, name))
+    (service, Operation::from_name(service, name))
 }
 
 /// Reads a request. A body that ends early means that the client is gone, so nobody waits for a response.
@@ -184,9 +184,9 @@ async fn read<B: Body>(request: Request<B>) -> Result<Call, NoResponse> {
     Call::read(request).await.map_err(|_| NoResponse::Reset)
 }
 
-/// Every answer of every service carries the request's id, under a name of its own. One that has it in its body has set
-/// it already.
-fn identified(mut answer: Answer) -> Answer {
+/// Adds the request's id, under the header names of all services. A response that has the id in its body has set the
+/// header already.
+fn with_request_id(mut answer: Answer) -> Answer {
     let headers = answer.headers_mut();
     let id = headers.get(REQUEST_ID).cloned();
     let id = id.or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
@@ -197,13 +197,13 @@ fn identified(mut answer: Answer) -> Answer {
     answer
 }
 
-fn refuse(service: Service, error: &ServiceError, call: &Call) -> Answer {
+fn error_response(service: Service, error: &ServiceError, call: &Call) -> Answer {
     match service {
-        Service::S3 if query::is_spoken_by(call) => query::refusal(error),
-        Service::Sqs => sqs::refusal(error),
-        Service::SecretsManager | Service::SystemsManager => json::refusal_1_1(error),
-        Service::CloudWatch => cloudwatch::refusal(error),
-        Service::S3 => s3::refusal(error, call),
+        Service::S3 if query::is_spoken_by(call) => query::error_response(error),
+        Service::Sqs => sqs::error_response(error),
+        Service::SecretsManager | Service::SystemsManager => json::error_response_1_1(error),
+        Service::CloudWatch => cloudwatch::error_response(error),
+        Service::S3 => s3::error_response(error, call),
     }
 }
 
@@ -215,7 +215,7 @@ fn unknown_operation(service: Service, call: &Call) -> Answer {
         }
         _ => ServiceError::bad_request("UnknownOperationException", "This operation is not served here."),
     };
-    refuse(service, &error, call)
+    error_response(service, &error, call)
 }
 
 fn throttled(service: Service) -> ServiceError {

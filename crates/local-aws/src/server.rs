@@ -1,4 +1,4 @@
-//! Listening, connections, and cutting one off.
+//! Accepts connections, serves them and resets one when a fault asks for it.
 
 use std::error::Error;
 use std::future::pending;
@@ -41,7 +41,7 @@ pub(crate) async fn run(listener: TcpListener, services: Arc<Services>, mut stop
 
 /// Serves one connection, keep-alive included, until either side closes it.
 async fn connection(stream: TcpStream, services: Arc<Services>) {
-    // Small answers must not wait for an acknowledgement. A socket that refuses is only slower.
+    // Small responses must not wait for an acknowledgement. Without the option a socket is only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let services = Arc::clone(&services);

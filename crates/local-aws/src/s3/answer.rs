@@ -1,4 +1,4 @@
-//! Answers with nothing and answers in XML.
+//! Responses without a body and responses in XML.
 
 use bytes::Bytes;
 use http_body_util::Full;

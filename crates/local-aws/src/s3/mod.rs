@@ -15,7 +15,7 @@ use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::wire::{Answer, Call};
 
-pub(crate) use self::error::refusal;
+pub(crate) use self::error::error_response;
 use self::path::Path;
 pub(crate) use self::path::operation;
 pub(crate) use self::store::S3;

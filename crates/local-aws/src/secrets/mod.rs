@@ -20,9 +20,7 @@ impl SecretsManager {
             Operation::GetSecretValue => self.get_secret_value(&parameters(call)?),
             Operation::PutSecretValue => self.put_secret_value(parameters(call)?),
             Operation::CreateSecret => self.create_secret(parameters(call)?),
-            _ => {
-                Err(ServiceError::bad_request("UnknownOperationException", "The operation belongs to another service."))
-            }
+            _ => Err(ServiceError::other_service()),
         }
     }
 }

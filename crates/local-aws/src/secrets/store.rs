@@ -20,7 +20,7 @@ impl SecretsManager {
     }
 
     pub(crate) fn create(&self, name: &str, value: &str) {
-        let mut secret = Secret::new(Identity::named(name));
+        let mut secret = Secret::new(Identity::from_name(name));
         secret.rotate(Payload::Text(value.to_owned()), self.clock.now());
         let mut secrets = lock(&self.secrets);
         secrets.retain(|other| other.identity.name != secret.identity.name);
@@ -33,7 +33,7 @@ impl SecretsManager {
         match find(&mut secrets, name) {
             Some(secret) => secret.rotate(payload, now),
             None => {
-                let mut secret = Secret::new(Identity::named(name));
+                let mut secret = Secret::new(Identity::from_name(name));
                 secret.rotate(payload, now);
                 secrets.push(secret);
             }
@@ -58,8 +58,8 @@ impl SecretsManager {
 /// The secret that an id means: its name, its ARN, or its ARN without the random suffix.
 pub(super) fn find<'a>(secrets: &'a mut [Secret], id: &str) -> Option<&'a mut Secret> {
     // A whole ARN first: one secret's name may be another's with a suffix.
-    let exact = secrets.iter().position(|secret| secret.identity.is(id));
-    let close = || secrets.iter().position(|secret| secret.identity.is_meant_by(id));
+    let exact = secrets.iter().position(|secret| secret.identity.is_name_or_arn(id));
+    let close = || secrets.iter().position(|secret| secret.identity.matches_arn(id));
     let found = exact.or_else(close)?;
     secrets.get_mut(found)
 }

@@ -1,4 +1,4 @@
-//! SQS's refusals and their wire form.
+//! SQS's errors and their wire format.
 //!
 //! Each has two names: the shape of the JSON protocol (`__type`) and the code of the older query
 //! protocol (`x-amzn-query-error`), which is the one that SDKs report as the error's code.
@@ -13,7 +13,7 @@ use crate::wire::Answer;
 
 const PREFIX: &str = "AWS.SimpleQueueService.";
 
-pub(crate) fn refusal(error: &ServiceError) -> Answer {
+pub(crate) fn error_response(error: &ServiceError) -> Answer {
     let body = json!({ "__type": shape(&error.code), "message": error.message });
     let mut answer = Answer::new(Full::new(Bytes::from(body.to_string())));
     *answer.status_mut() = error.status;

@@ -25,7 +25,7 @@ use crate::json::parameters;
 use crate::operation::Operation;
 use crate::wire::Call;
 
-pub(crate) use self::error::refusal;
+pub(crate) use self::error::error_response;
 pub use self::message::{Attribute, StoredMessage};
 pub use self::settings::{QueueSettings, Redrive};
 pub(crate) use self::store::Sqs;

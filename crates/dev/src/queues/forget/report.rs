@@ -158,7 +158,7 @@ impl Report {
             return Ok(());
         }
         let unfinished: Vec<_> = unfinished.iter().map(|(what, count)| format!("{what}: {count}")).collect();
-        Err(Failure::told(format!(
+        Err(Failure::reported(format!(
             "this was not all ({}): run it again, and look yourself at what can never be read",
             unfinished.join(", ")
         )))

@@ -117,7 +117,7 @@ impl Sweep<'_> {
                     return;
                 }
             }
-            // Holding them again was refused, and they would come again for ever.
+            // SQS did not hold them again, and would return them for ever.
             if !received.is_empty() && received.iter().all(|message| self.held.contains_key(message.id())) {
                 self.report
                     .failures
@@ -258,12 +258,12 @@ impl Sweep<'_> {
 
     async fn give_back_all(&mut self) {
         let held: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
-        let refused = hide(&self.search.connection.sqs, self.url(), &held, 0).await;
-        if let Some(why) = refused.first() {
+        let failed = hide(&self.search.connection.sqs, self.url(), &held, 0).await;
+        if let Some(why) = failed.first() {
             self.report.failures.push(format!(
                 "{}: not given back, so out of the consumers' sight for up to ten minutes: messages {} ({why})",
                 self.name,
-                refused.len()
+                failed.len()
             ));
         }
         for message in std::mem::take(&mut self.copies_used_up).into_values() {

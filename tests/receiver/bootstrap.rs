@@ -12,7 +12,7 @@ use flinks_webhooks::{
     telemetry::metric::{FUNCTION_VERSION, NAMESPACE},
 };
 use local_aws::{Calls, Fault, Operation};
-use local_lambda::{Outcome, RuntimeInterface, gateway};
+use local_lambda::{Outcome, RuntimeApi, gateway};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Function {
     stack: Stack,
-    runtime: RuntimeInterface,
+    runtime: RuntimeApi,
     process: Child,
 }
 
@@ -40,7 +40,7 @@ impl Function {
 
     /// With further variables in its environment.
     async fn with(variables: &[(&str, &str)], mut command: Command, stack: Stack) -> Self {
-        let runtime = RuntimeInterface::start().await.unwrap();
+        let runtime = RuntimeApi::start().await.unwrap();
         command.envs(runtime.environment()).envs(stack.environment()).envs(variables.iter().copied());
         let process = command.spawn().unwrap();
         tokio::time::timeout(PATIENCE, runtime.first_poll()).await.unwrap();
@@ -184,7 +184,7 @@ async fn a_line_counts_what_happened() {
     function.stack.aws.fault(
         Operation::SendMessage,
         Calls::All,
-        Fault::Refuse("AccessDenied", "quoting Zoé Lefrançois"),
+        Fault::Reject("AccessDenied", "quoting Zoé Lefrançois"),
     );
     assert_eq!(function.answer(sample("kyc")).await.0, 200);
     assert_eq!(function.stack.aws.objects(PAYLOAD_BUCKET).len(), 2);
@@ -227,9 +227,9 @@ async fn what_rolls_a_deploy_back_is_measured_by_the_version_and_nothing_else_is
     let (kyc, forged) = (samples::all().remove(0), samples::all().into_iter().find(|sample| sample.name == "forged"));
     assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
     assert_eq!(function.answer(forged.unwrap().event.to_string()).await.0, 401);
-    function.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    function.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
-    function.stack.aws.fault(Operation::PutObject, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    function.stack.aws.fault(Operation::PutObject, Calls::All, Fault::Reject("AccessDenied", "no"));
     assert_eq!(function.answer(kyc.event.to_string()).await.0, 503);
     let log = function.log().await;
     for (line, expected) in log.iter().zip([&[][..], &[], &["StoredUndelivered"], &["Rejected"]]) {
@@ -302,7 +302,7 @@ async fn hostile_events_get_an_answer_and_the_process_lives_on() {
 #[tokio::test]
 async fn without_secrets_it_starts_says_so_and_answers_503() {
     let stack = Stack::start().await.unwrap();
-    stack.aws.fault(Operation::GetSecretValue, Calls::All, Fault::Refuse("AccessDeniedException", "no"));
+    stack.aws.fault(Operation::GetSecretValue, Calls::All, Fault::Reject("AccessDeniedException", "no"));
     let function = Function::on(stack).await;
     let kyc = samples::all().remove(0);
     assert_eq!(function.answer(kyc.event.to_string()).await, (503, r#"{"error":"unavailable"}"#.to_owned()));
@@ -343,7 +343,7 @@ async fn a_mapping_of_a_response_type_that_is_built_in_is_ignored_and_logged_onc
 }
 
 #[tokio::test]
-async fn without_a_runtime_interface_it_ends_and_says_so_in_its_log() {
+async fn without_a_runtime_api_it_ends_and_says_so_in_its_log() {
     let Function { stack: _stack, runtime, process } = Function::start().await;
     drop(runtime);
     let output = tokio::time::timeout(PATIENCE, process.wait_with_output()).await.unwrap().unwrap();
@@ -371,7 +371,7 @@ async fn the_redelivery_sends_undelivered_payloads_and_logs_them() {
     assert!(redelivery.stack.aws.objects(PAYLOAD_BUCKET).is_empty());
 
     // Nothing is known of what waits: the invocation fails, so that Lambda counts an error.
-    redelivery.stack.aws.fault(Operation::ListObjectsV2, Calls::All, Fault::Refuse("AccessDenied", "quoting Zoé"));
+    redelivery.stack.aws.fault(Operation::ListObjectsV2, Calls::All, Fault::Reject("AccessDenied", "quoting Zoé"));
     let failed = redelivery.runtime.invoke(b"{}".to_vec()).await;
     assert!(matches!(failed, Outcome::Error { .. }), "{failed:?}");
 

@@ -52,7 +52,7 @@ struct Bench(Stack);
 
 impl Bench {
     fn new() -> Self {
-        Self(Stack::on(LocalAws::detached(SystemTime::now())))
+        Self(Stack::with_aws(LocalAws::detached(SystemTime::now())))
     }
 
     /// A cold function that receives the callback, on a machine that fails after so many polls.

@@ -23,7 +23,7 @@ const PASSING: [Fault; 6] = [
     Fault::Reset,
     Fault::ResetAfter,
     Fault::Hang,
-    Fault::Refuse("SignatureDoesNotMatch", "not now"),
+    Fault::Reject("SignatureDoesNotMatch", "not now"),
 ];
 
 /// Faults of a service that is down.
@@ -94,7 +94,7 @@ async fn a_claim_check_that_is_sent_again_has_a_new_object_only_if_the_first_may
 #[tokio::test(start_paused = true)]
 async fn a_claim_check_that_its_queue_denies_is_not_sent_again() {
     let bench = Bench::detached();
-    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Undelivered));
     assert_eq!(bench.aws().calls(Operation::SendMessage), 1);
 }
@@ -165,7 +165,7 @@ async fn an_outage_does_not_use_up_the_attempts_of_later_callbacks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_payload_goes_to_the_bucket_while_its_queue_is_down() {
-    for fault in DOWN.into_iter().chain([Fault::Refuse("AccessDenied", "no")]) {
+    for fault in DOWN.into_iter().chain([Fault::Reject("AccessDenied", "no")]) {
         for body in [INLINE, OFFLOADED] {
             let bench = Bench::detached();
             bench.aws().fault(Operation::SendMessage, Calls::All, fault);
@@ -186,7 +186,7 @@ async fn a_payload_goes_to_the_bucket_while_its_queue_is_down() {
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_is_503_only_when_neither_takes_it_for_the_whole_budget() {
-    for (fault, takes) in [(Fault::Error, 11), (Fault::Hang, 11), (Fault::Refuse("AccessDenied", "no"), 0)] {
+    for (fault, takes) in [(Fault::Error, 11), (Fault::Hang, 11), (Fault::Reject("AccessDenied", "no"), 0)] {
         for body in [INLINE, OFFLOADED] {
             let bench = Bench::detached();
             bench.aws().fault(Operation::SendMessage, Calls::All, fault);
@@ -244,7 +244,7 @@ async fn a_skewed_clock_is_corrected_by_the_next_attempt() {
     // The local AWS does not check signatures: the error stands for AWS's.
     let bench = Bench::detached();
     for operation in [Operation::GetSecretValue, Operation::SendMessage] {
-        bench.aws().fault(operation, Calls::Nth(1), Fault::Refuse("RequestTimeTooSkewed", "the clocks differ"));
+        bench.aws().fault(operation, Calls::Nth(1), Fault::Reject("RequestTimeTooSkewed", "the clocks differ"));
     }
     assert_eq!(bench.post_signed(INLINE).await.record.stored_as, Some(StoredAs::Inline));
 }

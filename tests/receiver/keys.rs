@@ -70,7 +70,7 @@ async fn without_the_secret_callbacks_are_told_to_come_again() {
 #[tokio::test]
 async fn a_failure_to_fetch_at_start_is_recovered_at_the_next_callback() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::GetSecretValue, Calls::All, Fault::Refuse("AccessDeniedException", "no"));
+    bench.aws().fault(Operation::GetSecretValue, Calls::All, Fault::Reject("AccessDeniedException", "no"));
     let keys = bench.receiver.prepare().await.keys;
     let failures: Vec<_> = keys.failures.iter().map(|call| (call.error.code.as_deref(), call.times)).collect();
     assert_eq!(failures, [(Some("AccessDeniedException"), 4)]);

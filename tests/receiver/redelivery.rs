@@ -83,7 +83,7 @@ async fn an_undelivered_payload_becomes_the_message_that_it_was_to_be() {
     post_all(&straight).await;
 
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     assert_eq!(post_all(&bench).await, [Some(StoredAs::Undelivered); 4]);
     bench.aws().clear_faults();
     let objects = bench.aws().objects(PAYLOAD_BUCKET);
@@ -122,7 +122,7 @@ async fn an_object_is_removed_only_after_its_queue_took_it() {
 #[tokio::test]
 async fn two_runs_at_once_lose_nothing() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     post_all(&bench).await;
     bench.aws().clear_faults();
     let (one, other) = tokio::join!(run(&bench), run(&bench));
@@ -154,7 +154,7 @@ async fn a_half_written_object_stays_and_is_told_of() {
 #[tokio::test]
 async fn more_than_a_page_is_sent_on() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     for number in 0..1_100 {
         bench.post_signed(format!(r#"{{"ResponseType":"KYC","RequestId":"{number}"}}"#).as_bytes()).await;
     }
@@ -167,7 +167,7 @@ async fn more_than_a_page_is_sent_on() {
 #[tokio::test]
 async fn a_bucket_that_cannot_be_listed_is_an_error() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::ListObjectsV2, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::ListObjectsV2, Calls::All, Fault::Reject("AccessDenied", "no"));
     let failed = redelivery(&bench).run(RunBudget::until(SystemTime::now() + Duration::from_secs(300))).await;
     assert_eq!(failed.unwrap_err().code.as_deref(), Some("AccessDenied"));
 }
@@ -183,7 +183,7 @@ async fn where_nothing_waits_one_call_is_made() {
 #[tokio::test]
 async fn what_the_receiver_did_not_make_holds_nothing_up_whatever_its_name() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     post_all(&bench).await;
     bench.aws().clear_faults();
     for folder in ["undelivered/", "undelivered/KycQueue/", "undelivered/PayQueue/", "undelivered/archive/"] {
@@ -203,12 +203,12 @@ async fn what_the_receiver_did_not_make_holds_nothing_up_whatever_its_name() {
 #[tokio::test]
 async fn a_queue_that_cannot_be_listed_holds_up_no_other() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     post_pay(&bench, PAY).await;
     bench.post_signed(INLINE).await;
     bench.aws().clear_faults();
     // The first call lists the queues.
-    bench.aws().fault(Operation::ListObjectsV2, Calls::Nth(2), Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::ListObjectsV2, Calls::Nth(2), Fault::Reject("AccessDenied", "no"));
     let summary = run(&bench).await;
     assert_eq!((summary.found, summary.sent, summary.unlisted, summary.left), (2, 1, 1, 1), "{summary:?}");
     assert_eq!(summary.aws_failures.iter().next().unwrap().error.code.as_deref(), Some("AccessDenied"));
@@ -223,7 +223,7 @@ fn claim_check_objects(bench: &Bench) -> usize {
 #[tokio::test]
 async fn a_queue_that_rejects_messages_does_not_leave_one_more_object_at_each_run() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
     assert_eq!(bench.post_signed(OFFLOADED).await.record.stored_as, Some(StoredAs::Undelivered));
     for _ in 0..3 {
         assert_eq!(run(&bench).await.failed, 1);
@@ -237,7 +237,7 @@ async fn a_queue_that_rejects_messages_does_not_leave_one_more_object_at_each_ru
 #[tokio::test]
 async fn after_an_unknown_outcome_the_run_leaves_the_queue_alone_and_the_next_one_uses_a_new_object() {
     let bench = Bench::start().await;
-    bench.aws().fault(Operation::SendMessage, Calls::Next(2), Fault::Refuse("AccessDenied", "no"));
+    bench.aws().fault(Operation::SendMessage, Calls::Next(2), Fault::Reject("AccessDenied", "no"));
     for body in [OFFLOADED, INLINE] {
         assert_eq!(bench.post_signed(body).await.record.stored_as, Some(StoredAs::Undelivered));
     }

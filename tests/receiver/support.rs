@@ -45,7 +45,7 @@ impl Bench {
 
     /// The same, over a network that the test makes up.
     pub fn detached_over(network: impl Network) -> Self {
-        let stack = Stack::on(LocalAws::detached(SystemTime::now()));
+        let stack = Stack::with_aws(LocalAws::detached(SystemTime::now()));
         let config = stack.config(&[]).unwrap();
         let Clients { secrets, storage } = Clients::with_http_client(stack.aws.http_client(network), &config);
         let receiver = Receiver::new(config.policy, secrets, storage);

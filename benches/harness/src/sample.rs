@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use local_lambda::{Outcome, RuntimeInterface, gateway};
+use local_lambda::{Outcome, RuntimeApi, gateway};
 
 use crate::{
     Failure,
@@ -141,13 +141,13 @@ pub async fn under(
 /// A subject that polls for events.
 struct Running {
     process: Process,
-    runtime: RuntimeInterface,
+    runtime: RuntimeApi,
     start_ms: f64,
 }
 
 impl Running {
     async fn start(subject: &Subject, tool: &[String], world: &World<'_>) -> Result<Self, Failure> {
-        let runtime = RuntimeInterface::start().await?;
+        let runtime = RuntimeApi::start().await?;
         let mut environment = world.environment(subject);
         environment.extend(runtime.environment());
         let started = Instant::now();

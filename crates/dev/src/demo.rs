@@ -152,7 +152,7 @@ fn print_table(output: &Output, posted: &[Posted]) {
 
 /// One attribute a line, in two columns.
 fn attributes(message: &Arrived) -> String {
-    /// Enough of a SHA-256 to tell it from the others.
+    /// Enough of a SHA-256 to distinguish it from the others.
     const SHOWN_CHARACTERS: usize = 12;
     let lines = message.attributes.iter().map(|(name, value)| match name.as_str() {
         "DeliveryId" => format!("{name:<16} {value:.SHOWN_CHARACTERS$}…"),
@@ -196,8 +196,8 @@ const HINTS: [Hint; 4] = [
 ];
 
 async fn receive(consumer: &Client, queue_url: &str) -> Result<Vec<Arrived>, Box<dyn Error>> {
-    const MOST_AT_ONCE: i32 = 10;
-    let request = consumer.receive_message().queue_url(queue_url).max_number_of_messages(MOST_AT_ONCE);
+    const MAX_AT_ONCE: i32 = 10;
+    let request = consumer.receive_message().queue_url(queue_url).max_number_of_messages(MAX_AT_ONCE);
     // SQS sends no attribute that is not asked for.
     let messages = request
         .message_attribute_names("All")

@@ -107,7 +107,7 @@ impl EventArguments {
     }
 }
 
-/// How a sample is signed; none for one that is refused.
+/// How a sample is signed; none for one that is rejected.
 fn signed_as(sample: &Sample) -> Option<(Scheme, FormName)> {
     sample.expected.kind()?;
     let headers = sample.event.get("headers")?;

@@ -2,33 +2,34 @@
 
 use std::{fmt, process::ExitCode};
 
-/// Why a command did not end well.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     line: String,
     code: u8,
-    /// Standard output has it already, as JSON.
-    told: bool,
+    /// Standard output already has it as JSON.
+    is_reported: bool,
 }
 
 impl Failure {
-    /// It ran, and the answer is no: exit code 1.
+    /// The command ran and its result is negative: exit code 1.
     pub fn negative(line: impl Into<String>) -> Self {
-        Self { line: line.into(), code: 1, told: false }
+        Self { line: line.into(), code: 1, is_reported: false }
     }
 
-    /// As [`Failure::negative`], where the command has printed an object that says so: a script gets no second one.
-    pub fn told(line: impl Into<String>) -> Self {
-        Self { told: true, ..Self::negative(line) }
+    /// As [`Failure::negative`], for a command that has printed the failure as a JSON object already: a script gets one
+    /// object only.
+    pub fn reported(line: impl Into<String>) -> Self {
+        Self { is_reported: true, ..Self::negative(line) }
     }
 
-    pub fn is_told(&self) -> bool {
-        self.told
+    pub fn is_reported(&self) -> bool {
+        self.is_reported
     }
 
-    /// It could not be run as asked: exit code 2. The line says what to do.
+    /// The command could not run as asked: exit code 2. The line says what to do.
     pub fn usage(line: impl Into<String>) -> Self {
-        Self { line: line.into(), code: 2, told: false }
+        Self { line: line.into(), code: 2, is_reported: false }
     }
 
     pub fn exit_code(&self) -> ExitCode {

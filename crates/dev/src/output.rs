@@ -48,7 +48,7 @@ impl Output {
 
     /// The one line of a failure, on standard error; as an object too for a script.
     pub fn failure(self, failure: &Failure) {
-        if !failure.is_told() {
+        if !failure.is_reported() {
             self.json(&json!({ "error": failure.to_string() }));
         }
         let _ = writeln!(anstream::stderr().lock(), "error: {failure}");

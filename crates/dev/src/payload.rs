@@ -7,9 +7,12 @@ mod account;
 mod aggregation;
 mod fraud;
 mod item;
+mod options;
 mod pay;
 mod person;
 mod text;
+
+pub use options::Options;
 
 use clap::ValueEnum;
 use flinks_webhooks::{auth::Scheme, routing::Kind};
@@ -80,18 +83,6 @@ impl PayloadKind {
     pub fn names_a_login(self) -> bool {
         self != Self::Pay
     }
-}
-
-/// What a payload is to be like. What is not given is made up; what the kind does not have is left out.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Length in bytes: the payload comes to that, less at most one more transaction (holder, document, account). One
-    /// that is below the smallest of its kind gives the smallest. `None` for a few items.
-    pub size: Option<usize>,
-    /// `Tag`.
-    pub tag: Option<String>,
-    /// `Login.Id`; `Login.LoginId` of a fraud alert.
-    pub login_id: Option<String>,
 }
 
 /// Makes a payload, JSON without white space. The same state of `rng` gives the same bytes.

@@ -11,9 +11,9 @@ pub fn aggregation(body: &[u8], secret: impl AsRef<[u8]>) -> String {
 
 /// `flinks-authenticity-key` over what .NET's ASCII encoding makes of the text: `?` for each UTF-16 unit outside ASCII.
 pub fn ascii(body: &str, secret: impl AsRef<[u8]>) -> String {
-    let reading: Vec<u8> =
+    let encoded: Vec<u8> =
         body.encode_utf16().map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'?')).collect();
-    aggregation(&reading, secret)
+    aggregation(&encoded, secret)
 }
 
 /// `X-Webhook-Signature`.
@@ -22,7 +22,7 @@ pub fn pay(body: &[u8], secret: impl AsRef<[u8]>) -> String {
 }
 
 fn hmac_sha256(body: &[u8], secret: impl AsRef<[u8]>) -> [u8; 32] {
-    // A key of any length will do (RFC 2104, section 2), so there is no error to tell of.
+    // HMAC takes a key of any length (RFC 2104, section 2), so this cannot fail.
     Hmac::<Sha256>::new_from_slice(secret.as_ref())
         .map(|mac| mac.chain_update(body).finalize().into_bytes().into())
         .unwrap_or_default()

@@ -47,11 +47,11 @@ impl Stack {
     /// # Errors
     /// When no port can be bound.
     pub async fn start() -> io::Result<Self> {
-        LocalAws::start().await.map(Self::on)
+        LocalAws::start().await.map(Self::with_aws)
     }
 
-    /// Puts the resources on an AWS that is there already.
-    pub fn on(aws: LocalAws) -> Self {
+    /// Creates the resources on a local AWS that already runs.
+    pub fn with_aws(aws: LocalAws) -> Self {
         for kind in Kind::ALL {
             let dead_letter_queue = dead_letter_queue(kind);
             aws.create_queue(&dead_letter_queue, QueueSettings::default());

@@ -60,7 +60,7 @@ pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure
     let front_address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
     let front_sockets = listen(front_address, "--port PORT; 0 takes a free one").await?;
     let aws_sockets = listen(arguments.aws_listen, "--aws-listen ADDRESS:PORT; port 0 takes a free one").await?;
-    let stack = Stack::on(local_aws(aws_sockets, arguments)?);
+    let stack = Stack::with_aws(local_aws(aws_sockets, arguments)?);
     let front_address = front_sockets.0.local_addr();
     let front_address = front_address.map_err(|error| Failure::usage(format!("a socket without address: {error}")))?;
     let addresses =
@@ -87,7 +87,7 @@ pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure
 /// Serves on these sockets; its queue URLs have the address of the first.
 fn local_aws(sockets: (TcpListener, Option<TcpListener>), arguments: &UpArguments) -> Result<LocalAws, Failure> {
     let (first, second) = sockets;
-    let aws = LocalAws::on(first);
+    let aws = LocalAws::with_listener(first);
     let aws = aws.map_err(|error| Failure::usage(format!("a socket without address: {error}")))?;
     if let Some(second) = second {
         aws.serve(second);

@@ -26,7 +26,7 @@ const QUEUE: &str = "KycQueue";
 const DEAD_LETTERS: &str = "KycDeadLetterQueue";
 /// The redrive policy's, in the template as on the local stack.
 const MAX_RECEIVES: u32 = 5;
-const DENIED: Fault = Fault::Refuse("AccessDenied", "not you");
+const DENIED: Fault = Fault::Reject("AccessDenied", "not you");
 /// The person.
 const PERSON: &str = "jane+1@example.com";
 const BY_TAG: [&str; 2] = ["--by", "tag"];
@@ -543,7 +543,7 @@ async fn without_a_usable_value_nothing_is_looked_at() {
 #[tokio::test]
 async fn the_value_is_never_printed() {
     let desk = Desk::start().await;
-    let quoting = Fault::Refuse("InvalidParameterValue", "jane+1@example.com is in your way");
+    let quoting = Fault::Reject("InvalidParameterValue", "jane+1@example.com is in your way");
     desk.send(QUEUE, HERS, &[("Tag", PERSON), ("DeliveryId", PERSON)]).await;
     desk.send("UnclassifiedQueue", PERSON, &[]).await;
     desk.point("PayQueue", "other", PERSON, &[]).await;

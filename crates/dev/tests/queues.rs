@@ -27,7 +27,7 @@ const QUEUE: &str = "KycQueue";
 const DEAD_LETTERS: &str = "KycDeadLetterQueue";
 /// The redrive policy's, in the template as on the local stack.
 const MAX_RECEIVES: u32 = 5;
-const DENIED: Fault = Fault::Refuse("AccessDenied", "not you");
+const DENIED: Fault = Fault::Reject("AccessDenied", "not you");
 
 #[tokio::test]
 async fn queues_counts_what_is_on_each_queue_and_its_dead_letters() {

@@ -1,4 +1,4 @@
-//! The way in without a socket: an HTTP client for the SDK whose network is made up.
+//! An HTTP client for the SDK that reaches the services without a socket, over a simulated network.
 
 use std::fmt;
 use std::future::pending;
@@ -15,18 +15,19 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use tokio::time::sleep;
 
-use crate::dispatch::{Answer, Services, Unanswered};
+use crate::dispatch::{NoResponse, Services};
 use crate::fault::Fault;
 use crate::operation::Operation;
+use crate::wire::Answer;
 
-/// What lies between a client in this process and the services. A [`Duration`] is a network on which everything takes
-/// so long each way and nothing goes wrong.
+/// The network between a client in this process and the services. A [`Duration`] is a network without faults on which
+/// each way takes that long.
 pub trait Network: Send + Sync + 'static {
-    /// How long the next request or answer is under way, on tokio's clock.
+    /// How long the next request or response takes, on tokio's clock.
     fn latency(&self) -> Duration;
 
-    /// What happens to the call that arrives now, where no fault of [`LocalAws::fault`](crate::LocalAws::fault) is for
-    /// it. Asked once for each call.
+    /// The fault of the call that arrives now, if [`LocalAws::fault`](crate::LocalAws::fault) sets none for it. Called once
+    /// for each call.
     fn fault(&self, operation: Operation) -> Option<Fault>;
 }
 
@@ -75,11 +76,11 @@ impl<N: Network> HttpConnector for Client<N> {
             answered
         };
         HttpConnectorFuture::new(async {
-            // In a task of its own: what was sent is done, whether or not the sender is still there.
+            // In a task of its own, so that a request is carried out even if the sender is gone.
             match tokio::spawn(work).await {
                 Ok(Ok(answer)) => response(answer),
-                Ok(Err(Unanswered::Hang)) => pending().await,
-                Ok(Err(reset @ Unanswered::Reset)) => {
+                Ok(Err(NoResponse::Hang)) => pending().await,
+                Ok(Err(reset @ NoResponse::Reset)) => {
                     Err(ConnectorError::io(Error::new(ErrorKind::ConnectionReset, reset).into()))
                 }
                 Err(panicked) => Err(ConnectorError::other(panicked.into(), None)),

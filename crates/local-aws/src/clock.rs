@@ -1,15 +1,15 @@
-//! The time of day here: it goes with tokio's clock, which a test can pause and move.
+//! The time of day. It follows tokio's clock, which a test can pause and move.
 
 use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-/// Tells the time of day by what tokio's clock has run since a known moment.
+/// The time of day, as a known moment plus the time that tokio's clock has run since.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    /// What time it was...
+    /// The time of day at `set_at`.
     set_to: SystemTime,
-    /// ...at this moment.
+    /// The moment at which the clock was set, on tokio's clock.
     set_at: Instant,
 }
 

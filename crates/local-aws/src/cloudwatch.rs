@@ -1,4 +1,4 @@
-//! CloudWatch, as far as it measures queues: Smithy's RPC v2 with CBOR.
+//! CloudWatch's one metric, the age of a queue's oldest message: Smithy's RPC v2 with CBOR.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,17 +9,17 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::sqs::Sqs;
+use crate::wire::{Answer, Call};
 
-/// The header that marks the protocol, in request and answer alike, and its value.
+/// The header that marks the protocol in requests and responses, and its value.
 const PROTOCOL_HEADER: &str = "smithy-protocol";
 const PROTOCOL: &str = "rpc-v2-cbor";
 
 /// CBOR's tag of a time in seconds since 1970 (RFC 8949, section 3.4.2).
-const TIME: u64 = 1;
+const TIME_TAG: u64 = 1;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -69,15 +69,14 @@ pub(crate) fn operation_name(call: &Call) -> Option<&str> {
 
 pub(crate) fn serve(sqs: &Sqs, operation: Operation, call: &Call) -> Result<Answer, ServiceError> {
     if operation != Operation::GetMetricData {
-        let message = "The operation belongs to another service.";
-        return Err(ServiceError::bad_request("UnknownOperationException", message));
+        return Err(ServiceError::other_service());
     }
     let request: GetMetricData = ciborium::from_reader(call.body.as_ref())
         .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))?;
     get_metric_data(sqs, &request).map(|value| answer(&value))
 }
 
-pub(crate) fn refusal(error: &ServiceError) -> Answer {
+pub(crate) fn error_response(error: &ServiceError) -> Answer {
     let code = error.code.as_ref();
     let mut answer = answer(&map([("__type", code.into()), ("message", error.message.as_str().into())]));
     *answer.status_mut() = error.status;
@@ -96,14 +95,14 @@ fn get_metric_data(sqs: &Sqs, request: &GetMetricData) -> Result<Value, ServiceE
     if start >= end {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
-    // Not by the clock that tests move: who asks for a span up to now may be another program, with a clock of its own.
+    // The system's clock, not the one that tests move: the caller may be another program with its own clock.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let results = request.metric_data_queries.iter().map(|query| {
         let metric = query.metric_stat.as_ref().map(|stat| &stat.metric);
-        // Its one data point is of now.
+        // The only data point is the current one.
         let value = metric.filter(|_| (start..end).contains(&now)).and_then(|metric| metric.value(sqs));
         let label = query.label.as_deref().or(metric.map(|metric| metric.metric_name.as_str()));
-        let times = value.map(|_| Value::Tag(TIME, Box::new(now.floor().into())));
+        let times = value.map(|_| Value::Tag(TIME_TAG, Box::new(now.floor().into())));
         map([
             ("Id", query.id.as_str().into()),
             ("Label", label.unwrap_or_default().into()),
@@ -127,7 +126,7 @@ impl Metric {
 }
 
 fn seconds(time: &Value) -> Option<f64> {
-    let Value::Tag(TIME, seconds) = time else {
+    let Value::Tag(TIME_TAG, seconds) = time else {
         return None;
     };
     match seconds.as_ref() {

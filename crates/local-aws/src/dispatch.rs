@@ -1,15 +1,13 @@
-//! One request, from its head to its answer: which operation, which fault, then the service.
+//! Serves one request: finds its operation, applies a fault if one is set, then calls the service.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use hyper::header::HeaderValue;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use hyper::{Request, StatusCode};
 
 use crate::clock::Clock;
 use crate::error::ServiceError;
@@ -21,51 +19,39 @@ use crate::s3::{self, S3};
 use crate::secrets::SecretsManager;
 use crate::sqs::Sqs;
 use crate::sync::lock;
+use crate::wire::{Answer, Call, REQUEST_ID};
 use crate::{cloudwatch, json, query, sqs};
 
-pub(crate) type Answer = Response<Full<Bytes>>;
-
-/// The header with a request's id, of all services but S3.
-pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
-
-/// The services and the faults set for them. CloudWatch has nothing of its own: it measures the queues.
+/// The services and the faults set for them. CloudWatch has no state: it measures the queues.
 pub(crate) struct Services {
     pub(crate) sqs: Sqs,
     pub(crate) secrets: SecretsManager,
     pub(crate) s3: S3,
     pub(crate) parameters: Parameters,
     pub(crate) faults: Mutex<FaultPlan>,
-    /// Host names that are answered beside those of this machine, in lower case.
+    /// Host names that are served besides those of this machine, in lower case.
     pub(crate) hosts: Mutex<BTreeSet<String>>,
 }
 
-/// The request gets no answer.
+/// The request gets no response.
 #[derive(Debug)]
-pub(crate) enum Unanswered {
-    /// The connection is to be reset.
+pub(crate) enum NoResponse {
+    /// Reset the connection.
     Reset,
-    /// The sender is to wait as long as it will.
+    /// Leave the sender waiting.
     Hang,
 }
 
-impl fmt::Display for Unanswered {
+impl fmt::Display for NoResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Unanswered::Reset => "the connection is reset",
-            Unanswered::Hang => "there is no answer",
+            NoResponse::Reset => "the connection is reset",
+            NoResponse::Hang => "there is no response",
         })
     }
 }
 
-impl std::error::Error for Unanswered {}
-
-/// A request, whole.
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) uri: Uri,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
+impl std::error::Error for NoResponse {}
 
 impl Services {
     /// With all queues' URLs on `address`.
@@ -80,52 +66,52 @@ impl Services {
         }
     }
 
-    /// Answers a request that came in over a socket, if it may: anything on this machine can send one, pages in a
-    /// browser too.
-    pub(crate) async fn answer_over_network<B: Body>(&self, request: Request<B>) -> Result<Answer, Unanswered> {
-        let call = Call::read(request).await?;
-        match self.may_not_ask(&call) {
+    /// Serves a request that came in over a socket, unless it must be rejected: anything on this machine can send one, even
+    /// a page in a browser.
+    pub(crate) async fn answer_over_network<B: Body>(&self, request: Request<B>) -> Result<Answer, NoResponse> {
+        let call = read(request).await?;
+        match self.rejection(&call) {
             Some(why) => {
                 let error = ServiceError::new(StatusCode::FORBIDDEN, "AccessDenied", why);
-                Ok(identified(refuse(call.route().0, &error, &call)))
+                Ok(with_request_id(error_response(route(&call).0, &error, &call)))
             }
             None => self.handle(&call, |_| None).await,
         }
     }
 
-    /// Answers a request of this process. `network` tells what happens to a call for which no fault is set.
+    /// Serves a request of this process. `network` gives the fault of a call for which none is set.
     pub(crate) async fn answer<B: Body>(
         &self,
         request: Request<B>,
         network: impl FnOnce(Operation) -> Option<Fault>,
-    ) -> Result<Answer, Unanswered> {
-        self.handle(&Call::read(request).await?, network).await
+    ) -> Result<Answer, NoResponse> {
+        self.handle(&read(request).await?, network).await
     }
 
     async fn handle(
         &self,
         call: &Call,
         network: impl FnOnce(Operation) -> Option<Fault>,
-    ) -> Result<Answer, Unanswered> {
-        let (service, operation) = call.route();
+    ) -> Result<Answer, NoResponse> {
+        let (service, operation) = route(call);
         let Some(operation) = operation else {
-            return Ok(identified(unknown_operation(service, call)));
+            return Ok(with_request_id(unknown_operation(service, call)));
         };
         let fault = lock(&self.faults).arrive(operation).or_else(|| network(operation));
-        self.perform(operation, call, fault).await.map(identified)
+        self.perform(operation, call, fault).await.map(with_request_id)
     }
 
-    /// Why a request is not answered at all.
-    fn may_not_ask(&self, call: &Call) -> Option<&'static str> {
+    /// Why a request must be rejected, if it must.
+    fn rejection(&self, call: &Call) -> Option<&'static str> {
         /// What containers call the machine that they run on. No public name server knows names that end like it.
         const DOCKER_HOST: &str = "host.docker.internal";
-        if call.is_of_a_browser() {
+        if call.is_from_browser() {
             return Some("Pages in a browser are not served.");
         }
         if is_forwarded(&call.headers) {
             return Some("Requests that a tunnel or proxy passed on (Forwarded, X-Forwarded-...) are not served.");
         }
-        let is_allowed = match Host::of(&call.uri, &call.headers) {
+        let is_allowed = match Host::of_request(&call.uri, &call.headers) {
             None => false,
             Some(Host::Address(_)) => true,
             Some(host @ Host::Name(name)) => {
@@ -139,7 +125,7 @@ impl Services {
         )
     }
 
-    async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Answer, Unanswered> {
+    async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Answer, NoResponse> {
         let service = operation.service();
         match fault {
             None => Ok(self.serve(operation, call).await),
@@ -147,17 +133,17 @@ impl Services {
                 tokio::time::sleep(delay).await;
                 Ok(self.serve(operation, call).await)
             }
-            Some(Fault::Hang) => Err(Unanswered::Hang),
-            Some(Fault::Reset) => Err(Unanswered::Reset),
+            Some(Fault::Hang) => Err(NoResponse::Hang),
+            Some(Fault::Reset) => Err(NoResponse::Reset),
             Some(Fault::ResetAfter) => {
                 self.serve(operation, call).await;
-                Err(Unanswered::Reset)
+                Err(NoResponse::Reset)
             }
-            Some(Fault::Throttle) => Ok(refuse(service, &throttled(service), call)),
-            Some(Fault::Error) => Ok(refuse(service, &failed(service), call)),
-            Some(Fault::Refuse(code, message)) => {
+            Some(Fault::Throttle) => Ok(error_response(service, &throttled(service), call)),
+            Some(Fault::Error) => Ok(error_response(service, &failed(service), call)),
+            Some(Fault::Reject(code, message)) => {
                 let error = ServiceError::new(status(service, code), code, message);
-                Ok(refuse(service, &error, call))
+                Ok(error_response(service, &error, call))
             }
         }
     }
@@ -171,49 +157,36 @@ impl Services {
             Service::SystemsManager => self.parameters.serve(operation, call).map(json::answer_1_1),
             Service::CloudWatch => cloudwatch::serve(&self.sqs, operation, call),
         };
-        answered.unwrap_or_else(|error| refuse(service, &error, call))
+        answered.unwrap_or_else(|error| error_response(service, &error, call))
     }
 }
 
-impl Call {
-    async fn read<B: Body>(request: Request<B>) -> Result<Call, Unanswered> {
-        let (head, body) = request.into_parts();
-        // A body that ends early is a client gone: there is nobody to answer.
-        let body = body.collect().await.map_err(|_| Unanswered::Reset)?.to_bytes();
-        Ok(Call { method: head.method, uri: head.uri, headers: head.headers, body })
+/// The service and the operation that a request is for. `X-Amz-Target` names them for the services that speak JSON, the
+/// path for the one that speaks CBOR. A request with neither is for S3, or speaks a protocol in which nothing is served.
+fn route(call: &Call) -> (Service, Option<Operation>) {
+    if let Some(name) = cloudwatch::operation_name(call) {
+        return (Service::CloudWatch, Operation::from_name(Service::CloudWatch, name));
     }
-
-    /// Browsers send these with what a page asks for, SDKs do not.
-    fn is_of_a_browser(&self) -> bool {
-        ["origin", "sec-fetch-site"].iter().any(|name| self.headers.contains_key(*name))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// `X-Amz-Target` names the service and operation of those that speak JSON, the path those of the one that speaks
-    /// CBOR; what has neither is for S3, or speaks a protocol in which nothing is served.
-    fn route(&self) -> (Service, Option<Operation>) {
-        if let Some(name) = cloudwatch::operation_name(self) {
-            return (Service::CloudWatch, Operation::named(Service::CloudWatch, name));
-        }
-        let Some(target) = self.header("x-amz-target") else {
-            return (Service::S3, s3::operation(self));
-        };
-        let (prefix, name) = target.split_once('.').unwrap_or_default();
-        let service = match prefix {
-            "secretsmanager" => Service::SecretsManager,
-            "AmazonSSM" => Service::SystemsManager,
-            _ => Service::Sqs,
-        };
-        (service, Operation::named(service, name))
-    }
+    let Some(target) = call.header("x-amz-target") else {
+        return (Service::S3, s3::operation(call));
+    };
+    let (prefix, name) = target.split_once('.').unwrap_or_default();
+    let service = match prefix {
+        "secretsmanager" => Service::SecretsManager,
+        "AmazonSSM" => Service::SystemsManager,
+        _ => Service::Sqs,
+    };
+    (service, Operation::from_name(service, name))
 }
 
-/// Every answer of every service carries the request's id, under a name of its own. One that has it in its body has set
-/// it already.
-fn identified(mut answer: Answer) -> Answer {
+/// Reads a request. A body that ends early means that the client is gone, so nobody waits for a response.
+async fn read<B: Body>(request: Request<B>) -> Result<Call, NoResponse> {
+    Call::read(request).await.map_err(|_| NoResponse::Reset)
+}
+
+/// Adds the request's id, under the header names of all services. A response that has the id in its body has set the
+/// header already.
+fn with_request_id(mut answer: Answer) -> Answer {
     let headers = answer.headers_mut();
     let id = headers.get(REQUEST_ID).cloned();
     let id = id.or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
@@ -224,13 +197,13 @@ fn identified(mut answer: Answer) -> Answer {
     answer
 }
 
-fn refuse(service: Service, error: &ServiceError, call: &Call) -> Answer {
+fn error_response(service: Service, error: &ServiceError, call: &Call) -> Answer {
     match service {
-        Service::S3 if query::is_spoken_by(call) => query::refusal(error),
-        Service::Sqs => sqs::refusal(error),
-        Service::SecretsManager | Service::SystemsManager => json::refusal_1_1(error),
-        Service::CloudWatch => cloudwatch::refusal(error),
-        Service::S3 => s3::refusal(error, call),
+        Service::S3 if query::is_spoken_by(call) => query::error_response(error),
+        Service::Sqs => sqs::error_response(error),
+        Service::SecretsManager | Service::SystemsManager => json::error_response_1_1(error),
+        Service::CloudWatch => cloudwatch::error_response(error),
+        Service::S3 => s3::error_response(error, call),
     }
 }
 
@@ -242,7 +215,7 @@ fn unknown_operation(service: Service, call: &Call) -> Answer {
         }
         _ => ServiceError::bad_request("UnknownOperationException", "This operation is not served here."),
     };
-    refuse(service, &error, call)
+    error_response(service, &error, call)
 }
 
 fn throttled(service: Service) -> ServiceError {

@@ -1,10 +1,10 @@
-//! A refusal, before it takes the wire form of its service.
+//! A service's error, before it takes the wire format of its service.
 
 use std::borrow::Cow;
 
 use hyper::StatusCode;
 
-/// What a service says when it does not do what was asked.
+/// Why a service does not do what was asked.
 #[derive(Debug)]
 pub(crate) struct ServiceError {
     pub(crate) status: StatusCode,
@@ -15,9 +15,13 @@ pub(crate) struct ServiceError {
 }
 
 impl ServiceError {
-    /// A 400, the status of nearly every refusal.
+    /// A 400, the status of nearly every error.
     pub(crate) fn bad_request(code: &'static str, message: impl Into<String>) -> ServiceError {
         ServiceError::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub(crate) fn other_service() -> ServiceError {
+        ServiceError::bad_request("UnknownOperationException", "The operation belongs to another service.")
     }
 
     pub(crate) fn new(

@@ -1,11 +1,11 @@
-//! Faults: what a test makes an operation do instead of answering, and when.
+//! Faults: how a test makes an operation fail, and when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::operation::Operation;
 
-/// What happens to a request instead of the usual.
+/// What happens to a request instead of the usual response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The service's own throttling error: `RequestThrottled` (SQS, 400), `ThrottlingException`
@@ -14,19 +14,19 @@ pub enum Fault {
     /// The service's own failure, status 500: `InternalFailure` (SQS), `InternalServiceError`
     /// (Secrets Manager), `InternalError` (S3). Nothing is done.
     Error,
-    /// Waits, then does and answers as usual.
+    /// Waits, then does what was asked and responds as usual.
     Delay(Duration),
-    /// Reads the request and never answers. Nothing is done. Ends when the client closes the
+    /// Reads the request and never responds. Nothing is done. Ends when the client closes the
     /// connection or the server stops.
     Hang,
-    /// Reads the request, then resets the connection (a TCP RST) without an answer. Nothing is
+    /// Reads the request, then resets the connection (a TCP RST) without a response. Nothing is
     /// done.
     Reset,
-    /// Does what was asked, then resets the connection (a TCP RST): the answer is lost.
+    /// Does what was asked, then resets the connection (a TCP RST): the response is lost.
     ResetAfter,
-    /// Any refusal, by code and message, such as `("AccessDenied", "no")`. Nothing is done. The
+    /// Any error, by code and message, such as `("AccessDenied", "no")`. Nothing is done. The
     /// status is the one the code has in the service, 400 where that is not known.
-    Refuse(&'static str, &'static str),
+    Reject(&'static str, &'static str),
 }
 
 /// Which calls of an operation a fault is for, counted from when the fault is set.

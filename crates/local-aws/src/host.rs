@@ -1,8 +1,8 @@
-//! Who asks, as far as a request says it: the host that it is for, and whether somebody passed it on.
+//! What a request says of its origin: the host that it is for, and whether a proxy forwarded it.
 //!
-//! A page in a browser can make a name of its own point to this machine (DNS rebinding). For the browser, what answers
-//! there then is of the page's own origin, so the page may read it. What gives it away is the Host header, which has the
-//! page's name. An address cannot be made to point elsewhere, and neither can a loopback name.
+//! A page in a browser can make a name of its own point to this machine (DNS rebinding). The browser then takes this
+//! server for the page's own origin, so the page may read its responses. The Host header shows it: it has the page's
+//! name. Nobody can make an IP address or a loopback name point elsewhere.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,8 +19,8 @@ pub enum Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// None where the request names no host, more than one, or what is none.
-    pub fn of(uri: &Uri, headers: &'a HeaderMap) -> Option<Host<'a>> {
+    /// `None` if the request names no host, more than one, or an invalid one.
+    pub fn of_request(uri: &Uri, headers: &'a HeaderMap) -> Option<Host<'a>> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok()?;
         // As a proxy is asked: with a host of its own in the request line.
@@ -48,7 +48,7 @@ impl<'a> Host<'a> {
         (is_port && is_host).then_some(host)
     }
 
-    /// Whether nobody but this machine can be meant: a loopback address, `localhost`, or a name below it.
+    /// Whether the host can only be this machine: a loopback address, `localhost`, or a name below it.
     pub fn is_loopback(self) -> bool {
         const LOCALHOST: &str = "localhost";
         match self {
@@ -63,7 +63,8 @@ fn is_name(text: &str) -> bool {
         && text.split('.').all(|label| !label.is_empty())
 }
 
-/// The name as it is compared, or why it is none: no port, no scheme, no address, which needs no permission.
+/// The name in the form in which names are compared. `None` for anything but a bare name: a port, a scheme, or an
+/// address, which needs no permission.
 pub(crate) fn comparable(name: &str) -> Option<String> {
     match Host::read(name) {
         Some(Host::Name(read)) if read == name.strip_suffix('.').unwrap_or(name) => Some(read.to_ascii_lowercase()),
@@ -71,7 +72,7 @@ pub(crate) fn comparable(name: &str) -> Option<String> {
     }
 }
 
-/// Whether a proxy or a tunnel passed the request on, and says so. Its Host header tells nothing: many rewrite it.
+/// Whether a proxy or a tunnel says that it forwarded the request. The Host header does not show it: many rewrite it.
 pub fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name == FORWARDED || name.as_str().starts_with("x-forwarded"))
 }
@@ -82,11 +83,11 @@ mod tests {
 
     use super::*;
 
-    fn of<'a>(headers: &'a mut HeaderMap, hosts: &[&str], uri: &str) -> Option<Host<'a>> {
+    fn host<'a>(headers: &'a mut HeaderMap, hosts: &[&str], uri: &str) -> Option<Host<'a>> {
         for host in hosts {
             headers.append(HOST, HeaderValue::from_str(host).unwrap());
         }
-        Host::of(&uri.parse().unwrap(), headers)
+        Host::of_request(&uri.parse().unwrap(), headers)
     }
 
     #[test]
@@ -115,16 +116,16 @@ mod tests {
             ("localhost, page.example", None),
             ("localhost/", None),
         ] {
-            assert_eq!(of(&mut HeaderMap::new(), &[text], "/"), expected, "{text}");
+            assert_eq!(host(&mut HeaderMap::new(), &[text], "/"), expected, "{text}");
         }
     }
 
     #[test]
     fn no_host_two_hosts_and_another_one_in_the_request_line_are_none() {
-        assert_eq!(of(&mut HeaderMap::new(), &[], "/"), None);
-        assert_eq!(of(&mut HeaderMap::new(), &["localhost", "localhost"], "/"), None);
-        assert_eq!(of(&mut HeaderMap::new(), &["localhost"], "http://page.example/"), None);
-        assert_eq!(of(&mut HeaderMap::new(), &["localhost"], "http://LOCALHOST/"), Some(Host::Name("localhost")));
+        assert_eq!(host(&mut HeaderMap::new(), &[], "/"), None);
+        assert_eq!(host(&mut HeaderMap::new(), &["localhost", "localhost"], "/"), None);
+        assert_eq!(host(&mut HeaderMap::new(), &["localhost"], "http://page.example/"), None);
+        assert_eq!(host(&mut HeaderMap::new(), &["localhost"], "http://LOCALHOST/"), Some(Host::Name("localhost")));
     }
 
     #[test]

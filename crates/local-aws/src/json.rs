@@ -6,8 +6,8 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 const JSON_1_0: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
@@ -26,8 +26,8 @@ pub(crate) fn answer_1_1(value: Value) -> Answer {
     answer(&value, JSON_1_1)
 }
 
-/// What a service of version 1.1 says when it refuses.
-pub(crate) fn refusal_1_1(error: &ServiceError) -> Answer {
+/// An error of a service of version 1.1.
+pub(crate) fn error_response_1_1(error: &ServiceError) -> Answer {
     let mut answer = answer_1_1(json!({ "__type": error.code, "Message": error.message }));
     *answer.status_mut() = error.status;
     if let Ok(code) = HeaderValue::try_from(error.code.as_ref()) {

@@ -37,9 +37,9 @@
 //! | Systems Manager, parameters | AWS JSON 1.1 | PutParameter, GetParameters |
 //! | CloudWatch | Smithy RPC v2 CBOR | GetMetricData |
 //!
-//! Anything else is refused, with `UnknownOperationException` or `NotImplemented`, rather than
-//! answered half. So is the query protocol, which SDKs from before November 2023 speak with SQS: in its own XML, with
-//! the advice to take a newer one.
+//! Anything else is rejected with `UnknownOperationException` or `NotImplemented`, never served in part. The query
+//! protocol, which SDKs from before November 2023 speak with SQS, is rejected in its own XML, with the advice to use a
+//! newer SDK.
 //!
 //! # Which rules hold
 //!
@@ -84,7 +84,7 @@
 //! # What it is not
 //!
 //! - **Not secure.** Signatures, credentials and permissions are not checked. It listens on loopback
-//!   unless told otherwise; leave it there. Over a socket it does refuse, with `AccessDenied`, what a page in a browser
+//!   by default; leave it there. Over a socket it rejects, with `AccessDenied`, what a page in a browser
 //!   could send: a request with `Origin` or `Sec-Fetch-Site`; one whose Host is neither a loopback name nor an IP address
 //!   nor `host.docker.internal` nor [allowed](LocalAws::allow_host); and one that a tunnel or proxy passed on
 //!   (`Forwarded`, `X-Forwarded-*`).
@@ -114,6 +114,7 @@ mod secrets;
 mod server;
 mod sqs;
 mod sync;
+mod wire;
 
 pub use client::Network;
 pub use fault::{Calls, Fault};

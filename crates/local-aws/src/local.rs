@@ -1,4 +1,4 @@
-//! The handle: starts the server, prepares what is in it, and looks inside.
+//! [`LocalAws`]: starts the server, prepares its content and reads it back.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -56,24 +56,24 @@ impl LocalAws {
     /// # Panics
     /// As [`LocalAws::start`].
     pub async fn bind(address: SocketAddr) -> io::Result<LocalAws> {
-        LocalAws::on(TcpListener::bind(address).await?)
+        LocalAws::with_listener(TcpListener::bind(address).await?)
     }
 
-    /// Starts on a socket that listens already. Its address is the one in queue URLs.
+    /// Starts on a socket that listens already. Queue URLs have its address.
     ///
     /// # Errors
     /// When the socket has no address.
     ///
     /// # Panics
     /// As [`LocalAws::start`].
-    pub fn on(listener: TcpListener) -> io::Result<LocalAws> {
-        let aws = LocalAws::at(listener.local_addr()?, SystemTime::now());
+    pub fn with_listener(listener: TcpListener) -> io::Result<LocalAws> {
+        let aws = LocalAws::new(listener.local_addr()?, SystemTime::now());
         aws.serve(listener);
         Ok(aws)
     }
 
-    /// Listens on a further free port of 127.0.0.1, for the same services: a program that is given a port for each of
-    /// them cannot use one connection for two, as it cannot on AWS, where each has a host of its own.
+    /// Listens on a further free port of 127.0.0.1, for the same services. With one port for each service a program cannot
+    /// share a connection between two services. It cannot on AWS either, where each service has its own host.
     ///
     /// # Errors
     /// When no port can be bound.
@@ -92,13 +92,13 @@ impl LocalAws {
         tokio::spawn(server::run(listener, Arc::clone(&self.inner.services), self.inner.stop.subscribe()));
     }
 
-    /// Listens nowhere: [`LocalAws::http_client`] is the way in. `now` is the time of day to begin with; from there it
-    /// goes with tokio's clock, as it does after [`LocalAws::start`]. URLs have port 0.
+    /// Does not listen: requests come through [`LocalAws::http_client`]. The time of day starts at `now` and follows tokio's
+    /// clock, as it does after [`LocalAws::start`]. URLs have port 0.
     pub fn detached(now: SystemTime) -> LocalAws {
-        LocalAws::at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), now)
+        LocalAws::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), now)
     }
 
-    fn at(address: SocketAddr, now: SystemTime) -> LocalAws {
+    fn new(address: SocketAddr, now: SystemTime) -> LocalAws {
         let services = Arc::new(Services::new(address, Clock::set(now)));
         let (stop, _) = watch::channel(false);
         LocalAws { inner: Arc::new(Inner { address, services, stop }) }
@@ -110,9 +110,9 @@ impl LocalAws {
         SharedHttpClient::new(Client { services: Arc::clone(&self.inner.services), network: Arc::new(network) })
     }
 
-    /// Answers requests for a further host name. Without this, only those are answered that are for a loopback name, an
-    /// IP address or `host.docker.internal`: any other name may be one that a page in a browser has made to point here,
-    /// to read what is stored. False, and nothing allowed, where it is no bare name.
+    /// Serves requests for a further host name. By default only loopback names, IP addresses and `host.docker.internal` are
+    /// served: a page in a browser can make any other name point here and read what is stored. Returns false, and allows
+    /// nothing, if `name` is not a bare host name.
     pub fn allow_host(&self, name: &str) -> bool {
         let name = host::comparable(name);
         name.map(|name| lock(&self.services().hosts).insert(name)).is_some()
@@ -192,7 +192,7 @@ impl LocalAws {
         self.services().parameters.put(name, value);
     }
 
-    /// How many requests of an operation arrived, refused and faulted ones included.
+    /// How many requests of an operation arrived, failed and faulted ones included.
     pub fn calls(&self, operation: Operation) -> usize {
         lock(&self.services().faults).calls(operation)
     }
@@ -203,7 +203,7 @@ impl LocalAws {
         lock(&self.services().faults).set(operation, calls.into(), fault);
     }
 
-    /// Forgets every fault. What already hangs goes on hanging; the counts of calls go on.
+    /// Removes every fault. A call that hangs already keeps hanging, and the counts of calls continue.
     pub fn clear_faults(&self) {
         lock(&self.services().faults).clear();
     }

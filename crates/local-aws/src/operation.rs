@@ -92,7 +92,7 @@ impl Operation {
 
     /// By its name, for the services whose requests carry one: the part of `X-Amz-Target` after the dot, or the last
     /// of the path.
-    pub(crate) fn named(service: Service, name: &str) -> Option<Operation> {
+    pub(crate) fn from_name(service: Service, name: &str) -> Option<Operation> {
         use Operation::*;
         let operation = match name {
             "CreateQueue" => CreateQueue,

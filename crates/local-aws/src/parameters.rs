@@ -8,15 +8,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::json::parameters;
 use crate::names::arn;
 use crate::operation::Operation;
 use crate::sync::lock;
+use crate::wire::Call;
 
 /// Names in one GetParameters (API reference).
-const NAMES: usize = 10;
+const MAX_NAMES: usize = 10;
 
 /// Every parameter there is, by name.
 pub(crate) struct Parameters {
@@ -62,9 +62,7 @@ impl Parameters {
         match operation {
             Operation::PutParameter => self.put_parameter(parameters(call)?),
             Operation::GetParameters => self.get_parameters(&parameters(call)?),
-            _ => {
-                Err(ServiceError::bad_request("UnknownOperationException", "The operation belongs to another service."))
-            }
+            _ => Err(ServiceError::other_service()),
         }
     }
 
@@ -93,8 +91,8 @@ impl Parameters {
     }
 
     fn get_parameters(&self, request: &GetParameters) -> Result<Value, ServiceError> {
-        if !(1..=NAMES).contains(&request.names.len()) {
-            let message = format!("names: must have length between 1 and {NAMES}");
+        if !(1..=MAX_NAMES).contains(&request.names.len()) {
+            let message = format!("names: must have length between 1 and {MAX_NAMES}");
             return Err(ServiceError::bad_request("ValidationException", message));
         }
         let parameters = lock(&self.parameters);

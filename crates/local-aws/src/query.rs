@@ -1,5 +1,5 @@
 //! The query protocol: a form whose `Action` names the operation, and an answer in XML. SQS and CloudWatch spoke it before
-//! they spoke what is served here, and their older clients still do. They get a refusal that they can read and show.
+//! they spoke what is served here, and their older clients still do. They get an error that they can read and show.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -8,22 +8,22 @@ use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
-use crate::dispatch::{Answer, Call, REQUEST_ID};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call, REQUEST_ID};
 
 /// `Version` of SQS's query API.
 const SQS: &str = "2012-11-05";
 /// `Version` of CloudWatch's.
 const CLOUDWATCH: &str = "2010-08-01";
 
-/// Whether a request speaks this protocol: as a form in the body, or in the query of its address.
+/// Whether a request speaks this protocol: as a form in the body, or in the query of its URL.
 pub(crate) fn is_spoken_by(call: &Call) -> bool {
     matches!(call.method, Method::GET | Method::POST)
         && parameter(call, "Action").is_some()
         && parameter(call, "Version").is_some()
 }
 
-/// What the client has to do: nothing is served over this protocol.
+/// An error that says what the client has to do: nothing is served over this protocol.
 pub(crate) fn unsupported(call: &Call) -> ServiceError {
     match parameter(call, "Version").as_deref() {
         Some(SQS) => ServiceError::bad_request(
@@ -55,8 +55,8 @@ struct Error<'a> {
     message: &'a str,
 }
 
-/// The form that the SQS developer guide gives ("Interpreting Amazon SQS XML API responses").
-pub(crate) fn refusal(error: &ServiceError) -> Answer {
+/// An error in the format that the SQS developer guide gives ("Interpreting Amazon SQS XML API responses").
+pub(crate) fn error_response(error: &ServiceError) -> Answer {
     let id = uuid::Uuid::new_v4().to_string();
     let r#type = if error.status.is_server_error() { "Receiver" } else { "Sender" };
     let response =

@@ -1,4 +1,4 @@
-//! Listening, connections, and cutting one off.
+//! Accepts connections, serves them and resets one when a fault asks for it.
 
 use std::error::Error;
 use std::future::pending;
@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::dispatch::{Services, Unanswered};
+use crate::dispatch::{NoResponse, Services};
 
 /// How long to leave the listener alone after a failed accept, such as one without a free file
 /// descriptor, which would fail again at once.
@@ -41,21 +41,21 @@ pub(crate) async fn run(listener: TcpListener, services: Arc<Services>, mut stop
 
 /// Serves one connection, keep-alive included, until either side closes it.
 async fn connection(stream: TcpStream, services: Arc<Services>) {
-    // Small answers must not wait for an acknowledgement. A socket that refuses is only slower.
+    // Small responses must not wait for an acknowledgement. Without the option a socket is only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let services = Arc::clone(&services);
         async move {
             match services.answer_over_network(request).await {
                 // Until the connection is closed.
-                Err(Unanswered::Hang) => pending().await,
+                Err(NoResponse::Hang) => pending().await,
                 answered => answered,
             }
         }
     });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let ended = (&mut connection).await;
-    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<Unanswered>())) {
+    if ended.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<NoResponse>())) {
         reset(connection.into_parts().io.into_inner());
     }
 }

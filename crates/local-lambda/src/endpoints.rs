@@ -1,4 +1,4 @@
-//! The runtime API's endpoints, version 2018-06-01.
+//! The Lambda Runtime API's endpoints, version 2018-06-01.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
@@ -30,14 +30,14 @@ const BASE_PATH: &str = "/2018-06-01/runtime/";
 /// error message.
 const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024 + 100;
 
-/// The pause after a refused connection (out of file descriptors, for one), to not spin.
+/// The pause after a failed accept, for example without a free file descriptor, so that the loop does not spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
-/// Why a connection is given up.
+/// Why a connection is closed.
 type Failure = Box<dyn Error + Send + Sync>;
 type Answer = Result<Response<Full<Bytes>>, Failure>;
 
-/// Serves the runtime API until its task is aborted, which also closes every connection.
+/// Serves the Lambda Runtime API until its task is aborted, which also closes every connection.
 pub(crate) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) {
     let mut connections = JoinSet::new();
     loop {
@@ -46,16 +46,16 @@ pub(crate) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) 
             continue;
         };
         while connections.try_join_next().is_some() {}
-        // An error is a function that went away, and there is nobody to tell.
+        // An error means that the function is gone, so nobody needs it.
         connections.spawn(converse(stream, Arc::clone(&invocations)));
     }
 }
 
-/// Answers the requests of one connection until either end closes it.
+/// Responds to the requests of one connection until either end closes it.
 async fn converse(stream: TcpStream, invocations: Arc<Invocations>) -> Result<(), Failure> {
     // Without it a large event can wait 40 ms for an acknowledgement.
     stream.set_nodelay(true)?;
-    let (stream, poller) = Poller::of(stream)?;
+    let (stream, poller) = Poller::attach(stream)?;
     let service = service_fn(|request| answer(&invocations, &poller, request));
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
     Ok(())
@@ -80,7 +80,7 @@ async fn answer(invocations: &Invocations, poller: &Poller, request: Request<Inc
             invocations.fail_init(&Outcome::InitError { error_type, error_message });
             accepted()
         }
-        _ => refused(StatusCode::NOT_FOUND, "NotFound", "no such endpoint"),
+        _ => error_response(StatusCode::NOT_FOUND, "NotFound", "no such endpoint"),
     }
 }
 
@@ -103,8 +103,8 @@ async fn next(invocations: &Invocations, poller: &Poller) -> Answer {
     Ok(response)
 }
 
-/// The whole body was read before it is refused: a client that is cut off while it still sends
-/// sees a broken connection, not the 413.
+/// The whole body is read before it is rejected: a client that is cut off while it still sends sees a broken connection,
+/// not the 413.
 fn response(invocations: &Invocations, id: &str, body: Bytes) -> Answer {
     if body.len() <= MAX_RESPONSE_BYTES {
         return finish(invocations, id, Outcome::Response(body));
@@ -114,7 +114,7 @@ fn response(invocations: &Invocations, id: &str, body: Bytes) -> Answer {
         "Response payload size ({} bytes) exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).",
         body.len()
     );
-    let answer = refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message);
+    let answer = error_response(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message);
     let outcome = Outcome::Error { error_type: error_type.to_owned(), error_message };
     finish(invocations, id, outcome)?;
     answer
@@ -129,7 +129,7 @@ async fn report(headers: &HeaderMap, body: Incoming) -> Result<ErrorReport, hype
 fn finish(invocations: &Invocations, id: &str, outcome: Outcome) -> Answer {
     let finished = Uuid::try_parse(id).is_ok_and(|id| invocations.finish(id, outcome));
     if !finished {
-        return refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "no such invocation runs");
+        return error_response(StatusCode::BAD_REQUEST, "InvalidRequestID", "no such invocation runs");
     }
     accepted()
 }
@@ -138,7 +138,7 @@ fn accepted() -> Answer {
     json(StatusCode::ACCEPTED, serde_json::json!({ "status": "OK" }))
 }
 
-fn refused(status: StatusCode, error_type: &str, error_message: &str) -> Answer {
+fn error_response(status: StatusCode, error_type: &str, error_message: &str) -> Answer {
     json(status, serde_json::json!({ "errorType": error_type, "errorMessage": error_message }))
 }
 

@@ -1,4 +1,4 @@
-//! What the function is told about itself: the same made-up function in variables and headers.
+//! The made-up function that the variables and headers describe.
 
 pub(crate) const NAME: &str = "local";
 pub(crate) const VERSION: &str = "$LATEST";

@@ -1,4 +1,4 @@
-//! The invocations between the one who invokes and the function: queued, handed out, answered.
+//! The invocations between the caller and the function: queued, handed out, finished.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::Outcome;
 
-/// Everything that was invoked and not answered yet.
+/// Every invocation that has no outcome yet.
 #[derive(Debug, Default)]
 pub(crate) struct Invocations {
     state: Mutex<State>,
@@ -22,7 +22,7 @@ pub(crate) struct Invocations {
 struct State {
     queue: VecDeque<Queued>,
     handed_out: HashMap<Uuid, oneshot::Sender<Outcome>>,
-    /// Reported while nobody waited: the answer to the next invocation.
+    /// Reported while nobody waited: the outcome of the next invocation.
     init_error: Option<Outcome>,
 }
 
@@ -76,13 +76,13 @@ impl Invocations {
         let Some(reply) = self.state().handed_out.remove(&request_id) else {
             return false;
         };
-        // An error is a caller that has stopped waiting; Lambda accepts the post all the same.
+        // An error means that the caller has stopped waiting; Lambda accepts the post all the same.
         let _ = reply.send(outcome);
         true
     }
 
-    /// Answers everything queued with the error of a function that could not start, or, when
-    /// nobody waits, the next invocation: unless a function polls before it.
+    /// Ends all queued invocations with the error of a function that could not start. When none is queued, the next
+    /// invocation gets the error, unless a function polls before it.
     pub(crate) fn fail_init(&self, init_error: &Outcome) {
         let mut state = self.state();
         let mut answered = false;
@@ -99,7 +99,7 @@ impl Invocations {
         let _ = self.polled.subscribe().wait_for(|polled| *polled).await;
     }
 
-    /// A poisoned lock is as good as any: nothing under it panics half-way through a change.
+    /// A poisoned lock still guards sound data: nothing under it panics half-way through a change.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

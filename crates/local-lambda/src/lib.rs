@@ -1,15 +1,15 @@
 //! Lambda on loopback, in process: for tests, and for running a webhook receiver's function locally.
 //!
-//! An HTTP request takes the way it takes on AWS:
+//! An HTTP request goes through the same steps as on AWS:
 //!
 //! 1. [`gateway::event`] shapes it as API Gateway's HTTP API does (payload format 2.0);
-//! 2. [`RuntimeInterface::invoke`] queues the event for the function, which polls
-//!    [`RuntimeInterface::address`] as it would poll Lambda;
+//! 2. [`RuntimeApi::invoke`] queues the event for the function, which polls
+//!    [`RuntimeApi::address`] as it would poll Lambda;
 //! 3. what the function posts comes back as an [`Outcome`];
-//! 4. [`gateway::response`] reads it as API Gateway would before it answers the sender.
+//! 4. [`gateway::response`] reads it as API Gateway would before it responds to the sender.
 //!
 //! The function is a process of its own, started by the caller with
-//! [`RuntimeInterface::environment`] added to its variables. Nothing here starts, freezes or kills it.
+//! [`RuntimeApi::environment`] added to its variables. Nothing here starts, freezes or kills it.
 
 mod clock;
 mod endpoints;
@@ -18,7 +18,7 @@ pub mod gateway;
 mod invocations;
 mod outcome;
 mod poller;
-mod runtime_interface;
+mod runtime_api;
 
 pub use outcome::Outcome;
-pub use runtime_interface::RuntimeInterface;
+pub use runtime_api::RuntimeApi;

@@ -1,4 +1,4 @@
-//! Whether the function at the other end of a connection is still there.
+//! Whether the function at the other end of a connection is still connected.
 
 use std::io::{ErrorKind, Result};
 
@@ -6,14 +6,14 @@ use tokio::net::TcpStream;
 
 /// A second handle on a connection's socket.
 ///
-/// The HTTP server notices a closed connection when the reactor next tells it. An event that is
-/// handed out before that is written to nobody and lost, so the socket itself is asked.
+/// The HTTP server notices a closed connection only when tokio next polls it. An event that is handed out before that is
+/// lost, so this asks the socket itself.
 #[derive(Debug)]
 pub(crate) struct Poller(std::net::TcpStream);
 
 impl Poller {
-    /// Both handles have to be dropped for the connection to close.
-    pub(crate) fn of(stream: TcpStream) -> Result<(TcpStream, Poller)> {
+    /// The stream and its second handle. Both handles have to be dropped for the connection to close.
+    pub(crate) fn attach(stream: TcpStream) -> Result<(TcpStream, Poller)> {
         let stream = stream.into_std()?;
         let poller = Poller(stream.try_clone()?);
         Ok((TcpStream::from_std(stream)?, poller))

@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use local_lambda::{Outcome, RuntimeInterface};
+use local_lambda::{Outcome, RuntimeApi};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -31,7 +31,7 @@ struct Answer {
     body: Vec<u8>,
 }
 
-async fn connect(interface: &RuntimeInterface, method: &str, path: &str, body: &[u8]) -> TcpStream {
+async fn connect(interface: &RuntimeApi, method: &str, path: &str, body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(interface.address()).await.unwrap();
     let length = body.len();
     let head =
@@ -41,7 +41,7 @@ async fn connect(interface: &RuntimeInterface, method: &str, path: &str, body: &
     stream
 }
 
-async fn send(interface: &RuntimeInterface, method: &str, path: &str, body: &[u8]) -> Answer {
+async fn send(interface: &RuntimeApi, method: &str, path: &str, body: &[u8]) -> Answer {
     let mut bytes = Vec::new();
     connect(interface, method, path, body).await.read_to_end(&mut bytes).await.unwrap();
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
@@ -55,17 +55,17 @@ async fn send(interface: &RuntimeInterface, method: &str, path: &str, body: &[u8
     }
 }
 
-async fn next(interface: &RuntimeInterface) -> Answer {
+async fn next(interface: &RuntimeApi) -> Answer {
     send(interface, "GET", NEXT, b"").await
 }
 
-async fn post(interface: &RuntimeInterface, request_id: &str, what: &str, body: &[u8]) -> u16 {
+async fn post(interface: &RuntimeApi, request_id: &str, what: &str, body: &[u8]) -> u16 {
     let path = format!("/2018-06-01/runtime/invocation/{request_id}/{what}");
     send(interface, "POST", &path, body).await.status
 }
 
 /// Takes one event, answers it with `answer`, and returns the event.
-async fn work(interface: &RuntimeInterface, answer: &[u8]) -> Vec<u8> {
+async fn work(interface: &RuntimeApi, answer: &[u8]) -> Vec<u8> {
     let event = next(interface).await;
     let request_id = &event.headers["lambda-runtime-aws-request-id"];
     assert_eq!(post(interface, request_id, "response", answer).await, 202);
@@ -78,7 +78,7 @@ fn init_error() -> Outcome {
 
 #[tokio::test]
 async fn an_event_arrives_as_it_is_under_its_headers() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
     let invoke = interface.invoke_with_request_id(request_id, &b"\xff\0 not JSON"[..]);
     let poll = async {
@@ -107,7 +107,7 @@ async fn an_event_arrives_as_it_is_under_its_headers() {
 
 #[tokio::test]
 async fn events_are_handed_out_in_the_order_they_came() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let poll = async { [work(&interface, b"1").await, work(&interface, b"2").await] };
     let (first, second, events) = tokio::join!(interface.invoke("a"), interface.invoke("b"), poll);
     assert_eq!(events, [b"a", b"b"]);
@@ -117,7 +117,7 @@ async fn events_are_handed_out_in_the_order_they_came() {
 
 #[tokio::test]
 async fn two_events_can_be_out_at_once_and_be_answered_in_any_order() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let (first_id, second_id) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let poll = async {
         next(&interface).await;
@@ -136,7 +136,7 @@ async fn two_events_can_be_out_at_once_and_be_answered_in_any_order() {
 
 #[tokio::test]
 async fn the_first_poll_is_seen_and_waits_for_an_event() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     assert!(timeout(WAITS, interface.first_poll()).await.is_err());
 
     let mut poller = connect(&interface, "GET", NEXT, b"").await;
@@ -148,7 +148,7 @@ async fn the_first_poll_is_seen_and_waits_for_an_event() {
 
 #[tokio::test]
 async fn a_poller_that_went_away_takes_no_event_with_it() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     // Many times, with an event right behind the closed connection: a race would show.
     for round in 0..90 {
         let gone = connect(&interface, "GET", NEXT, b"").await;
@@ -162,7 +162,7 @@ async fn a_poller_that_went_away_takes_no_event_with_it() {
 
 #[tokio::test]
 async fn a_caller_that_went_away_withdraws_its_event() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     assert!(timeout(WAITS, interface.invoke("withdrawn")).await.is_err());
     let (_, event) = tokio::join!(interface.invoke("a"), work(&interface, b"1"));
     assert_eq!(event, b"a");
@@ -170,7 +170,7 @@ async fn a_caller_that_went_away_withdraws_its_event() {
 
 #[tokio::test]
 async fn a_posted_error_is_the_outcome() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
     let poll = async {
         next(&interface).await;
@@ -183,7 +183,7 @@ async fn a_posted_error_is_the_outcome() {
 
 #[tokio::test]
 async fn a_response_of_more_than_6_291_556_bytes_is_refused_and_ends_the_invocation() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
     for (bytes, expected) in [(6_291_556, 202), (6_291_557, 413)] {
         let poll = async {
@@ -198,7 +198,7 @@ async fn a_response_of_more_than_6_291_556_bytes_is_refused_and_ends_the_invocat
 
 #[tokio::test]
 async fn an_init_error_answers_whoever_waits() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let report = async { send(&interface, "POST", INIT_ERROR, REPORT).await.status };
     let (first, second, status) = tokio::join!(interface.invoke("a"), interface.invoke("b"), report);
     assert_eq!((first, second, status), (init_error(), init_error(), 202));
@@ -206,7 +206,7 @@ async fn an_init_error_answers_whoever_waits() {
 
 #[tokio::test]
 async fn an_init_error_nobody_waits_for_answers_the_next_invocation_only() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     send(&interface, "POST", INIT_ERROR, REPORT).await;
     assert_eq!(interface.invoke("a").await, init_error());
     let (outcome, _) = tokio::join!(interface.invoke("b"), work(&interface, b"1"));
@@ -215,7 +215,7 @@ async fn an_init_error_nobody_waits_for_answers_the_next_invocation_only() {
 
 #[tokio::test]
 async fn an_init_error_is_forgotten_once_a_function_polls() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     send(&interface, "POST", INIT_ERROR, REPORT).await;
     let _poller = connect(&interface, "GET", NEXT, b"").await;
     interface.first_poll().await;
@@ -224,14 +224,14 @@ async fn an_init_error_is_forgotten_once_a_function_polls() {
 
 #[tokio::test]
 async fn an_id_that_does_not_run_is_refused() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     assert_eq!(post(&interface, &Uuid::from_u128(1).to_string(), "response", b"").await, 400);
     assert_eq!(post(&interface, "not-an-id", "error", b"").await, 400);
 }
 
 #[tokio::test]
 async fn an_invocation_is_answered_once() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
     tokio::join!(interface.invoke_with_request_id(request_id, "a"), work(&interface, b"1"));
     assert_eq!(post(&interface, &request_id.to_string(), "response", b"2").await, 400);
@@ -239,7 +239,7 @@ async fn an_invocation_is_answered_once() {
 
 #[tokio::test]
 async fn a_request_id_taken_twice_leaves_the_first_caller_an_error() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
     let poll = async {
         next(&interface).await;
@@ -256,14 +256,14 @@ async fn a_request_id_taken_twice_leaves_the_first_caller_an_error() {
 
 #[tokio::test]
 async fn any_other_path_or_method_is_not_found() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     assert_eq!(send(&interface, "POST", NEXT, b"").await.status, 404);
     assert_eq!(send(&interface, "GET", "/2015-03-31/runtime/invocation/next", b"").await.status, 404);
 }
 
 #[tokio::test]
 async fn the_last_clone_dropped_ends_a_poll_and_closes_the_port() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let address = interface.address();
     let mut poller = connect(&interface, "GET", NEXT, b"").await;
     interface.first_poll().await;

@@ -9,7 +9,7 @@
 use std::process::Stdio;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
-use local_lambda::{Outcome, RuntimeInterface};
+use local_lambda::{Outcome, RuntimeApi};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -40,7 +40,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     }))
 }
 
-fn start_function(interface: &RuntimeInterface) -> Child {
+fn start_function(interface: &RuntimeApi) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "function", "--ignored"])
         .envs(interface.environment())
@@ -52,7 +52,7 @@ fn start_function(interface: &RuntimeInterface) -> Child {
 
 #[tokio::test]
 async fn a_function_gets_event_and_context_and_its_answer_comes_back() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let _function = start_function(&interface);
     interface.first_poll().await;
 
@@ -74,7 +74,7 @@ async fn a_function_gets_event_and_context_and_its_answer_comes_back() {
 
 #[tokio::test]
 async fn a_function_goes_on_after_an_error_of_any_kind() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let _function = start_function(&interface);
 
     let failed = interface.invoke(r#"{"fail":"no luck"}"#).await;
@@ -94,7 +94,7 @@ async fn a_function_goes_on_after_an_error_of_any_kind() {
 
 #[tokio::test]
 async fn a_function_that_is_killed_while_it_polls_takes_no_event_with_it() {
-    let interface = RuntimeInterface::start().await.unwrap();
+    let interface = RuntimeApi::start().await.unwrap();
     let mut killed = start_function(&interface);
     interface.first_poll().await;
     killed.kill().await.unwrap();

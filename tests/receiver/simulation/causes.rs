@@ -166,7 +166,7 @@ impl Unstored<'_> {
 
     fn refusals(&self, operation: Operation, since: Duration) -> impl Iterator<Item = Seen> {
         let faults = self.invocation.line.faults(since);
-        faults.into_iter().filter(move |seen| seen.operation == operation && matches!(seen.fault, Fault::Refuse(..)))
+        faults.into_iter().filter(move |seen| seen.operation == operation && matches!(seen.fault, Fault::Reject(..)))
     }
 
     fn is_refused(&self, operation: Operation, since: Duration) -> bool {

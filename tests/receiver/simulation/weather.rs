@@ -170,7 +170,7 @@ fn any(rng: &mut (impl Rng + ?Sized)) -> Fault {
         2 => Fault::Hang,
         3 => Fault::Reset,
         4 => Fault::ResetAfter,
-        5 => Fault::Refuse("AccessDenied", "not now"),
+        5 => Fault::Reject("AccessDenied", "not now"),
         _ => Fault::Delay(rng.random_range(MINUTE / 600..MINUTE / 10)),
     }
 }
@@ -184,6 +184,6 @@ pub fn label(fault: Fault) -> &'static str {
         Fault::Hang => "Hang",
         Fault::Reset => "Reset",
         Fault::ResetAfter => "ResetAfter",
-        Fault::Refuse(..) => "Refuse",
+        Fault::Reject(..) => "Reject",
     }
 }

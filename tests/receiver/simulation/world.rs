@@ -62,7 +62,7 @@ impl World {
         // The receiver's own clock, which stands still here, must not be ahead. A whole day, so that runs are the same
         // to the millisecond.
         let today = SystemTime::UNIX_EPOCH + DAY * u32::try_from(days_since_epoch()).unwrap();
-        let stack = Stack::on(LocalAws::detached(today));
+        let stack = Stack::with_aws(LocalAws::detached(today));
         for kind in Kind::ALL {
             for queue in [kind.queue().to_owned(), dead_letter_queue(kind)] {
                 let retention = QueueSettings { message_retention_period: 1_209_600, ..QueueSettings::default() };

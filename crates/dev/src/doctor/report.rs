@@ -59,7 +59,7 @@ impl Report {
         }
         let ids: Vec<_> = mistakes.iter().map(|mistake| mistake.id).collect();
         let why = if ids.is_empty() { "no mistake that is known explains it".to_owned() } else { ids.join(", ") };
-        Err(Failure::told(format!("the signature does not match: {why}")))
+        Err(Failure::reported(format!("the signature does not match: {why}")))
     }
 
     fn mistakes(&self) -> Vec<&'static Mistake> {

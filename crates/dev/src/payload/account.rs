@@ -46,7 +46,7 @@ struct Balance {
 
 impl Account {
     /// Without transactions.
-    pub fn of(person: &Person, rng: &mut impl Rng) -> Self {
+    pub fn held_by(person: &Person, rng: &mut impl Rng) -> Self {
         let (title, category, account_type_name) = any(&TYPES, rng);
         let current = Amount::up_to(50_000, rng);
         let number = digits(7, rng);

@@ -4,9 +4,9 @@ use rand::{Rng, RngExt};
 use serde::Serialize;
 
 use super::{
-    Options,
     account::Account,
     item::{Extent, Item, item, json, length, list},
+    options::Options,
     person::Person,
     text::{id, moment, tag},
 };
@@ -29,7 +29,7 @@ pub fn accounts_detail(options: &Options, rng: &mut impl Rng) -> String {
     let person = Person::any(rng);
     let mut payload = Payload::new("GetAccountsDetail", &person, options, rng);
     let count = options.size.map_or_else(|| rng.random_range(1..=3), |size| 1 + size / ACCOUNT_BYTES);
-    let mut accounts: Vec<_> = (0..count).map(|_| Account::of(&person, rng)).collect();
+    let mut accounts: Vec<_> = (0..count).map(|_| Account::held_by(&person, rng)).collect();
     for account in &mut accounts {
         account.transactions = Some(Vec::new());
     }
@@ -64,7 +64,7 @@ pub fn accounts_summary(options: &Options, rng: &mut impl Rng) -> String {
     let mut payload = Payload::new("GetAccountsSummary", &person, options, rng);
     payload.accounts = Some(Vec::new());
     let extent = payload.extent(options, rng.random_range(1..=3));
-    payload.accounts = Some(list(extent, || Account::of(&person, rng)));
+    payload.accounts = Some(list(extent, || Account::held_by(&person, rng)));
     json(&payload)
 }
 

@@ -4,8 +4,8 @@ use rand::{Rng, RngExt};
 use serde::Serialize;
 
 use super::{
-    Options,
     item::{Extent, Item, json, list},
+    options::Options,
     text::{any, id, tag},
 };
 

@@ -50,7 +50,7 @@ pub async fn run(arguments: &QueuesArguments, output: &Output) -> Result<(), Fai
         depth.print(age.copied(), output);
     }
     if let Err(reason) = ages {
-        output.line(format_args!("n/a: the age is CloudWatch's to tell, and it does not: {reason}"));
+        output.line(format_args!("n/a: the age comes from CloudWatch, which failed: {reason}"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What to tell a developer of a call to AWS that failed.
+//! What to print for a call to AWS that failed.
 
 use std::error::Error;
 

@@ -9,6 +9,7 @@
 
 mod bucket;
 mod report;
+mod search;
 mod stop;
 mod sweep;
 mod value;
@@ -19,17 +20,14 @@ use std::{ffi::OsString, path::PathBuf};
 use flinks_webhooks::routing::Kind;
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
 
-use super::{
-    connection::{Connection, Queue, Target},
-    peek::printable,
-};
+use super::connection::{Connection, Queue, Target};
 use crate::{failure::Failure, output::Output};
 use bucket::Verdicts;
 use report::Report;
+use search::{Holding, Search};
 use stop::Stop;
-use sweep::{Holding, sweep};
+use sweep::sweep;
 use wanted::{Field, Wanted};
 
 /// Find one person's data in the queues, the dead letters and the bucket; with --delete, delete it.
@@ -77,17 +75,6 @@ pub struct ForgetArguments {
     argument: Vec<OsString>,
 }
 
-/// What a search needs in all its parts.
-struct Search {
-    connection: Connection,
-    bucket: String,
-    wanted: Wanted,
-    delete: bool,
-    holding: Holding,
-    stop: Stop,
-    bar: ProgressBar,
-}
-
 /// Searches, and prints what was found, what became of it and what could not be seen.
 ///
 /// # Errors
@@ -116,46 +103,32 @@ pub async fn run(arguments: &ForgetArguments, output: &Output) -> Result<(), Fai
              as one of a message's receives; --help says more",
         );
     }
-    let report = search.run(&queues).await;
+    let report = search_all(&search, &queues).await;
     search.bar.finish_and_clear();
     report.print(&search, output)
 }
 
-impl Search {
-    async fn run(&self, queues: &[Queue]) -> Report {
+/// Looks at all places in the order that the module's description gives.
+async fn search_all(search: &Search, queues: &[Queue]) -> Report {
+    let mut verdicts = Verdicts::new();
+    let mut report = bucket::undelivered(search, &mut verdicts).await;
+    let sweeps = queues.iter().map(async |queue| {
         let mut verdicts = Verdicts::new();
-        let mut report = bucket::undelivered(self, &mut verdicts).await;
-        let sweeps = queues.iter().map(async |queue| {
-            let mut verdicts = Verdicts::new();
-            let mut report = sweep(self, queue, false, &mut verdicts).await;
-            report.add(sweep(self, queue, true, &mut verdicts).await);
-            (report, verdicts)
-        });
-        for (part, known) in join_all(sweeps).await {
-            report.add(part);
-            for (key, verdict) in known {
-                bucket::record(&mut verdicts, key, verdict);
-            }
+        let mut report = sweep(search, queue, false, &mut verdicts).await;
+        report.add(sweep(search, queue, true, &mut verdicts).await);
+        (report, verdicts)
+    });
+    for (part, known) in join_all(sweeps).await {
+        report.add(part);
+        for (key, verdict) in known {
+            bucket::record(&mut verdicts, key, verdict);
         }
-        report.add(bucket::rest(self, &mut verdicts).await);
-        if self.stop.is_asked() {
-            report.failures.push("stopped before the end".to_owned());
-        }
-        report
     }
-
-    /// A key or DeliveryId as it may be printed.
-    fn shown(&self, text: &str) -> String {
-        printable(&self.wanted.hidden_in_name(text))
+    report.add(bucket::rest(search, &mut verdicts).await);
+    if search.stop.is_asked() {
+        report.failures.push("stopped before the end".to_owned());
     }
-
-    fn object_text(&self, key: &str) -> String {
-        format!("s3://{}/{}", self.bucket, self.shown(key))
-    }
-
-    fn object_json(&self, key: &str) -> Value {
-        json!({ "bucket": self.bucket, "key": self.wanted.hidden_in_name(key) })
-    }
+    report
 }
 
 #[cfg(test)]
@@ -187,7 +160,8 @@ mod tests {
         }
         let wanted = Wanted::new(Field::Tag, Zeroizing::new("person".to_owned()));
         let (bucket, stop, bar) = (connection.bucket().await.unwrap(), Stop::default(), ProgressBar::hidden());
-        Search { connection, bucket, wanted, delete: true, holding, stop, bar }.run(&queues).await
+        let search = Search { connection, bucket, wanted, delete: true, holding, stop, bar };
+        search_all(&search, &queues).await
     }
 
     #[tokio::test]

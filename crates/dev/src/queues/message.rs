@@ -108,8 +108,8 @@ pub async fn hide(sqs: &Client, url: &str, messages: &[Received], seconds: i32) 
         let request = sqs.change_message_visibility().queue_url(url).receipt_handle(message.receipt());
         request.visibility_timeout(seconds).send().await.err().map(|error| reason(&error))
     };
-    let refused = stream::iter(messages).map(hide).buffer_unordered(AT_ONCE);
-    refused.filter_map(std::future::ready).collect().await
+    let failed = stream::iter(messages).map(hide).buffer_unordered(AT_ONCE);
+    failed.filter_map(std::future::ready).collect().await
 }
 
 /// Sends a message with the same body, attributes, group and trace. Returns its id, or why it is not known that SQS took

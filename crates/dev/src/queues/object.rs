@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::failed_call;
 
 /// Far above the largest payload: Lambda takes events of 6 MB. More is not read into memory.
-pub const MOST_BYTES: i64 = 64 * 1024 * 1024;
+pub const MAX_BYTES: i64 = 64 * 1024 * 1024;
 
 /// Why there is no payload to look at.
 #[derive(Debug)]
@@ -23,10 +23,10 @@ pub enum NoPayload {
 /// When it is gone, is far larger than any payload, or S3 does not give it whole.
 pub async fn get(s3: &Client, bucket: &str, key: &str) -> Result<Bytes, NoPayload> {
     let object = s3.get_object().bucket(bucket).key(key).send().await.map_err(|error| match &error {
-        SdkError::ServiceError(refused) if refused.err().is_no_such_key() => NoPayload::Gone,
+        SdkError::ServiceError(error) if error.err().is_no_such_key() => NoPayload::Gone,
         _ => NoPayload::Failed(failed_call::reason(&error)),
     })?;
-    if object.content_length().is_some_and(|length| length > MOST_BYTES) {
+    if object.content_length().is_some_and(|length| length > MAX_BYTES) {
         return Err(NoPayload::Failed("the object is far larger than any payload".to_owned()));
     }
     let bytes = object.body.collect().await;

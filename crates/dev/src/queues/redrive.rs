@@ -3,7 +3,7 @@
 //! SQS has StartMessageMoveTask for that, but it can neither stop after a number of messages nor say which it could not
 //! move, and it leaves what has no origin. One way for all cases instead: receive, send to the queue, and only when SQS
 //! has taken it delete the dead letter. So a message is never lost; at worst, after a crash between the two, it is
-//! there twice, which the DeliveryId tells.
+//! there twice, with the same DeliveryId.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -268,8 +268,10 @@ impl<'a> Redrive<'a> {
             output.line(format_args!("died again meanwhile, and left in {from}: {}", self.died_again));
         }
         match ended {
-            Err(failure) => Err(Failure::told(format!("{failure}; the others are still in {from}"))),
-            Ok(()) if failed > 0 => Err(Failure::told(format!("could not be moved, and still in {from}: {failed}"))),
+            Err(failure) => Err(Failure::reported(format!("{failure}; the others are still in {from}"))),
+            Ok(()) if failed > 0 => {
+                Err(Failure::reported(format!("could not be moved, and still in {from}: {failed}")))
+            }
             Ok(()) => Ok(()),
         }
     }

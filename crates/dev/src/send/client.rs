@@ -1,4 +1,4 @@
-//! One request and its answer.
+//! One request and its response.
 
 use std::{
     sync::Arc,
@@ -28,13 +28,13 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an attempt may take as a whole. API Gateway itself gives up after 30 seconds; the rest is for sending 6 MB.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Below the 75 seconds and more after which servers close idle connections.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// An answer is read this far, in bytes, so that its connection can be used again.
-const LONGEST_ANSWER: usize = 65_536;
+/// Bytes of a response that are read, so that its connection can be used again.
+const MAX_RESPONSE_BYTES: usize = 65_536;
 
 /// Sends over HTTP/1.1 with connections kept alive. Follows no redirect.
 pub struct Client {
@@ -45,7 +45,7 @@ pub struct Client {
 
 /// What came of an attempt, and how long it took.
 pub struct Attempt {
-    pub outcome: Result<Response, Unanswered>,
+    pub outcome: Result<Response, NoResponse>,
     pub latency: Duration,
 }
 
@@ -54,9 +54,9 @@ pub struct Response {
     pub body: Bytes,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug)]
-pub enum Unanswered {
+pub enum NoResponse {
     /// Not so much as a connection: nobody listens, no such host, a certificate that is not trusted, TLS where plain HTTP
     /// was expected or the reverse.
     NotConnected(String),
@@ -104,26 +104,26 @@ impl Client {
         headers.insert(USER_AGENT, HeaderValue::from_static("cargo-dev-send"));
         headers.insert(header, signature);
         let started = Instant::now();
-        let outcome = tokio::time::timeout(ANSWER_TIMEOUT, self.answer(request)).await;
-        Attempt { outcome: outcome.unwrap_or(Err(Unanswered::TimedOut)), latency: started.elapsed() }
+        let outcome = tokio::time::timeout(RESPONSE_TIMEOUT, self.answer(request)).await;
+        Attempt { outcome: outcome.unwrap_or(Err(NoResponse::TimedOut)), latency: started.elapsed() }
     }
 
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response, Unanswered> {
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response, NoResponse> {
         let to = request.uri().clone();
         let response = match self.http.request(request).await {
-            // Some servers say so in an answer of 400.
+            // Some servers say so in a 400.
             Ok(response) if response.status() != StatusCode::BAD_REQUEST || !self.speaks_tls(&to).await => response,
             Err(error) if error.is_connect() => {
                 let in_handshake = to.scheme() == Some(&Scheme::HTTPS) && transport::broke_off(&error);
                 let cause = if in_handshake { HANDSHAKE_BROKEN_OFF.to_owned() } else { transport::cause(&error) };
-                return Err(Unanswered::NotConnected(cause));
+                return Err(NoResponse::NotConnected(cause));
             }
-            Err(error) if !self.speaks_tls(&to).await => return Err(Unanswered::Broken(transport::cause(&error))),
-            _ => return Err(Unanswered::NotConnected(TLS_FOR_PLAIN_HTTP.to_owned())),
+            Err(error) if !self.speaks_tls(&to).await => return Err(NoResponse::Broken(transport::cause(&error))),
+            _ => return Err(NoResponse::NotConnected(TLS_FOR_PLAIN_HTTP.to_owned())),
         };
         let status = response.status().as_u16();
-        // The status is the answer, however its body ends.
-        let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+        // The status counts, even if the body is cut off.
+        let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
         Ok(Response { status, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
     }
 
@@ -133,8 +133,8 @@ impl Client {
         is_plain && *self.speaks_tls.get_or_init(|| self.find_tls(to)).await
     }
 
-    /// Some servers answer plain HTTP with a TLS alert, some just hang up: a handshake tells. It goes no further, because
-    /// for `http:` this client trusts no certificate.
+    /// Some servers respond to plain HTTP with a TLS alert, others hang up. A TLS handshake shows which it is. It never
+    /// completes, because for `http:` this client trusts no certificate.
     async fn find_tls(&self, to: &Uri) -> bool {
         const PATIENCE: Duration = Duration::from_secs(5);
         const HTTP: u16 = 80;
@@ -148,12 +148,12 @@ impl Client {
     }
 }
 
-impl std::fmt::Display for Unanswered {
+impl std::fmt::Display for NoResponse {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotConnected(cause) => write!(formatter, "not connected: {cause}"),
             Self::Broken(cause) => write!(formatter, "broken off: {cause}"),
-            Self::TimedOut => write!(formatter, "not answered in {} seconds", ANSWER_TIMEOUT.as_secs()),
+            Self::TimedOut => write!(formatter, "not answered in {} seconds", RESPONSE_TIMEOUT.as_secs()),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The run: so many at a time, at the rate asked for, each until it is answered 200 or given up.
+//! The run: sends callbacks at the given rate and concurrency, and retries each until it gets a 200 or runs out of
+//! attempts.
 
 use std::{
     io::Write,
@@ -14,9 +15,9 @@ use tokio::{
 };
 
 use super::{
-    client::{Client, Unanswered},
+    client::{Client, NoResponse},
     plan::Plan,
-    tally::Tally,
+    tally::{DELIVERED, Tally},
 };
 use crate::failure::Failure;
 
@@ -46,7 +47,7 @@ struct Run {
     plan: Arc<Plan>,
     client: Client,
     tally: Mutex<Tally>,
-    /// One for each callback that may wait for an answer.
+    /// One for each callback that may wait for a response.
     slots: Arc<Semaphore>,
     progress: ProgressBar,
 }
@@ -83,7 +84,7 @@ impl Run {
         let outcome = self.attempt(0).await;
         self.end(&outcome);
         match outcome {
-            Err(Unanswered::NotConnected(why)) => Err(Failure::usage(format!(
+            Err(NoResponse::NotConnected(why)) => Err(Failure::usage(format!(
                 "cannot connect to {}: {why}. Give the receiver's URL with --to, or start one with `cargo dev up`",
                 self.plan.to
             ))),
@@ -100,7 +101,7 @@ impl Run {
                 self.end(&outcome);
                 break;
             }
-            self.tell_of_retry(attempt, &outcome);
+            self.report_retry(attempt, &outcome);
             drop(slot.take());
             sleep(self.plan.retries.pause).await;
             slot = Arc::clone(&self.slots).acquire_owned().await.ok();
@@ -108,13 +109,13 @@ impl Run {
     }
 
     /// Notes how a callback ended: with the outcome of its last attempt.
-    fn end(&self, outcome: &Result<u16, Unanswered>) {
+    fn end(&self, outcome: &Result<u16, NoResponse>) {
         self.tally().end_callback(outcome.as_ref().ok().copied());
         self.progress.inc(1);
     }
 
-    /// Says why it waits where nothing else does: of one callback there is no progress to show.
-    fn tell_of_retry(&self, attempt: u32, outcome: &Result<u16, Unanswered>) {
+    /// Reports why a single callback waits: it has no progress bar.
+    fn report_retry(&self, attempt: u32, outcome: &Result<u16, NoResponse>) {
         if self.plan.count == 1 {
             let why = outcome.as_ref().map_or_else(ToString::to_string, |status| format!("answered {status}"));
             let pause = humantime::format_duration(self.plan.retries.pause);
@@ -123,7 +124,7 @@ impl Run {
     }
 
     /// Makes the payload and posts it. Gives the status.
-    async fn attempt(&self, index: u64) -> Result<u16, Unanswered> {
+    async fn attempt(&self, index: u64) -> Result<u16, NoResponse> {
         let (payload, header, signature) = self.plan.callback(index);
         let bytes = payload.len();
         let attempt = self.client.post(self.plan.to.clone(), payload, header, signature).await;
@@ -135,9 +136,6 @@ impl Run {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The only answer that counts for Flinks.
-pub const DELIVERED: u16 = 200;
 
 /// Draws on standard error, and only where that is a terminal. Of no use for one callback.
 fn progress(count: u64) -> ProgressBar {

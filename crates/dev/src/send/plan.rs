@@ -7,7 +7,7 @@ use hyper::{Uri, header::HeaderValue, http::uri};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::SendArguments;
+use super::arguments::SendArguments;
 use crate::{
     doctor::{
         FormName, key_of,
@@ -33,7 +33,7 @@ pub struct Plan {
 impl Plan {
     /// # Errors
     /// When the arguments contradict each other or the kind, or a secret is missing.
-    pub async fn of(arguments: SendArguments) -> Result<Self, Failure> {
+    pub async fn from_arguments(arguments: SendArguments) -> Result<Self, Failure> {
         let kind = arguments.kind;
         let to = url(&arguments.to)?;
         let scheme = arguments.scheme.map_or_else(|| kind.scheme(), Scheme::from);
@@ -42,13 +42,14 @@ impl Plan {
                 "--form ascii is a reading of the aggregation scheme: add --scheme aggregation",
             ));
         }
-        let payloads = Payloads::of(&arguments)?;
+        let payloads = Payloads::from_arguments(&arguments)?;
         let (secret, sample) = match arguments.secret.given(scheme).await? {
             Some(secret) => (secret, false),
             None if is_loopback(&to) => (Zeroizing::new(secret::sample(scheme).as_bytes().to_vec()), true),
             None => (arguments.secret.required(scheme).await?, false),
         };
-        let retries = if arguments.retry { Retries::of_flinks(kind, arguments.clock_speed) } else { Retries::none() };
+        let retries =
+            if arguments.retry { Retries::as_flinks_does(kind, arguments.clock_speed) } else { Retries::none() };
         Ok(Self {
             signer: Signer { scheme, form: arguments.form, tamper: arguments.tamper, key: key_of(&secret)?, sample },
             to,
@@ -102,7 +103,7 @@ pub struct Retries {
 
 impl Retries {
     /// Ten attempts 30 minutes apart; the status of an EFT session is sent once.
-    fn of_flinks(kind: PayloadKind, clock_speed: NonZeroU32) -> Self {
+    fn as_flinks_does(kind: PayloadKind, clock_speed: NonZeroU32) -> Self {
         const ATTEMPTS: u32 = 10;
         const PAUSE: Duration = Duration::from_secs(30 * 60);
         let attempts = if kind == PayloadKind::Pay { 1 } else { ATTEMPTS };
@@ -121,7 +122,7 @@ struct Payloads {
 }
 
 impl Payloads {
-    fn of(arguments: &SendArguments) -> Result<Self, Failure> {
+    fn from_arguments(arguments: &SendArguments) -> Result<Self, Failure> {
         let SendArguments { kind, size, tag, login_id, .. } = arguments;
         let label = kind.label();
         if size.is_some() && !kind.grows() {

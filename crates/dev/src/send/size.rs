@@ -2,15 +2,15 @@
 
 use bytesize::ByteSize;
 
-/// Over twice what API Gateway takes (10 MB): enough to see a callback refused for its size.
-const MOST: ByteSize = ByteSize::mib(24);
+/// Over twice what API Gateway takes (10 MB): enough to see a callback rejected for its size.
+const MAX_SIZE: ByteSize = ByteSize::mib(24);
 
 /// A length in bytes, with a unit or without: kB and MB are powers of 1000, KiB and MiB of 1024.
 pub fn parse(argument: &str) -> Result<usize, String> {
     let size: ByteSize =
         argument.parse().map_err(|_| "give a length in bytes, or with a unit, such as 900kB or 1.5MiB".to_owned())?;
-    if size > MOST {
-        return Err(format!("the most is {MOST}"));
+    if size > MAX_SIZE {
+        return Err(format!("the most is {MAX_SIZE}"));
     }
     usize::try_from(size.as_u64()).map_err(|error| error.to_string())
 }
@@ -26,7 +26,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_or_too_much_is_refused() {
+    fn what_is_no_size_or_too_much_is_rejected() {
         for size in ["", "kB", "-1kB", "900 apples", "1GB", "99999999999999999999"] {
             assert!(parse(size).is_err(), "{size}");
         }

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use super::{client::Attempt, deliver::DELIVERED};
+use super::client::Attempt;
 use crate::failure::Failure;
 
 /// Figures of a run. Of constant size, however long the run.
@@ -46,9 +46,9 @@ impl Tally {
     /// Never, as long as the histogram's bounds are legal.
     pub fn start(count: u64) -> Result<Self, Failure> {
         /// In microseconds: two minutes, above any timeout.
-        const LONGEST: u64 = 120_000_000;
+        const MAX_LATENCY: u64 = 120_000_000;
         const SIGNIFICANT_DIGITS: u8 = 3;
-        let latencies = Histogram::new_with_bounds(1, LONGEST, SIGNIFICANT_DIGITS)
+        let latencies = Histogram::new_with_bounds(1, MAX_LATENCY, SIGNIFICANT_DIGITS)
             .map_err(|error| Failure::usage(format!("no histogram: {error}")))?;
         Ok(Self {
             count,
@@ -119,19 +119,21 @@ impl Tally {
         } else {
             "only an answer of 200 counts"
         };
-        Err(Failure::told(format!("{missing} of {count} not delivered: {why}")))
+        Err(Failure::reported(format!("{missing} of {count} not delivered: {why}")))
     }
 
     fn all_rejected(&self) -> Result<(), Failure> {
         let Self { count, delivered, rejected, .. } = self;
         if *delivered > 0 {
-            return Err(Failure::told(format!("{delivered} of {count} forgeries accepted: the receiver answered 200")));
+            return Err(Failure::reported(format!(
+                "{delivered} of {count} forgeries accepted: the receiver answered 200"
+            )));
         }
         if rejected == count {
             return Ok(());
         }
         let why = if self.interrupted { "interrupted" } else { "only an answer of 401 rejects a signature" };
-        Err(Failure::told(format!("{} of {count} forgeries not rejected: {why}", count - rejected)))
+        Err(Failure::reported(format!("{} of {count} forgeries not rejected: {why}", count - rejected)))
     }
 
     /// The figures, for a script.
@@ -171,7 +173,10 @@ impl Tally {
     }
 }
 
-/// The receiver's answer to a signature that it does not accept.
+/// The only status that counts as delivered for Flinks.
+pub const DELIVERED: u16 = 200;
+
+/// The receiver's status for a signature that it does not accept.
 const UNAUTHORIZED: u16 = 401;
 
 /// The start of an answer's body, without characters that would do something to a terminal.

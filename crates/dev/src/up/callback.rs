@@ -92,7 +92,7 @@ impl Reason {
         }
     }
 
-    /// What it means, for who has to put it right.
+    /// What it means, for whoever has to fix it.
     pub(super) fn explanation(self) -> &'static str {
         match self {
             Self::Rejected(Rejection::SignatureMissing) => {
@@ -186,7 +186,7 @@ impl Callback {
         self.stored_as.is_some()
     }
 
-    /// What is told of it, to a script as to the page: all but its content.
+    /// What scripts and the page get to see of it: all but its content.
     pub(super) fn summary(&self) -> Summary<'_> {
         Summary {
             number: self.number,

@@ -25,9 +25,9 @@ use crate::stack::{self, AwsReceiver};
 pub(super) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// Lambda's limit for the event of a synchronous invocation, in bytes of JSON.
 const MAX_EVENT_BYTES: usize = 6_291_456;
-/// Most callbacks in the receiver at once. The others wait, as they would not on Lambda, which has a machine for each:
-/// on one machine more at once only means that more of them run out of time.
-const MOST_AT_ONCE: usize = 64;
+/// Callbacks in the receiver at the same time. The others wait. On Lambda they would not, because each has an instance of
+/// its own; on one machine, more at the same time only means that more of them run out of time.
+const MAX_AT_ONCE: usize = 64;
 
 /// The receiver, with what is in front of it.
 pub(super) struct Front {
@@ -46,7 +46,7 @@ impl Front {
     pub(super) fn new(config: &Config, journal: Journal, answered: mpsc::Sender<Arc<Callback>>) -> Self {
         Self {
             receiver: stack::receiver(config),
-            at_once: Semaphore::new(MOST_AT_ONCE),
+            at_once: Semaphore::new(MAX_AT_ONCE),
             journal,
             answered,
             // The receiver has applied the allow-list.
@@ -62,7 +62,7 @@ impl Front {
 
     /// Fetches the keys, as the function does at its start.
     pub(super) async fn prepare(&self) {
-        // What fails is tried again at the first callback, and told there.
+        // What fails is tried again at the first callback, and reported there.
         self.receiver.prepare().await;
     }
 
@@ -78,16 +78,16 @@ impl Front {
     }
 
     /// Answers a request whose body API Gateway does not take; `body_bytes` of it were read.
-    pub(super) async fn refuse_body(&self, request: Request, body_bytes: usize) -> HttpResponse {
+    pub(super) async fn reject_body(&self, request: Request, body_bytes: usize) -> HttpResponse {
         let callback = Callback { body_bytes, ..Callback::new(request) };
-        self.refuse(callback, Reason::BodyTooLarge).await.0
+        self.reject(callback, Reason::BodyTooLarge).await.0
     }
 
     async fn answer(&self, mut callback: Callback) -> (HttpResponse, Arc<Callback>) {
         let started = Instant::now();
         let event = callback.request.event();
         if event.len() > MAX_EVENT_BYTES {
-            return self.refuse(callback, Reason::EventTooLarge).await;
+            return self.reject(callback, Reason::EventTooLarge).await;
         }
         let mut record = Record::default();
         // Never closed, so there is always a permit.
@@ -102,26 +102,26 @@ impl Front {
         });
         callback.status = response.status;
         callback.took = started.elapsed();
-        (response, self.tell(callback).await)
+        (response, self.publish(callback).await)
     }
 
-    async fn refuse(&self, mut callback: Callback, reason: Reason) -> (HttpResponse, Arc<Callback>) {
+    async fn reject(&self, mut callback: Callback, reason: Reason) -> (HttpResponse, Arc<Callback>) {
         let response = of_the_gateway(413, "Request Entity Too Large");
         callback.reason = Some(reason);
         callback.status = response.status;
-        (response, self.tell(callback).await)
+        (response, self.publish(callback).await)
     }
 
-    async fn tell(&self, callback: Callback) -> Arc<Callback> {
+    async fn publish(&self, callback: Callback) -> Arc<Callback> {
         let callback = self.journal.add(callback);
-        // Who does not want to hear it any more is on the way out.
+        // An error means that the printer has ended, which happens only at shutdown.
         let _ = self.answered.send(Arc::clone(&callback)).await;
         callback
     }
 
     /// The message of a callback that was stored, with the attributes that its queue has. Made again from the request
-    /// by the receiver's own steps, because a consumer may have taken the message away. None when it cannot be proven
-    /// any more, after a rotation.
+    /// by the receiver's own steps, because a consumer may have deleted the message. `None` if it can no longer be
+    /// verified, after a rotation.
     pub(super) async fn message(&self, callback: &Callback) -> Option<(Message, Vec<Attribute>)> {
         let stored_as = callback.stored_as?;
         let received = read_event(&callback.request.event()).ok()?;
@@ -136,7 +136,7 @@ impl Front {
     }
 }
 
-/// An answer that API Gateway gives by itself.
+/// A response that API Gateway makes by itself.
 pub(super) fn of_the_gateway(status: u16, message: &str) -> HttpResponse {
     HttpResponse {
         status,

@@ -38,13 +38,13 @@ use super::{
 use crate::samples;
 
 /// Most of a body that the page gets to see, in bytes.
-const MOST_SHOWN_BYTES: usize = 256 * 1024;
+const MAX_SHOWN_BYTES: usize = 256 * 1024;
 /// Most of a body that is no text, which is shown in hexadecimal, in bytes.
-const MOST_SHOWN_BINARY_BYTES: usize = 1024;
+const MAX_SHOWN_BINARY_BYTES: usize = 1024;
 /// How long callbacks are gathered before the page hears of them: fast enough for the eye, and bearable under load.
 const GATHERED_FOR: Duration = Duration::from_millis(100);
 
-/// The samples that have a button: one of each kind, and one that is refused.
+/// The samples that have a button: one of each kind, and one that is rejected.
 const SAMPLES: [Offer; 7] = [
     Offer { name: "kyc", label: "KYC" },
     Offer { name: "accounts-detail", label: "Accounts detail" },
@@ -99,12 +99,12 @@ pub(super) fn routes(front: Arc<Front>, stopped: watch::Receiver<bool>) -> Route
 /// Lets in who came by this machine's own name and from this machine, and changes from the page alone.
 async fn guard(request: Request, next: Next) -> Response {
     let mut response = if is_forwarded(request.headers()) {
-        refused("This page does not answer through a tunnel or proxy: open it on the machine that it runs on.")
-    } else if !Host::of(request.uri(), request.headers()).is_some_and(Host::is_loopback) {
+        forbidden("This page does not answer through a tunnel or proxy: open it on the machine that it runs on.")
+    } else if !Host::of_request(request.uri(), request.headers()).is_some_and(Host::is_loopback) {
         // A name that somebody else can make to point here. Any port: it may be forwarded.
-        refused("This page answers only on http://127.0.0.1 and http://localhost.")
+        forbidden("This page answers only on http://127.0.0.1 and http://localhost.")
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) && !is_own(request.headers()) {
-        refused("Only the inspector's own page may do this.")
+        forbidden("Only the inspector's own page may do this.")
     } else {
         next.run(request).await
     };
@@ -122,7 +122,7 @@ async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-fn refused(why: &'static str) -> Response {
+fn forbidden(why: &'static str) -> Response {
     (StatusCode::FORBIDDEN, why).into_response()
 }
 
@@ -151,7 +151,7 @@ struct Live {
     front: Arc<Front>,
     changes: watch::Receiver<Totals>,
     stopped: watch::Receiver<bool>,
-    /// Number of the last callback that it has been told of.
+    /// Number of the last callback that was sent to it.
     last: Option<u64>,
 }
 
@@ -177,7 +177,7 @@ impl Live {
     }
 }
 
-/// What the page is told, at first and with each change.
+/// What the page gets, at first and with each change.
 #[derive(Serialize)]
 struct News<'a> {
     #[serde(flatten)]
@@ -218,9 +218,9 @@ async fn detail(State(inspector): State<Inspector>, Path(number): Path<u64>) -> 
     answer(&Detail {
         summary: callback.summary(),
         headers: &callback.request.headers,
-        body: Body::of(&callback.request.body),
+        body: Body::start_of(&callback.request.body),
         group_id: message.as_ref().and_then(|(message, _)| message.group_id()),
-        attributes: message.as_ref().map(|(_, attributes)| attributes.iter().map(Attribute::of).collect()),
+        attributes: message.as_ref().map(|(_, attributes)| attributes.iter().map(Attribute::from_message).collect()),
     })
 }
 
@@ -244,7 +244,7 @@ struct Attribute<'a> {
 }
 
 impl<'a> Attribute<'a> {
-    fn of(attribute: &'a delivery::Attribute) -> Self {
+    fn from_message(attribute: &'a delivery::Attribute) -> Self {
         Self { name: attribute.name, r#type: attribute.data_type.as_str(), value: &attribute.value }
     }
 }
@@ -261,12 +261,12 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn of(bytes: &'a [u8]) -> Self {
+    fn start_of(bytes: &'a [u8]) -> Self {
         if let Ok(text) = str::from_utf8(bytes) {
-            let shown = text.floor_char_boundary(MOST_SHOWN_BYTES);
+            let shown = text.floor_char_boundary(MAX_SHOWN_BYTES);
             Self { text: text.get(..shown), hex: None, shown }
         } else {
-            let shown = bytes.get(..MOST_SHOWN_BINARY_BYTES).unwrap_or(bytes);
+            let shown = bytes.get(..MAX_SHOWN_BINARY_BYTES).unwrap_or(bytes);
             Self { text: None, hex: Some(hex::encode(shown)), shown: shown.len() }
         }
     }

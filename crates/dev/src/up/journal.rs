@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use super::callback::Callback;
 
 /// Most callbacks that are kept.
-const MOST_CALLBACKS: usize = 500;
+const MAX_CALLBACKS: usize = 500;
 /// Most bytes that they may have together. One callback always fits: API Gateway takes no more than 10 MB.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// What has been answered since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ impl Journal {
         let callback = Arc::new(callback);
         kept.bytes += callback.request.weight();
         kept.callbacks.push_back(Arc::clone(&callback));
-        while kept.callbacks.len() > MOST_CALLBACKS || kept.bytes > MOST_BYTES {
+        while kept.callbacks.len() > MAX_CALLBACKS || kept.bytes > MAX_BYTES {
             let Some(oldest) = kept.callbacks.pop_front() else { break };
             kept.bytes -= oldest.request.weight();
         }
@@ -103,10 +103,10 @@ mod tests {
     #[test]
     fn the_last_callbacks_are_kept_and_all_are_counted() {
         let journal = Journal::default();
-        for _ in 0..MOST_CALLBACKS + 2 {
+        for _ in 0..MAX_CALLBACKS + 2 {
             journal.add(callback(1));
         }
-        assert_eq!(numbers(&journal, 0).len(), MOST_CALLBACKS);
+        assert_eq!(numbers(&journal, 0).len(), MAX_CALLBACKS);
         assert_eq!(numbers(&journal, 500), [501, 502]);
         assert_eq!(journal.get(502).map(|callback| callback.number), Some(502));
         assert!(journal.get(2).is_none());
@@ -117,7 +117,7 @@ mod tests {
     fn their_bodies_together_have_a_limit() {
         let journal = Journal::default();
         journal.add(callback(1));
-        journal.add(callback(MOST_BYTES - 1));
+        journal.add(callback(MAX_BYTES - 1));
         assert_eq!(numbers(&journal, 0), [1, 2]);
         journal.add(callback(2));
         assert_eq!(numbers(&journal, 0), [3]);

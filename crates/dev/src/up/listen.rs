@@ -8,7 +8,7 @@ use std::{
 use tokio::net::TcpListener;
 
 /// Ports that are tried where any will do: one that is free on one loopback can be taken on the other.
-const MOST_TRIES: usize = 50;
+const MAX_TRIES: usize = 50;
 
 /// The socket of the address that was asked for, and perhaps one beside it.
 type Both<L> = (L, Option<L>);
@@ -44,7 +44,7 @@ async fn listen_with<L>(
             Err(error) if error.kind() != ErrorKind::AddrInUse => return Ok((first, None)),
             // Most likely by the first socket: on most systems [::] stands for all interfaces of both versions.
             Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => return Ok((first, None)),
-            Err(error) if address.port() != 0 || passed_over.len() == MOST_TRIES => return Err((other, error)),
+            Err(error) if address.port() != 0 || passed_over.len() == MAX_TRIES => return Err((other, error)),
             Err(_) => passed_over.push(first),
         }
     }
@@ -84,7 +84,7 @@ mod tests {
         listened.map_err(|(address, error)| (address.to_string(), error.kind()))
     }
 
-    fn refuse(kind: ErrorKind) -> io::Result<()> {
+    fn failed(kind: ErrorKind) -> io::Result<()> {
         Err(kind.into())
     }
 
@@ -104,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn a_machine_without_ipv6_does_without() {
         for missing in [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported, ErrorKind::Other] {
-            let bind = |address: SocketAddr| if address.is_ipv6() { refuse(missing) } else { Ok(()) };
+            let bind = |address: SocketAddr| if address.is_ipv6() { failed(missing) } else { Ok(()) };
             assert_eq!(listened("127.0.0.1:80", bind).await.unwrap(), ["127.0.0.1:80"]);
             assert_eq!(listened("127.0.0.1:0", bind).await.unwrap(), ["127.0.0.1:1"]);
         }
@@ -114,11 +114,11 @@ mod tests {
     async fn a_free_port_is_free_on_both() {
         let bind = |address: SocketAddr| {
             let taken = address.is_ipv6() && address.port() < 3;
-            if taken { refuse(ErrorKind::AddrInUse) } else { Ok(()) }
+            if taken { failed(ErrorKind::AddrInUse) } else { Ok(()) }
         };
         assert_eq!(listened("127.0.0.1:0", bind).await.unwrap(), ["127.0.0.1:3", "[::1]:3"]);
 
-        let bind = |address: SocketAddr| if address.is_ipv6() { refuse(ErrorKind::AddrInUse) } else { Ok(()) };
+        let bind = |address: SocketAddr| if address.is_ipv6() { failed(ErrorKind::AddrInUse) } else { Ok(()) };
         assert!(listened("127.0.0.1:0", bind).await.is_err(), "it gives up");
     }
 
@@ -126,7 +126,7 @@ mod tests {
     async fn a_port_that_is_asked_for_and_taken_on_one_of_them_is_an_error() {
         for taken in ["127.0.0.1:80", "[::1]:80"] {
             let bind = |address: SocketAddr| {
-                if address.to_string() == taken { refuse(ErrorKind::AddrInUse) } else { Ok(()) }
+                if address.to_string() == taken { failed(ErrorKind::AddrInUse) } else { Ok(()) }
             };
             assert_eq!(listened("127.0.0.1:80", bind).await, Err((taken.to_owned(), ErrorKind::AddrInUse)));
         }
@@ -134,7 +134,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_interfaces_of_version_6_may_be_those_of_version_4_too() {
-        let bind = |address: SocketAddr| if address.is_ipv4() { refuse(ErrorKind::AddrInUse) } else { Ok(()) };
+        let bind = |address: SocketAddr| if address.is_ipv4() { failed(ErrorKind::AddrInUse) } else { Ok(()) };
         assert_eq!(listened("[::]:80", bind).await.unwrap(), ["[::]:80"]);
     }
 }

@@ -11,7 +11,7 @@ use super::{callback::Callback, report};
 use crate::output::Output;
 
 /// Callbacks that may wait to be printed.
-const MOST_WAITING: usize = 1024;
+const MAX_WAITING: usize = 1024;
 /// How long the end waits for the last lines, in a terminal that may stand still.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -22,7 +22,7 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn start(output: Output) -> Self {
-        let (lines, mut waiting) = mpsc::channel::<Arc<Callback>>(MOST_WAITING);
+        let (lines, mut waiting) = mpsc::channel::<Arc<Callback>>(MAX_WAITING);
         let (finish, finished) = oneshot::channel();
         thread::spawn(move || {
             while let Some(callback) = waiting.blocking_recv() {

@@ -25,10 +25,11 @@ use crate::failure::Failure;
 
 /// How long the end waits for callbacks that are under way.
 const LAST_CALLBACKS: Duration = Duration::from_secs(5);
-/// How much of a body that is too large is read all the same, so that its sender gets to read the answer.
-const MOST_DISCARDED_BYTES: usize = 10 * MAX_BODY_BYTES;
+/// How much of a body that is too large is read all the same, so that its sender can read the response.
+const MAX_DISCARDED_BYTES: usize = 10 * MAX_BODY_BYTES;
 
-/// Serves on both sockets until the process is told to end, then answers what has come in and closes every connection.
+/// Serves on both sockets until the process is asked to end, then responds to what has come in and closes every
+/// connection.
 ///
 /// # Errors
 /// When the signals that end it cannot be heard.
@@ -46,7 +47,7 @@ pub(super) async fn serve(
         .method_not_allowed_fallback(async || sent(of_the_gateway(404, "Not Found")));
     let mut servers = JoinSet::new();
     for listener in [first].into_iter().chain(second) {
-        // Small answers must not wait for an acknowledgement. A socket that refuses is only slower.
+        // Small responses must not wait for an acknowledgement. Without the option a socket is only slower.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let mut stopped = stopped.clone();
         let server = axum::serve(listener, router.clone().into_make_service_with_connect_info::<SocketAddr>())
@@ -83,7 +84,7 @@ async fn webhook(
     };
     sent(match read(body).await {
         Ok(Read::Whole(body)) => front.take(request(body)).await.0,
-        Ok(Read::TooLarge(bytes)) => front.refuse_body(request(Bytes::new()), bytes).await,
+        Ok(Read::TooLarge(bytes)) => front.reject_body(request(Bytes::new()), bytes).await,
         // The sender has gone in the middle of it.
         Err(_) => of_the_gateway(400, "Bad Request"),
     })
@@ -112,7 +113,7 @@ async fn read(body: Body) -> Result<Read, axum::Error> {
         } else {
             whole.clear();
         }
-        if bytes > MOST_DISCARDED_BYTES {
+        if bytes > MAX_DISCARDED_BYTES {
             break;
         }
     }
@@ -130,7 +131,7 @@ fn sent(response: HttpResponse) -> Response {
     sent
 }
 
-/// What tells the process to end: Ctrl-C, and what a supervisor sends.
+/// The signals that end the process: Ctrl-C, and what a supervisor sends.
 struct End {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,

@@ -48,12 +48,12 @@ async fn every_payload_is_stored_on_its_queue_byte_for_byte() {
 #[test]
 fn a_size_is_kept_to_within_one_item() {
     // Above the longest item: an account without transactions, a holder, a document.
-    const LONGEST_TRANSACTION: usize = 230;
-    const LONGEST_ITEM: usize = 900;
+    const MAX_TRANSACTION_BYTES: usize = 230;
+    const MAX_ITEM_BYTES: usize = 900;
     for kind in kinds().filter(|kind| kind.grows()) {
         for size in [4_000, 20_000, 300_000, 900_000, 2_000_000] {
             let length = payload(kind, Some(size), size as u64).len();
-            let longest = if kind == PayloadKind::AccountsDetail { LONGEST_TRANSACTION } else { LONGEST_ITEM };
+            let longest = if kind == PayloadKind::AccountsDetail { MAX_TRANSACTION_BYTES } else { MAX_ITEM_BYTES };
             assert!((size - longest..=size).contains(&length), "{kind:?}: {length} for {size}");
         }
     }

@@ -1,4 +1,4 @@
-//! Answers with nothing and answers in XML.
+//! Responses without a body and responses in XML.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
-use crate::dispatch::Answer;
+use crate::wire::Answer;
 
 pub(super) fn empty(status: StatusCode) -> Answer {
     let mut answer = Answer::default();

@@ -4,8 +4,8 @@
 use bytes::{Bytes, BytesMut};
 
 use super::error::incomplete_body;
-use crate::dispatch::Call;
 use crate::error::ServiceError;
+use crate::wire::Call;
 
 /// An object's bytes, and the trailers that came after them, names in lower case.
 pub(super) struct Body {

@@ -1,38 +1,14 @@
-//! What a bucket holds, and the operations on buckets themselves.
+//! The operations on buckets themselves: CreateBucket and HeadBucket.
 
-use std::collections::BTreeMap;
-use std::time::SystemTime;
-
-use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, LOCATION};
 
 use super::path::Path;
-use super::{S3, answer, error};
-use crate::dispatch::Answer;
+use super::store::{Bucket, S3};
+use super::{answer, error};
 use crate::error::ServiceError;
 use crate::sync::lock;
-
-/// By key.
-pub(super) type Bucket = BTreeMap<String, StoredObject>;
-
-/// An object as stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoredObject {
-    /// Its bytes, free of any transfer coding.
-    pub body: Bytes,
-    /// The user metadata: the `x-amz-meta-*` headers without that prefix, names in lower case.
-    pub metadata: BTreeMap<String, String>,
-    /// The media type it was put with.
-    pub content_type: Option<String>,
-    /// The entity tag: its MD5 in hexadecimal, in double quotes.
-    pub etag: String,
-    /// When it was put.
-    pub modified: SystemTime,
-    /// The checksums it was put with, by header name, such as `x-amz-checksum-crc32`, in base64.
-    pub checksums: BTreeMap<String, String>,
-}
+use crate::wire::Answer;
 
 impl S3 {
     pub(super) fn create_bucket(&self, path: &Path) -> Result<Answer, ServiceError> {

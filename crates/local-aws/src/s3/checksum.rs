@@ -11,8 +11,8 @@ use sha2::Sha256;
 
 use super::body::Body;
 use super::error::{bad_digest, invalid_request, not_implemented};
-use crate::dispatch::Call;
 use crate::error::ServiceError;
+use crate::wire::Call;
 
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 static CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);

@@ -1,11 +1,11 @@
-//! S3's refusals and their wire form.
+//! S3's errors and their wire format.
 
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 
 use super::answer;
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -17,8 +17,8 @@ struct Document<'a> {
     condition: Option<&'static str>,
 }
 
-/// An answer to HEAD has no body, so there the status says it all.
-pub(crate) fn refusal(error: &ServiceError, call: &Call) -> Answer {
+/// A response to HEAD has no body, so only its status says what is wrong.
+pub(crate) fn error_response(error: &ServiceError, call: &Call) -> Answer {
     if call.method == Method::HEAD {
         return answer::empty(error.status);
     }

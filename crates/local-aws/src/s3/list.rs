@@ -8,12 +8,13 @@ use hyper::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+use super::answer;
 use super::path::{Path, query};
-use super::{S3, answer};
-use crate::dispatch::{Answer, Call};
+use super::store::S3;
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
-/// Keys and common prefixes in one answer (S3 API reference, ListObjectsV2).
+/// Keys and common prefixes in one response (S3 API reference, ListObjectsV2).
 const MAX_KEYS: usize = 1_000;
 
 /// What stays as it is with `encoding-type=url`.
@@ -56,7 +57,7 @@ struct Entry {
 }
 
 impl S3 {
-    /// In the order of the keys' bytes. The continuation token holds the last key or common prefix of the answer before.
+    /// In the order of the keys' bytes. The continuation token holds the last key or common prefix of the response before.
     pub(super) fn list_objects(&self, path: &Path, call: &Call) -> Result<Answer, ServiceError> {
         let query = query(call);
         let text = |name: &str| query.get(name).cloned().unwrap_or_default();

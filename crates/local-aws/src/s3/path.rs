@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode_str;
 
 use super::error::not_implemented;
-use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::operation::Operation;
+use crate::wire::Call;
 
 /// `/BUCKET/KEY`, decoded; a key may have further slashes. Empty for no key.
 pub(super) struct Path {

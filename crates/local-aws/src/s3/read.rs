@@ -4,22 +4,21 @@ use http_body_util::Full;
 use hyper::Method;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 
-use super::S3;
-use super::bucket::StoredObject;
 use super::error::{no_key, not_implemented};
 use super::path::Path;
+use super::store::{S3, StoredObject};
 use super::write::{insert, insert_checksums};
-use crate::dispatch::{Answer, Call};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
-/// Headers that would make the answer a part of the object, or none of it.
+/// Headers with which S3 would return a part of the object, or none of it.
 const CONDITIONS: [&str; 5] = ["range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
 /// What S3 says of an object that was put without a media type.
 const DEFAULT_TYPE: &str = "binary/octet-stream";
 
 impl S3 {
-    /// Whole objects alone. An answer to HEAD is the same without the body.
+    /// Whole objects only. The response to HEAD is the same without the body.
     pub(super) fn get_object(&self, path: &Path, call: &Call) -> Result<Answer, ServiceError> {
         if CONDITIONS.iter().any(|name| call.header(name).is_some()) {
             return Err(not_implemented());

@@ -6,19 +6,19 @@ use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderName, HeaderValue};
 use md5::{Digest, Md5};
 
+use super::answer;
 use super::body::Body;
-use super::bucket::StoredObject;
 use super::checksum::verify;
 use super::error::{invalid_request, not_implemented};
 use super::path::Path;
-use super::{S3, answer};
-use crate::dispatch::{Answer, Call};
+use super::store::{S3, StoredObject};
 use crate::error::ServiceError;
+use crate::wire::{Answer, Call};
 
 /// Bytes in a key (S3 user guide, object keys).
-const KEY_LENGTH: usize = 1_024;
+const MAX_KEY_BYTES: usize = 1_024;
 /// Bytes in all names and values of the user metadata (S3 user guide, object metadata).
-const METADATA_SIZE: usize = 2_048;
+const MAX_METADATA_BYTES: usize = 2_048;
 
 impl S3 {
     /// With `If-None-Match: *`, only where there is no object of that key yet.
@@ -26,7 +26,7 @@ impl S3 {
         if call.header("x-amz-copy-source").is_some() || call.header("if-match").is_some() {
             return Err(not_implemented());
         }
-        if path.key.len() > KEY_LENGTH {
+        if path.key.len() > MAX_KEY_BYTES {
             return Err(ServiceError::bad_request("KeyTooLongError", "Your key is too long"));
         }
         let only_new = match call.header("if-none-match") {
@@ -83,7 +83,7 @@ fn metadata(call: &Call) -> Result<BTreeMap<String, String>, ServiceError> {
         }
     }
     let sizes = metadata.iter().map(|(name, value)| name.len() + value.len());
-    if sizes.sum::<usize>() > METADATA_SIZE {
+    if sizes.sum::<usize>() > MAX_METADATA_BYTES {
         return Err(ServiceError::bad_request(
             "MetadataTooLarge",
             "Your metadata headers exceed the maximum allowed metadata size",
@@ -94,18 +94,18 @@ fn metadata(call: &Call) -> Result<BTreeMap<String, String>, ServiceError> {
 
 pub(super) fn insert_checksums(answer: &mut Answer, object: &StoredObject) -> Result<(), ServiceError> {
     for (name, value) in &object.checksums {
-        let name = HeaderName::try_from(name).map_err(|_| unsayable())?;
+        let name = HeaderName::try_from(name).map_err(|_| not_a_header_value())?;
         insert(answer, name, value)?;
     }
     Ok(())
 }
 
 pub(super) fn insert(answer: &mut Answer, name: HeaderName, value: &str) -> Result<(), ServiceError> {
-    let value = HeaderValue::try_from(value).map_err(|_| unsayable())?;
+    let value = HeaderValue::try_from(value).map_err(|_| not_a_header_value())?;
     answer.headers_mut().insert(name, value);
     Ok(())
 }
 
-fn unsayable() -> ServiceError {
+fn not_a_header_value() -> ServiceError {
     invalid_request("A value cannot be sent as a header.")
 }

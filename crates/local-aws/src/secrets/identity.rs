@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::names::arn;
 
 /// Random characters that Secrets Manager puts after the name in an ARN, after a hyphen.
-const SUFFIX: usize = 6;
+const SUFFIX_CHARACTERS: usize = 6;
 
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
@@ -15,22 +15,22 @@ pub(super) struct Identity {
 
 impl Identity {
     /// From a name, or from a whole ARN, which is then kept as it is.
-    pub(super) fn named(name: &str) -> Identity {
+    pub(super) fn from_name(name: &str) -> Identity {
         if let Some(resource) = resource(name) {
             return Identity { name: without_suffix(resource).unwrap_or(resource).to_owned(), arn: name.to_owned() };
         }
         let random = Uuid::new_v4().simple().to_string();
-        let suffix: String = random.chars().take(SUFFIX).collect();
+        let suffix: String = random.chars().take(SUFFIX_CHARACTERS).collect();
         Identity { name: name.to_owned(), arn: arn("secretsmanager", &format!("secret:{name}-{suffix}")) }
     }
 
     /// Whether an id is exactly the name or the ARN.
-    pub(super) fn is(&self, id: &str) -> bool {
+    pub(super) fn is_name_or_arn(&self, id: &str) -> bool {
         self.name == id || self.arn == id
     }
 
     /// Whether an id is an ARN with the name in it, whatever its region, account and suffix.
-    pub(super) fn is_meant_by(&self, id: &str) -> bool {
+    pub(super) fn matches_arn(&self, id: &str) -> bool {
         let Some(resource) = resource(id) else {
             return false;
         };
@@ -51,7 +51,7 @@ fn resource(arn: &str) -> Option<&str> {
 
 fn without_suffix(resource: &str) -> Option<&str> {
     let (name, suffix) = resource.rsplit_once('-')?;
-    let random = suffix.len() == SUFFIX && suffix.bytes().all(|c| c.is_ascii_alphanumeric());
+    let random = suffix.len() == SUFFIX_CHARACTERS && suffix.bytes().all(|c| c.is_ascii_alphanumeric());
     random.then_some(name)
 }
 
@@ -63,17 +63,17 @@ mod tests {
 
     #[test]
     fn an_arn_as_a_name_is_kept_and_its_suffix_is_not_part_of_the_name() {
-        let identity = Identity::named(ARN);
+        let identity = Identity::from_name(ARN);
         assert_eq!(identity.name, "keys/main");
         assert_eq!(identity.arn, ARN);
     }
 
     #[test]
     fn a_name_is_meant_by_any_arn_with_or_without_suffix() {
-        let identity = Identity::named("keys/main");
-        assert!(identity.is_meant_by(ARN));
-        assert!(identity.is_meant_by("arn:aws:secretsmanager:eu-west-1:0:secret:keys/main"));
-        assert!(!identity.is_meant_by("arn:aws:secretsmanager:eu-west-1:0:secret:keys/other"));
-        assert!(!identity.is_meant_by("arn:aws:sqs:eu-west-1:0:secret:keys/main"));
+        let identity = Identity::from_name("keys/main");
+        assert!(identity.matches_arn(ARN));
+        assert!(identity.matches_arn("arn:aws:secretsmanager:eu-west-1:0:secret:keys/main"));
+        assert!(!identity.matches_arn("arn:aws:secretsmanager:eu-west-1:0:secret:keys/other"));
+        assert!(!identity.matches_arn("arn:aws:sqs:eu-west-1:0:secret:keys/main"));
     }
 }

@@ -3,84 +3,24 @@
 mod identity;
 mod operations;
 mod secret;
-
-use std::sync::Mutex;
-use std::time::SystemTime;
+mod store;
 
 use serde_json::Value;
 
-use self::identity::Identity;
-use self::secret::{Payload, Secret, Stage};
-use crate::clock::Clock;
-use crate::dispatch::Call;
 use crate::error::ServiceError;
 use crate::json::parameters;
 use crate::operation::Operation;
-use crate::sync::lock;
+use crate::wire::Call;
 
-/// Every secret there is.
-pub(crate) struct SecretsManager {
-    clock: Clock,
-    secrets: Mutex<Vec<Secret>>,
-}
+pub(crate) use self::store::SecretsManager;
 
 impl SecretsManager {
-    pub(crate) fn new(clock: Clock) -> SecretsManager {
-        SecretsManager { clock, secrets: Mutex::default() }
-    }
-
     pub(crate) fn serve(&self, operation: Operation, call: &Call) -> Result<Value, ServiceError> {
         match operation {
             Operation::GetSecretValue => self.get_secret_value(&parameters(call)?),
             Operation::PutSecretValue => self.put_secret_value(parameters(call)?),
             Operation::CreateSecret => self.create_secret(parameters(call)?),
-            _ => {
-                Err(ServiceError::bad_request("UnknownOperationException", "The operation belongs to another service."))
-            }
+            _ => Err(ServiceError::other_service()),
         }
     }
-
-    pub(crate) fn create(&self, name: &str, value: &str) {
-        let mut secret = Secret::new(Identity::named(name));
-        secret.rotate(Payload::Text(value.to_owned()), self.clock.now());
-        let mut secrets = lock(&self.secrets);
-        secrets.retain(|other| other.identity.name != secret.identity.name);
-        secrets.push(secret);
-    }
-
-    pub(crate) fn put(&self, name: &str, value: &str) {
-        let (payload, now) = (Payload::Text(value.to_owned()), self.clock.now());
-        let mut secrets = lock(&self.secrets);
-        match find(&mut secrets, name) {
-            Some(secret) => secret.rotate(payload, now),
-            None => {
-                let mut secret = Secret::new(Identity::named(name));
-                secret.rotate(payload, now);
-                secrets.push(secret);
-            }
-        }
-    }
-
-    pub(crate) fn delete(&self, name: &str) {
-        if let Some(secret) = find(&mut lock(&self.secrets), name) {
-            secret.deleted = true;
-        }
-    }
-
-    pub(crate) fn set_created(&self, name: &str, stage: &str, created: SystemTime) {
-        let mut secrets = lock(&self.secrets);
-        let secret = find(&mut secrets, name);
-        if let Some(version) = secret.and_then(|secret| secret.version_at_mut(&Stage::from(stage))) {
-            version.created = created;
-        }
-    }
-}
-
-/// The secret that an id means: its name, its ARN, or its ARN without the random suffix.
-fn find<'a>(secrets: &'a mut [Secret], id: &str) -> Option<&'a mut Secret> {
-    // A whole ARN first: one secret's name may be another's with a suffix.
-    let exact = secrets.iter().position(|secret| secret.identity.is(id));
-    let close = || secrets.iter().position(|secret| secret.identity.is_meant_by(id));
-    let found = exact.or_else(close)?;
-    secrets.get_mut(found)
 }

@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use super::identity::Identity;
 use super::secret::{Payload, Secret, Stage, Version};
-use super::{SecretsManager, find};
+use super::store::{SecretsManager, find};
 use crate::error::ServiceError;
 use crate::sync::lock;
 
 /// Bytes in a SecretString, or in a SecretBinary once decoded (Secrets Manager quotas).
-const PAYLOAD_SIZE: usize = 65_536;
+const MAX_PAYLOAD_BYTES: usize = 65_536;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -100,7 +100,7 @@ impl SecretsManager {
         if let Some(secret) = find(&mut secrets, &name) {
             return created_before(secret, &name, &token, payload.as_ref());
         }
-        let mut secret = Secret::new(Identity::named(&name));
+        let mut secret = Secret::new(Identity::from_name(&name));
         if let Some(payload) = payload {
             secret.add(token, payload, vec![Stage::current()], self.clock.now());
         }
@@ -196,10 +196,10 @@ fn payload(text: Option<String>, binary: Option<String>) -> Result<Option<Payloa
             bytes.map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))?.len()
         }
     };
-    if (1..=PAYLOAD_SIZE).contains(&size) {
+    if (1..=MAX_PAYLOAD_BYTES).contains(&size) {
         return Ok(Some(payload));
     }
-    Err(invalid_parameter(&format!("A secret value has between 1 and {PAYLOAD_SIZE} bytes.")))
+    Err(invalid_parameter(&format!("A secret value has between 1 and {MAX_PAYLOAD_BYTES} bytes.")))
 }
 
 /// SDKs make a token themselves; other callers must.

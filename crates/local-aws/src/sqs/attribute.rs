@@ -13,7 +13,7 @@ use super::text::{complaint, forbidden_character};
 use crate::error::ServiceError;
 
 /// Characters in a name, and in a data type with its label.
-const NAME_LENGTH: usize = 256;
+const MAX_NAME_CHARACTERS: usize = 256;
 
 /// A MessageAttributeValue as sent.
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ impl SentAttribute {
         let data_type = data_type.ok_or_else(|| {
             invalid(format!("The message attribute '{name}' must contain non-empty message attribute type."))
         })?;
-        let kind = Kind::of(&data_type).ok_or_else(|| {
+        let kind = Kind::from_data_type(&data_type).ok_or_else(|| {
             invalid(format!(
                 "The message attribute '{name}' has an invalid message attribute type, the set of \
                  supported type prefixes is Binary, Number, and String."
@@ -58,8 +58,8 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(data_type: &str) -> Option<Kind> {
-        if data_type.chars().count() > NAME_LENGTH {
+    fn from_data_type(data_type: &str) -> Option<Kind> {
+        if data_type.chars().count() > MAX_NAME_CHARACTERS {
             return None;
         }
         match data_type.split('.').next()? {
@@ -115,7 +115,7 @@ fn check_name(name: &str) -> Result<(), ServiceError> {
     let reserved = ["aws.", "amazon."];
     let lower = name.to_ascii_lowercase();
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let complaint = if name.is_empty() || name.chars().count() > NAME_LENGTH {
+    let complaint = if name.is_empty() || name.chars().count() > MAX_NAME_CHARACTERS {
         "must be between 1 and 256 characters long"
     } else if !name.chars().all(allowed) {
         "can contain only alphanumeric characters, hyphens, underscores and periods"
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused() {
+    fn other_names_are_rejected() {
         let long = "n".repeat(257);
         let names = ["", ".a", "a.", "a..b", "a b", "é", "AWS.x", "aWs.x", "Amazon.x", "amazon.x", &long];
         for name in names {

@@ -13,7 +13,7 @@ use crate::error::ServiceError;
 /// Attributes on one message (SQS message quotas).
 const ATTRIBUTES: usize = 10;
 /// Characters in a MessageGroupId.
-const GROUP_ID_LENGTH: usize = 128;
+const MAX_GROUP_ID_CHARACTERS: usize = 128;
 /// Seconds that a message can be delayed: 15 minutes.
 const DELAY: i64 = 900;
 
@@ -79,7 +79,7 @@ impl SentMessage {
 /// on a FIFO queue.
 fn check_group_id(id: &str) -> Result<(), ServiceError> {
     let length = id.chars().count();
-    if (1..=GROUP_ID_LENGTH).contains(&length) && id.chars().all(|c| c.is_ascii_graphic()) {
+    if (1..=MAX_GROUP_ID_CHARACTERS).contains(&length) && id.chars().all(|c| c.is_ascii_graphic()) {
         return Ok(());
     }
     Err(invalid(format!(

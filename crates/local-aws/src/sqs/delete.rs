@@ -1,20 +1,13 @@
-//! DeleteMessage and DeleteMessageBatch, and the rules that every batch has.
-
-use std::collections::BTreeSet;
+//! DeleteMessage and DeleteMessageBatch.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Sqs;
+use super::batch::{check_entry_ids, failed_entry};
 use super::error::missing;
 use super::receipt::Receipt;
-use super::send::failed_entry;
+use super::store::Sqs;
 use crate::error::ServiceError;
-
-/// Entries in one batch.
-const ENTRIES: usize = 10;
-/// Characters in the id of a batch entry.
-const ENTRY_ID_LENGTH: usize = 80;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -65,43 +58,4 @@ impl Sqs {
             Ok(json!({ "Successful": deleted, "Failed": failed }))
         })
     }
-}
-
-/// Between 1 and 10 entries, whose ids are distinct and made of letters, digits, hyphens and
-/// underscores (SQS API reference, SendMessageBatch and its entry).
-pub(super) fn check_entry_ids<'a>(ids: impl Iterator<Item = Option<&'a str>>) -> Result<(), ServiceError> {
-    let ids: Vec<&str> = ids.map(|id| id.ok_or_else(|| missing("Id"))).collect::<Result<_, _>>()?;
-    if ids.is_empty() {
-        return Err(refused(
-            "AWS.SimpleQueueService.EmptyBatchRequest",
-            "There should be at least one entry in the request.".into(),
-        ));
-    }
-    if ids.len() > ENTRIES {
-        let sent = ids.len();
-        return Err(refused(
-            "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-            format!("Maximum number of entries per request are {ENTRIES}. You have sent {sent}."),
-        ));
-    }
-    let mut seen = BTreeSet::new();
-    for id in ids {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if id.is_empty() || id.len() > ENTRY_ID_LENGTH || !id.chars().all(allowed) {
-            return Err(refused(
-                "AWS.SimpleQueueService.InvalidBatchEntryId",
-                "A batch entry id can only contain alphanumeric characters, hyphens and \
-                 underscores. It can be at most 80 letters long."
-                    .into(),
-            ));
-        }
-        if !seen.insert(id) {
-            return Err(refused("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", format!("Id {id} repeated.")));
-        }
-    }
-    Ok(())
-}
-
-fn refused(code: &'static str, message: String) -> ServiceError {
-    ServiceError::bad_request(code, message)
 }

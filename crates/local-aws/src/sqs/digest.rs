@@ -1,4 +1,4 @@
-//! The digests that SQS answers with and that clients check.
+//! The digests that SQS returns and that clients check.
 
 use md5::{Digest, Md5};
 

@@ -1,4 +1,4 @@
-//! SQS's refusals and their wire form.
+//! SQS's errors and their wire format.
 //!
 //! Each has two names: the shape of the JSON protocol (`__type`) and the code of the older query
 //! protocol (`x-amzn-query-error`), which is the one that SDKs report as the error's code.
@@ -8,12 +8,12 @@ use http_body_util::Full;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 
-use crate::dispatch::Answer;
 use crate::error::ServiceError;
+use crate::wire::Answer;
 
 const PREFIX: &str = "AWS.SimpleQueueService.";
 
-pub(crate) fn refusal(error: &ServiceError) -> Answer {
+pub(crate) fn error_response(error: &ServiceError) -> Answer {
     let body = json!({ "__type": shape(&error.code), "message": error.message });
     let mut answer = Answer::new(Full::new(Bytes::from(body.to_string())));
     *answer.status_mut() = error.status;

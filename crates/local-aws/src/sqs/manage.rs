@@ -6,16 +6,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Sqs;
 use super::error::{invalid, missing, no_queue};
 use super::queue::Queue;
 use super::settings::{QueueSettings, unknown_attribute};
+use super::store::Sqs;
 use crate::error::ServiceError;
 use crate::names::arn;
 use crate::sync::lock;
 
 /// Characters in a queue's name.
-const NAME_LENGTH: usize = 80;
+const MAX_NAME_CHARACTERS: usize = 80;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -147,7 +147,7 @@ fn seconds(time: SystemTime) -> String {
 
 fn check_name(name: &str) -> Result<(), ServiceError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if (1..=NAME_LENGTH).contains(&name.len()) && name.chars().all(allowed) {
+    if (1..=MAX_NAME_CHARACTERS).contains(&name.len()) && name.chars().all(allowed) {
         return Ok(());
     }
     Err(invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"))

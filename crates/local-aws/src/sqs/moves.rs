@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{invalid, missing};
 use super::message::Message;
-use super::{Queues, Sqs};
+use super::store::{Queues, Sqs};
 use crate::error::ServiceError;
 use crate::sync::lock;
 

@@ -1,7 +1,7 @@
 //! What a value of data type Number may be.
 
 /// Significant digits that a number keeps.
-const DIGITS: usize = 38;
+const MAX_DIGITS: usize = 38;
 /// Number values lie between 10^-128 and 10^126 in size, or are zero.
 const EXPONENTS: std::ops::Range<i64> = -128..127;
 
@@ -29,7 +29,7 @@ pub(super) fn is_number(text: &str) -> bool {
     let size = i64::try_from(whole.len())
         .and_then(|whole| Ok(whole - i64::try_from(leading_zeros)? - 1))
         .map(|size| size.saturating_add(exponent));
-    significant.trim_end_matches('0').len() <= DIGITS && size.is_ok_and(|size| EXPONENTS.contains(&size))
+    significant.trim_end_matches('0').len() <= MAX_DIGITS && size.is_ok_and(|size| EXPONENTS.contains(&size))
 }
 
 #[cfg(test)]

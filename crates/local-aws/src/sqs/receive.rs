@@ -12,13 +12,13 @@ use super::digest::{attributes_md5, body_md5};
 use super::error::{invalid, missing, no_queue};
 use super::message::{AttributeValue, Message, StoredAttribute};
 use super::receipt::Receipt;
-use super::{Queues, Sqs, queue_name};
+use super::store::{Queues, Sqs, queue_name};
 use crate::error::ServiceError;
 use crate::names::{ACCOUNT, arn};
 use crate::sync::lock;
 
 /// Seconds that a message can be out of sight: 12 hours.
-const VISIBILITY_TIMEOUT: i64 = 43_200;
+const MAX_VISIBILITY_TIMEOUT: i64 = 43_200;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -45,7 +45,7 @@ pub(super) struct ChangeVisibility {
 }
 
 impl Sqs {
-    /// With a wait, answers as soon as there is a message, and with none when the time is up.
+    /// With a wait, responds as soon as there is a message, or without one when the time is up.
     pub(super) async fn receive_message(&self, request: ReceiveMessage) -> Result<Value, ServiceError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let wanted = Wanted::check(&request)?;
@@ -82,7 +82,7 @@ impl Sqs {
         let handle = request.receipt_handle.ok_or_else(|| missing("ReceiptHandle"))?;
         let hidden = request.visibility_timeout;
         let hidden = hidden.ok_or_else(|| missing("VisibilityTimeout"))?;
-        let hidden = in_range("VisibilityTimeout", hidden, 0, VISIBILITY_TIMEOUT)?;
+        let hidden = in_range("VisibilityTimeout", hidden, 0, MAX_VISIBILITY_TIMEOUT)?;
         self.with_queue(request.queue_url.as_deref(), |name, queue| {
             let receipt = Receipt::read(&handle, name)?;
             if queue.get(receipt.place).is_none() {
@@ -119,7 +119,7 @@ impl Wanted<'_> {
         let most = request.max_number_of_messages.unwrap_or(1);
         let most = in_range("MaxNumberOfMessages", most, 1, 10)?;
         let hidden = request.visibility_timeout;
-        let hidden = hidden.map(|s| in_range("VisibilityTimeout", s, 0, VISIBILITY_TIMEOUT));
+        let hidden = hidden.map(|s| in_range("VisibilityTimeout", s, 0, MAX_VISIBILITY_TIMEOUT));
         let wait = request.wait_time_seconds;
         let wait = wait.map(|seconds| in_range("WaitTimeSeconds", seconds, 0, 20));
         let system = request.message_system_attribute_names.iter();

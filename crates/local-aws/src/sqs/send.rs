@@ -3,17 +3,17 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Sqs;
+use super::batch::{check_entry_ids, failed_entry};
 use super::content::SentMessage;
-use super::delete::check_entry_ids;
 use super::digest::{attributes_md5, body_md5};
 use super::error::invalid;
 use super::message::Content;
 use super::queue::Queue;
+use super::store::Sqs;
 use crate::error::ServiceError;
 
 /// Bytes that the messages of one batch may have together (SQS message quotas).
-const BATCH_SIZE: usize = 1_048_576;
+const MAX_BATCH_BYTES: usize = 1_048_576;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -31,7 +31,7 @@ impl Sqs {
         Ok(Value::Object(sent))
     }
 
-    /// What is wrong with one message fails that one; what is wrong with the batch, all of it.
+    /// An invalid message fails alone. An invalid batch fails as a whole.
     pub(super) fn send_message_batch(&self, request: SendMessageBatch) -> Result<Value, ServiceError> {
         check_entry_ids(request.entries.iter().map(|entry| entry.id.as_deref()))?;
         let checked = request.entries.into_iter().map(|mut entry| Entry {
@@ -59,7 +59,7 @@ fn send(queue: &mut Queue, request: SentMessage) -> Result<Map<String, Value>, S
     store(queue, content, delay)
 }
 
-/// Takes a content that is not too large for the queue, and tells the sender what was taken.
+/// Stores a content that is not too large for the queue. Returns the response's members.
 fn store(queue: &mut Queue, content: Content, delay: Option<u32>) -> Result<Map<String, Value>, ServiceError> {
     let most = queue.settings.maximum_message_size;
     if usize::try_from(most).is_ok_and(|most| content.size() > most) {
@@ -103,27 +103,17 @@ impl Entry {
     }
 }
 
-/// A BatchResultErrorEntry.
-pub(super) fn failed_entry(id: &str, error: &ServiceError) -> Value {
-    json!({
-        "Id": id,
-        "Code": error.code,
-        "Message": error.message,
-        "SenderFault": true,
-    })
-}
-
-/// Checked together with the content, so what is out of range here never comes to be used.
+/// A delay out of range fails with the content's check, so it is never used.
 fn delay(sent: &SentMessage) -> Option<u32> {
     sent.delay_seconds.and_then(|delay| u32::try_from(delay).ok())
 }
 
 fn check_batch_size(size: usize) -> Result<(), ServiceError> {
-    if size <= BATCH_SIZE {
+    if size <= MAX_BATCH_BYTES {
         return Ok(());
     }
     Err(ServiceError::bad_request(
         "AWS.SimpleQueueService.BatchRequestTooLong",
-        format!("Batch requests cannot be longer than {BATCH_SIZE} bytes. You have sent {size} bytes."),
+        format!("Batch requests cannot be longer than {MAX_BATCH_BYTES} bytes. You have sent {size} bytes."),
     ))
 }

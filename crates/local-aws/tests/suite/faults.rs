@@ -39,7 +39,7 @@ async fn an_error_is_the_services_own() {
 async fn any_refusal_can_be_made() {
     let t = prepared().await;
     for operation in [Operation::SendMessage, Operation::GetSecretValue, Operation::PutObject] {
-        t.aws().fault(operation, Calls::All, Fault::Refuse("AccessDenied", "not allowed"));
+        t.aws().fault(operation, Calls::All, Fault::Reject("AccessDenied", "not allowed"));
     }
     assert_eq!(send(&t).await, "AccessDenied");
     assert_eq!(read(&t).await, "AccessDenied");

@@ -72,7 +72,7 @@ async fn a_network_has_faults_of_its_own_where_none_is_set() {
 
     let aws = LocalAws::detached(SystemTime::now());
     aws.create_queue("queue", QueueSettings::default());
-    let t = Target::on(aws.clone(), Shaky::default());
+    let t = Target::with_network(aws.clone(), Shaky::default());
     assert_eq!(send(&t).await, "none");
     assert_eq!(send(&t).await, "InternalFailure");
     aws.fault(Operation::SendMessage, 1, Fault::Throttle);

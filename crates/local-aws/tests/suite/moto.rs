@@ -18,7 +18,7 @@ async fn moto_agrees_on_every_rule_it_has() {
         say("skipped: no moto_server found");
         return;
     };
-    let target = Arc::new(Target::at(&server.endpoint));
+    let target = Arc::new(Target::at_endpoint(&server.endpoint));
     let mut failed = Vec::new();
     for Rule { name, moto, check } in rules() {
         if moto == Moto::Lacks {

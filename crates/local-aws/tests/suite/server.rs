@@ -62,7 +62,7 @@ async fn every_port_leads_to_the_same_services_and_closes_with_them() {
     aws.create_bucket("bucket");
     let port = aws.listen().await.unwrap();
     assert_ne!(port, aws.address());
-    let t = Target::at(&format!("http://{port}"));
+    let t = Target::at_endpoint(&format!("http://{port}"));
     t.s3.put_object().bucket("bucket").key("key").body(ByteStream::from_static(b"hello")).send().await.unwrap();
     assert_eq!(aws.objects("bucket")["key"].body.as_ref(), b"hello");
     aws.shutdown();
@@ -134,7 +134,7 @@ async fn only_names_that_a_page_cannot_point_here_are_answered() {
 async fn a_page_that_points_its_name_here_reads_no_object() {
     let aws = LocalAws::start().await.unwrap();
     aws.create_bucket("bucket");
-    let t = Target::at(&aws.endpoint());
+    let t = Target::at_endpoint(&aws.endpoint());
     t.s3.put_object().bucket("bucket").key("key").body(ByteStream::from_static(b"payload")).send().await.unwrap();
     // As a browser asks for what is of the page's own origin: it says nothing of the page but its name.
     for path in ["/bucket/key", "/bucket?list-type=2", "http://127.0.0.1/bucket/key"] {
@@ -224,12 +224,12 @@ async fn it_serves_on_sockets_that_listen_already() {
     let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, further) = (first.local_addr().unwrap(), second.local_addr().unwrap());
-    let aws = LocalAws::on(first).unwrap();
+    let aws = LocalAws::with_listener(first).unwrap();
     aws.serve(second);
     aws.create_bucket("bucket");
     assert_eq!(aws.address(), address);
     for address in [address, further] {
-        Target::at(&format!("http://{address}")).s3.head_bucket().bucket("bucket").send().await.unwrap();
+        Target::at_endpoint(&format!("http://{address}")).s3.head_bucket().bucket("bucket").send().await.unwrap();
     }
     aws.shutdown();
     closed(address).await;

@@ -73,26 +73,26 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) async fn local() -> Target {
         let local = LocalAws::start().await.unwrap();
-        Target { local: Some(local.clone()), ..Target::at(&local.endpoint()) }
+        Target { local: Some(local.clone()), ..Target::at_endpoint(&local.endpoint()) }
     }
 
     /// Without sockets: two milliseconds each way.
     pub(crate) fn in_process() -> Target {
-        Target::on(LocalAws::detached(SystemTime::now()), Duration::from_millis(2))
+        Target::with_network(LocalAws::detached(SystemTime::now()), Duration::from_millis(2))
     }
 
-    pub(crate) fn on(local: LocalAws, network: impl Network) -> Target {
+    pub(crate) fn with_network(local: LocalAws, network: impl Network) -> Target {
         let (http, endpoint) = (local.http_client(network), local.endpoint());
-        Target { local: Some(local), ..Target::over(http, &endpoint) }
+        Target { local: Some(local), ..Target::new(http, &endpoint) }
     }
 
     /// Clients for whatever listens there.
-    pub(crate) fn at(endpoint: &str) -> Target {
-        Target::over(Builder::new().build_http(), endpoint)
+    pub(crate) fn at_endpoint(endpoint: &str) -> Target {
+        Target::new(Builder::new().build_http(), endpoint)
     }
 
     /// Clients that do not retry.
-    fn over(http: SharedHttpClient, endpoint: &str) -> Target {
+    fn new(http: SharedHttpClient, endpoint: &str) -> Target {
         let credentials = Credentials::new("key", "secret", None, None, "test");
         macro_rules! client {
             ($sdk:ident, $builder:expr) => {

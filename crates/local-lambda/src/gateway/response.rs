@@ -1,4 +1,4 @@
-//! A function's answer as API Gateway reads it.
+//! A function's response as API Gateway reads it.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,15 +20,14 @@ pub struct HttpResponse {
     pub body: Vec<u8>,
 }
 
-/// Reads a function's answer as payload format 2.0.
+/// Reads a function's response as payload format 2.0.
 ///
 /// JSON without a `statusCode` is the body itself, under 200 and `application/json`. Keys other
 /// than `statusCode`, `headers`, `body` and `isBase64Encoded` are not read: `cookies` neither.
 ///
 /// # Errors
 ///
-/// When API Gateway could not make a response of it: it answers the sender with 500 then, and a
-/// body of its own.
+/// When API Gateway could not make an HTTP response of it. The sender then gets a 500 with a body of API Gateway's own.
 pub fn response(bytes: &[u8]) -> Result<HttpResponse, ResponseError> {
     let answer: Value = serde_json::from_slice(bytes).map_err(ResponseError::Json)?;
     if answer.get("statusCode").is_none() {
@@ -53,7 +52,7 @@ pub fn response(bytes: &[u8]) -> Result<HttpResponse, ResponseError> {
     })
 }
 
-/// Why a function's answer is no HTTP response.
+/// Why a function's response is no HTTP response.
 #[derive(Debug)]
 pub enum ResponseError {
     /// Not JSON, or a field of another type than payload format 2.0 has.
@@ -67,9 +66,9 @@ pub enum ResponseError {
 impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ResponseError::Json(_) => f.write_str("the answer is not of payload format 2.0"),
-            ResponseError::Status(status) => write!(f, "the answer's statusCode is {status}"),
-            ResponseError::Base64(_) => f.write_str("the answer's body is not base64"),
+            ResponseError::Json(_) => f.write_str("the response is not of payload format 2.0"),
+            ResponseError::Status(status) => write!(f, "the response's statusCode is {status}"),
+            ResponseError::Base64(_) => f.write_str("the response's body is not base64"),
         }
     }
 }
@@ -142,13 +141,13 @@ mod tests {
     #[test]
     fn what_is_no_response_says_why() {
         let cases: [(&[u8], &str); 7] = [
-            (b"", "the answer is not of payload format 2.0"),
-            (b"\xff", "the answer is not of payload format 2.0"),
-            (br#"{"statusCode":"200"}"#, "the answer is not of payload format 2.0"),
-            (br#"{"statusCode":70000}"#, "the answer is not of payload format 2.0"),
-            (br#"{"statusCode":200,"body":{}}"#, "the answer is not of payload format 2.0"),
-            (br#"{"statusCode":99}"#, "the answer's statusCode is 99"),
-            (br#"{"statusCode":200,"body":"!","isBase64Encoded":true}"#, "the answer's body is not base64"),
+            (b"", "the response is not of payload format 2.0"),
+            (b"\xff", "the response is not of payload format 2.0"),
+            (br#"{"statusCode":"200"}"#, "the response is not of payload format 2.0"),
+            (br#"{"statusCode":70000}"#, "the response is not of payload format 2.0"),
+            (br#"{"statusCode":200,"body":{}}"#, "the response is not of payload format 2.0"),
+            (br#"{"statusCode":99}"#, "the response's statusCode is 99"),
+            (br#"{"statusCode":200,"body":"!","isBase64Encoded":true}"#, "the response's body is not base64"),
         ];
         for (answer, reason) in cases {
             assert_eq!(response(answer).unwrap_err().to_string(), reason);

@@ -12,8 +12,8 @@ use super::{
         failed_call::reason,
         object::{self, NoPayload},
     },
-    Search,
     report::{Found, NotRead, Outcome, Place, Report},
+    search::Search,
 };
 
 /// Objects that are read at the same time. Each is up to 6 MB.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{super::peek::printable, Search};
+use super::{super::peek::printable, search::Search};
 use crate::{failure::Failure, output::Output};
 
 /// The report of a part of the search, or of all of it.
@@ -158,7 +158,7 @@ impl Report {
             return Ok(());
         }
         let unfinished: Vec<_> = unfinished.iter().map(|(what, count)| format!("{what}: {count}")).collect();
-        Err(Failure::told(format!(
+        Err(Failure::reported(format!(
             "this was not all ({}): run it again, and look yourself at what can never be read",
             unfinished.join(", ")
         )))

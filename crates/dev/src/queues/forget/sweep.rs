@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use flinks_webhooks::delivery::UNDELIVERED_PREFIX;
@@ -18,28 +18,10 @@ use super::{
         object::{self, NoPayload},
         peek::renew,
     },
-    Search,
     bucket::{Verdict, Verdicts, record},
     report::{Found, NotRead, OutOfSight, Outcome, Place, Report},
+    search::Search,
 };
-
-/// How messages are held.
-#[derive(Clone, Copy)]
-pub struct Holding {
-    /// Out of sight for so long. They are given back before; this is for when the program is killed.
-    pub hidden_seconds: i32,
-    /// After so long, held for as long again.
-    pub again_after: Duration,
-    /// No more of one queue: SQS has 120,000 in flight at most, and consumers need some of them.
-    pub most: usize,
-}
-
-impl Default for Holding {
-    fn default() -> Self {
-        // Between the two is time to hold the most there can be again, at 300 a second.
-        Self { hidden_seconds: 600, again_after: Duration::from_secs(200), most: 100_000 }
-    }
-}
 
 /// Payloads of claim checks that are read at the same time for one queue. Each is up to 6 MB.
 const PAYLOADS_AT_ONCE: usize = 4;
@@ -135,7 +117,7 @@ impl Sweep<'_> {
                     return;
                 }
             }
-            // Holding them again was refused, and they would come again for ever.
+            // SQS did not hold them again, and would return them for ever.
             if !received.is_empty() && received.iter().all(|message| self.held.contains_key(message.id())) {
                 self.report
                     .failures
@@ -276,12 +258,12 @@ impl Sweep<'_> {
 
     async fn give_back_all(&mut self) {
         let held: Vec<_> = std::mem::take(&mut self.held).into_values().collect();
-        let refused = hide(&self.search.connection.sqs, self.url(), &held, 0).await;
-        if let Some(why) = refused.first() {
+        let failed = hide(&self.search.connection.sqs, self.url(), &held, 0).await;
+        if let Some(why) = failed.first() {
             self.report.failures.push(format!(
                 "{}: not given back, so out of the consumers' sight for up to ten minutes: messages {} ({why})",
                 self.name,
-                refused.len()
+                failed.len()
             ));
         }
         for message in std::mem::take(&mut self.copies_used_up).into_values() {

@@ -1,4 +1,4 @@
-//! The runtime interface, from the side of the one who invokes.
+//! The Lambda Runtime API, from the side of the caller that invokes the function.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,13 +12,13 @@ use uuid::Uuid;
 use crate::invocations::Invocations;
 use crate::{Outcome, endpoints, function};
 
-/// The runtime interface a function polls (`AWS_LAMBDA_RUNTIME_API`), with this process in the
-/// place of the Lambda service.
+/// The Lambda Runtime API that a function polls (`AWS_LAMBDA_RUNTIME_API`). This process takes the place of the Lambda
+/// service.
 ///
 /// Clones share one port and one queue. When the last one is dropped the port closes, and a
 /// function that still polls sees its connection end.
 #[derive(Clone, Debug)]
-pub struct RuntimeInterface {
+pub struct RuntimeApi {
     server: Arc<Server>,
 }
 
@@ -29,23 +29,23 @@ struct Server {
     task: AbortHandle,
 }
 
-impl RuntimeInterface {
+impl RuntimeApi {
     /// Listens on 127.0.0.1, on a free port, and serves from the current tokio runtime.
     ///
     /// # Errors
     ///
-    /// When no port can be had.
+    /// When no port can be bound.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O enabled, as tokio itself does.
-    pub async fn start() -> io::Result<RuntimeInterface> {
+    pub async fn start() -> io::Result<RuntimeApi> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let invocations = Arc::new(Invocations::default());
         let task = tokio::spawn(endpoints::serve(listener, Arc::clone(&invocations))).abort_handle();
         let server = Arc::new(Server { address, invocations, task });
-        Ok(RuntimeInterface { server })
+        Ok(RuntimeApi { server })
     }
 
     /// `127.0.0.1:PORT`, the value of `AWS_LAMBDA_RUNTIME_API`.
@@ -54,8 +54,8 @@ impl RuntimeInterface {
         self.server.address.to_string()
     }
 
-    /// The variables by which a function finds the interface and knows itself. Of those that Lambda
-    /// sets, region and credentials are left to the caller, who knows what services it talks to.
+    /// The variables with the API's address and the function's name, version and logs. Region and credentials, which
+    /// Lambda also sets, are left to the caller.
     ///
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
     #[must_use]
@@ -73,8 +73,7 @@ impl RuntimeInterface {
 
     /// Resolves once a function has asked for its first event: where Lambda's start-up phase ends.
     ///
-    /// Waits for ever when the function fails before that; [`RuntimeInterface::invoke`] then
-    /// returns what it reported.
+    /// Waits for ever if the function fails before that. [`RuntimeApi::invoke`] then returns the reported error.
     pub async fn first_poll(&self) {
         self.server.invocations.first_poll().await;
     }
@@ -91,9 +90,9 @@ impl RuntimeInterface {
         self.invoke_with_request_id(Uuid::new_v4(), event).await
     }
 
-    /// [`RuntimeInterface::invoke`] under a given request id, by which the function's log lines
+    /// [`RuntimeApi::invoke`] under a given request id, by which the function's log lines
     /// can be found. An id must not be used again while its invocation runs: the later one takes
-    /// the answer, and the earlier ends as an [`Outcome::Error`].
+    /// the response, and the earlier ends as an [`Outcome::Error`].
     pub async fn invoke_with_request_id(&self, request_id: Uuid, event: impl Into<Bytes>) -> Outcome {
         self.server.invocations.invoke(request_id, event.into()).await
     }

@@ -6,6 +6,9 @@
 //! 2. and then there was one, or the whole rest of the budget, in which its queue or the bucket worked; for a body that
 //!    SQS cannot carry, the bucket.
 //!
+//! The second part begins when the receiver begins to store, or when it has to. A callback with a signature of the other
+//! scheme may wait for that scheme's keys before: the queue's trouble, and with it the bucket's turn, come later then.
+//!
 //! A service works when no call to it meets a fault. An outage counts from end to end, whether or not anybody calls; any
 //! other fault counts at the moment of its call, because an attempt that it holds up is over within the window. A delay
 //! that an attempt outlasts makes the window longer. A call that is refused (`AccessDenied`) fails for good: its way is
@@ -81,8 +84,7 @@ impl Unstored<'_> {
         }
         if !lacks_one(self.known()) {
             // A key of the other scheme may have signed.
-            let other = self.invocation.known.iter().enumerate().find(|(index, _)| *index != self.scheme as usize);
-            let lacks_other = self.has_foreign && other.is_some_and(|(_, known)| lacks_one(known));
+            let lacks_other = self.has_foreign && self.other_known().is_some_and(lacks_one);
             return self.without_the_key().filter(|_| lacks_other);
         }
         if self.is_refused(Operation::GetSecretValue, self.received()) {
@@ -121,38 +123,79 @@ impl Unstored<'_> {
 
     /// The cause of a 503 because nothing took it.
     pub fn without_a_place(&self) -> Option<&'static str> {
-        let end = self.received() + BUDGET;
-        let has_keys = if self.known().has(self.secret) && !self.has_foreign {
+        let since = self.storing_since();
+        if self.bucket_worked(since) || (!self.is_odd && self.queue_worked(since)) {
+            return None;
+        }
+        if self.both_refused(since) {
+            return Some("503: not stored, refused");
+        }
+        self.took(BUDGET).then_some("503: not stored")
+    }
+
+    /// When the receiver began to store it, or had to begin if that is earlier.
+    fn storing_since(&self) -> Duration {
+        let verified = self.had_to_be_verified();
+        let had_to_begin = if self.may_wait_for_the_other_scheme() {
+            (verified + MISMATCH).min(self.received() + KEYS)
+        } else {
+            verified
+        };
+        self.invocation.line.storing_began().map_or(had_to_begin, |began| began.min(had_to_begin))
+    }
+
+    /// When its own key had to have verified it: after the last read of its scheme's keys, which has to end in time.
+    fn had_to_be_verified(&self) -> Duration {
+        let in_time = if self.known().has(self.secret) {
             self.received() + ATTEMPT
         } else {
             let keys_end = self.received() + KEYS;
             self.window(Service::Secrets, self.received(), keys_end).unwrap_or(keys_end)
         };
         let reads = self.invocation.line.reads(self.scheme);
-        let has_keys = reads.last().map_or(self.received(), |last| last.ended).min(has_keys);
-        let works = |service, over: Option<Duration>| {
-            let until = over.map_or(end, |over| over.min(end));
-            self.window(service, has_keys, until).is_some()
-                || (over.is_none() && self.troubles(service, has_keys, end).is_empty())
-        };
-        let refused = |operation| self.refusals(operation, has_keys).next().map(|seen| seen.at);
-        let queue_over = refused(Operation::SendMessage);
-        let bucket_over = self.invocation.line.bucket_over();
-        if works(Service::S3, bucket_over) || (!self.is_odd && works(Service::Sqs, queue_over)) {
-            return None;
-        }
-        let sends = self.refusals(Operation::SendMessage, has_keys).count();
-        let puts = self.refusals(Operation::PutObject, has_keys).count();
+        reads.last().map_or(self.received(), |last| last.ended).min(in_time)
+    }
+
+    /// The other scheme's signature decides the kind if it is valid, so the receiver waits for that scheme's keys for
+    /// [`MISMATCH`] once it has verified the callback. It has nothing to wait for if it holds them and they are not due.
+    fn may_wait_for_the_other_scheme(&self) -> bool {
+        let holds_keys = |known: &Known| known.has_current() && !known.is_due(self.received());
+        self.has_foreign && !self.other_known().is_some_and(holds_keys)
+    }
+
+    fn bucket_worked(&self, since: Duration) -> bool {
+        self.worked(Service::S3, since, self.invocation.line.bucket_over())
+    }
+
+    fn queue_worked(&self, since: Duration) -> bool {
+        let over = self.refusals(Operation::SendMessage, since).next().map(|seen| seen.at);
+        self.worked(Service::Sqs, since, over)
+    }
+
+    /// Whether a service worked for long enough before it was over, or all the time if it never was.
+    fn worked(&self, service: Service, since: Duration, over: Option<Duration>) -> bool {
+        let end = self.received() + BUDGET;
+        let until = over.map_or(end, |over| over.min(end));
+        let all_the_time = || over.is_none() && self.troubles(service, since, end).is_empty();
+        self.window(service, since, until).is_some() || all_the_time()
+    }
+
+    /// The queue and the bucket refused it, so that the receiver may give up early.
+    fn both_refused(&self, since: Duration) -> bool {
+        let sends = self.refusals(Operation::SendMessage, since).count();
+        let puts = self.refusals(Operation::PutObject, since).count();
         // A claim check needs both, and gives up when either refuses.
-        let both_over = if self.is_odd { puts >= 1 && sends + puts >= 2 } else { puts >= 1 && sends >= 1 };
-        if both_over {
-            return Some("503: not stored, refused");
-        }
-        self.took(BUDGET).then_some("503: not stored")
+        if self.is_odd { puts >= 1 && sends + puts >= 2 } else { puts >= 1 && sends >= 1 }
     }
 
     fn known(&self) -> &Known {
         &self.invocation.known[self.scheme as usize]
+    }
+
+    /// What was known of the other scheme's keys.
+    fn other_known(&self) -> Option<&Known> {
+        let mut known = self.invocation.known.iter().enumerate();
+        known.find(|(index, _)| *index != self.scheme as usize).map(|(_, known)| known)
     }
 
     fn received(&self) -> Duration {

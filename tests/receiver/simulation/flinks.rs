@@ -13,6 +13,7 @@ use flinks_webhooks::{
     rejection::Rejection,
     routing::Kind,
 };
+use local_aws::Fault;
 use local_lambda::gateway::{HttpRequest, event};
 use rand::{Rng, RngExt, rngs::ChaCha8Rng, seq::IndexedRandom};
 use sha2::{Digest, Sha256};
@@ -327,4 +328,36 @@ fn look_at_stored(world: &World, callback: &Callback, secret: &str, invocation: 
     if known.has(secret) && reads != wanted {
         world.violation(&format!("keys that are known were read {reads} times instead of {wanted}"));
     }
+}
+
+/// A receiver that waits for Pay's keys begins to store two seconds later, so the bucket's turn comes later too. The bucket
+/// worked in vain until then, and refuses the callback when its turn comes.
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_the_other_schemes_keys_is_no_time_to_store() {
+    let at = Duration::from_secs;
+    let world = World::new(0, 1);
+    let outage = at(310)..at(340);
+    world.weather.announce_outage(&[Service::Secrets], outage.clone(), Fault::Hang);
+    world.weather.announce_outage(&[Service::Sqs], outage.clone(), Fault::Hang);
+    world.weather.announce_outage(&[Service::S3], at(315)..outage.end, Fault::Refuse("AccessDenied", "not now"));
+    let callback = |has_foreign| {
+        let mut drawn = (0..).map(|index| Callback::drawn(&mut generator(0, index)));
+        drawn.find(|callback| {
+            callback.has_foreign == has_foreign && callback.scheme == Scheme::Aggregation && !callback.is_odd
+        })
+    };
+    let secret = keys::old(Scheme::Aggregation);
+    // A cold start reads both schemes' keys. After five minutes a callback reads those of its own scheme again.
+    for (second, has_foreign) in [(1, false), (302, false), (310, true)] {
+        world.sleep_until(at(second)).await;
+        let callback = callback(has_foreign).unwrap();
+        let invocation = invoke(&world, &callback.event(secret), None).await;
+        let judged = judge(&world, &callback, secret, &invocation);
+        match judged {
+            Judged::Stored => assert!(!has_foreign),
+            Judged::Failed(cause) => assert_eq!((has_foreign, &*cause), (true, "503: not stored")),
+            Judged::Inexplicable => panic!("callback at {second} s: {}", invocation.told()),
+        }
+    }
+    assert_eq!(world.finish().violations, Vec::<String>::new());
 }

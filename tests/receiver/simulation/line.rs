@@ -71,6 +71,8 @@ struct Ring {
 struct Storing {
     /// When the event was received; none where nothing is: in the redelivery.
     received: Option<Duration>,
+    /// When the first attempt to store it began.
+    began: Option<Duration>,
     /// When the latest attempt on the queue began, for a claim check its object's.
     attempt: Option<Duration>,
     /// The object of the attempt under way is stored.
@@ -151,6 +153,11 @@ impl Line {
         lock(&self.faults).iter().filter(|seen| seen.at >= since).copied().collect()
     }
 
+    /// When the first attempt to store the callback began, if one has since the event was received.
+    pub fn storing_began(&self) -> Option<Duration> {
+        lock(&self.storing).began
+    }
+
     /// When the bucket failed for good, if it has since the event was received.
     pub fn bucket_over(&self) -> Option<Duration> {
         lock(&self.storing).bucket_over
@@ -194,6 +201,7 @@ impl Line {
     pub fn attempt_begins(&self, with_object: bool) {
         let now = self.now();
         let mut storing = lock(&self.storing);
+        storing.began.get_or_insert(now);
         if with_object || !storing.has_object {
             storing.attempt = Some(now);
         }

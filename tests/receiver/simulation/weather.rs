@@ -1,7 +1,7 @@
 //! What goes wrong with AWS, and when: single faults all the time, short outages around callbacks, minutes with many
 //! faults, hours without a service.
 
-use std::{sync::Mutex, time::Duration};
+use std::{ops::Range, sync::Mutex, time::Duration};
 
 use local_aws::{Fault, Operation};
 use rand::{Rng, RngExt, seq::IndexedRandom};
@@ -116,6 +116,12 @@ impl Weather {
         let until = from + Duration::from_secs_f64(seconds);
         lock(&self.short).push(Spell { from, until, services, rate: 1.0, fault });
         name
+    }
+
+    /// Announces an outage of these services with one fault.
+    pub fn announce_outage(&self, services: &'static [Service], time: Range<Duration>, fault: Fault) {
+        let Range { start: from, end: until } = time;
+        lock(&self.short).push(Spell { from, until, services, rate: 1.0, fault: Some(fault) });
     }
 
     /// Announces some seconds without Secrets Manager around this time.

@@ -339,7 +339,7 @@ async fn a_wait_for_the_other_schemes_keys_is_no_time_to_store() {
     let outage = at(310)..at(340);
     world.weather.announce_outage(&[Service::Secrets], outage.clone(), Fault::Hang);
     world.weather.announce_outage(&[Service::Sqs], outage.clone(), Fault::Hang);
-    world.weather.announce_outage(&[Service::S3], at(315)..outage.end, Fault::Refuse("AccessDenied", "not now"));
+    world.weather.announce_outage(&[Service::S3], at(315)..outage.end, Fault::Reject("AccessDenied", "not now"));
     let callback = |has_foreign| {
         let mut drawn = (0..).map(|index| Callback::drawn(&mut generator(0, index)));
         drawn.find(|callback| {

@@ -1,11 +1,9 @@
 //! What both programs share: the start and the end of a Lambda function.
 
-use std::{cell::Cell, hint::black_box, mem, panic::AssertUnwindSafe, process::ExitCode, rc::Rc};
+use std::{hint::black_box, panic::AssertUnwindSafe, process::ExitCode};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
-use lambda_runtime::{Error, LambdaEvent, LambdaInvocation, Runtime, service_fn, tower::util::MapRequestLayer};
-use serde::{Serialize, de::IgnoredAny};
+use lambda_runtime::Error;
 
 use crate::{
     config::Problem,
@@ -38,38 +36,6 @@ pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Res
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => fail("lost the Lambda Runtime API"),
     }
-}
-
-/// What Lambda asks for.
-pub struct Invocation {
-    /// Lambda's id of it.
-    pub request_id: String,
-    /// The event as it came.
-    pub event: Option<Bytes>,
-}
-
-/// Answers events until Lambda ends the process, each from its bytes: the runtime by itself would deserialise it first.
-///
-/// The bytes go past the runtime, which is given `null` to deserialise. It calls the handler for one event before it takes
-/// the next one; should that ever change, an event would be missing here and not be another's.
-///
-/// # Errors
-/// When the runtime interface is lost.
-pub async fn answer_events<A: Serialize, F: Future<Output = A>>(answer: impl Fn(Invocation) -> F) -> Result<(), Error> {
-    let passed = Rc::new(Cell::new(None));
-    let event = Rc::clone(&passed);
-    let past = MapRequestLayer::new(move |mut invocation: LambdaInvocation| {
-        let event = mem::replace(&mut invocation.body, Bytes::from_static(b"null"));
-        // Two that wait are one too many to tell whose is whose.
-        let event = passed.take().is_none().then_some(event);
-        passed.set(event);
-        invocation
-    });
-    let handler = service_fn(move |invocation: LambdaEvent<IgnoredAny>| {
-        let answer = answer(Invocation { request_id: invocation.context.request_id, event: event.take() });
-        async { Ok::<_, Error>(answer.await) }
-    });
-    Runtime::new(handler).layer(past).run().await
 }
 
 /// Has the allocator keep what is freed, for the next callback: it would give back each large piece to the kernel, and get

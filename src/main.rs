@@ -8,12 +8,13 @@ use flinks_webhooks::{
     Receiver,
     aws::{Clients, S3, SecretsManager, Sqs},
     config::{Config, LambdaFunction},
-    http::{RequestId, Response, read_event},
-    lambda::{Invocation, answer_events, catch_panic, run},
+    http::{Event, RequestId},
+    lambda::{catch_panic, run},
     rejection::Rejection,
     telemetry::{Record, log_ignored_response_types, log_prefetch},
 };
-use lambda_runtime::Error;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 type AwsReceiver = Receiver<SecretsManager, Sqs, S3>;
 
@@ -30,24 +31,20 @@ async fn serve(config: Config) -> Result<(), Error> {
     let receiver = Receiver::new(config.policy, secrets, storage);
     log_prefetch(&receiver.prepare().await);
     let (receiver, function) = (&receiver, &config.function);
-    answer_events(|invocation| respond(receiver, function, invocation)).await
+    lambda_runtime::run(service_fn(move |event| respond(receiver, function, event))).await
 }
 
 /// Responds to one event and logs its line.
-async fn respond(receiver: &AwsReceiver, function: &LambdaFunction, invocation: Invocation) -> Response {
-    let Invocation { request_id, event } = invocation;
-    let mut record = Record { request_id: RequestId::parse(&request_id), ..Record::default() };
-    let work = async {
-        let event = event?;
-        let callback = read_event(&event);
-        // Free the event (up to 6 MB) before building the message.
-        drop(event);
-        Some(receiver.receive(callback, &mut record).await)
-    };
-    let response = catch_panic(work).await.flatten().unwrap_or_else(|| {
+async fn respond(
+    receiver: &AwsReceiver,
+    function: &LambdaFunction,
+    LambdaEvent { payload: Event(callback), context }: LambdaEvent<Event>,
+) -> Result<ApiGatewayV2httpResponse, Error> {
+    let mut record = Record { request_id: RequestId::parse(&context.request_id), ..Record::default() };
+    let response = catch_panic(receiver.receive(callback, &mut record)).await.unwrap_or_else(|| {
         record.rejection = Some(Rejection::Fault);
         Rejection::Fault.into()
     });
     record.line(function, SystemTime::now()).write();
-    response
+    Ok(response.to_gateway())
 }

@@ -3,5 +3,5 @@
 mod request;
 mod response;
 
-pub use request::{Callback, RequestId, SignatureHeader, SignatureHeaders, read_event};
+pub use request::{Callback, Event, RequestId, SignatureHeader, SignatureHeaders, read_event};
 pub use response::Response;

@@ -1,6 +1,7 @@
 //! The response to the sender: a status and one word, and nothing about the cause.
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use http::{HeaderValue, header::CONTENT_TYPE};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 
 use crate::rejection::Rejection;
 
@@ -41,6 +42,15 @@ impl Response {
             Self::Unavailable => r#"{"error":"unavailable"}"#,
         }
     }
+
+    /// What API Gateway takes.
+    pub fn to_gateway(self) -> ApiGatewayV2httpResponse {
+        let mut response = ApiGatewayV2httpResponse::default();
+        response.status_code = self.status().into();
+        response.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.body = Some(self.body().into());
+        response
+    }
 }
 
 impl From<Rejection> for Response {
@@ -54,23 +64,6 @@ impl From<Rejection> for Response {
             }
             Rejection::NoKeys | Rejection::NotStored | Rejection::Fault => Self::Unavailable,
         }
-    }
-}
-
-impl Serialize for Response {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Headers {
-            #[serde(rename = "content-type")]
-            content_type: &'static str,
-        }
-
-        let mut response = serializer.serialize_struct("Response", 4)?;
-        response.serialize_field("statusCode", &self.status())?;
-        response.serialize_field("headers", &Headers { content_type: "application/json" })?;
-        response.serialize_field("body", self.body())?;
-        response.serialize_field("isBase64Encoded", &false)?;
-        response.end()
     }
 }
 

@@ -256,9 +256,7 @@ async fn an_event_of_the_deployment_check_is_treated_like_any_other_and_counts_i
     sent["headers"]["deploymentcheck"] = "true".into();
     sent["headers"]["requestcontext"] = marker.to_string().into();
     sent["queryStringParameters"] = json!({ "deploymentCheck": "true", "requestContext": marker.to_string() });
-    for authorizer in
-        [json!(null), json!("lambda"), json!({ "lambda": true }), json!({ "lambda": { "deploymentCheck": "true" } })]
-    {
+    for authorizer in [json!(null), json!({ "lambda": null }), json!({ "lambda": { "deploymentCheck": "true" } })] {
         sent["requestContext"]["authorizer"] = authorizer;
         assert_eq!(function.answer(sent.to_string()).await.0, 401);
     }
@@ -284,19 +282,14 @@ async fn hostile_events_get_an_answer_and_the_process_lives_on() {
         b"{\"headers\":{\"flinks-authenticity-key\":5}}",
         b"{\"body\":[1,2],\"headers\":{}}",
         b"{\"isBase64Encoded\":true,\"body\":\"\xff\"}",
-    ] {
-        assert_eq!(function.answer(event).await, (400, r#"{"error":"bad request"}"#.to_owned()), "{event:?}");
-    }
-    for event in [
-        &b"{\"headers\":{\"x\":\"\xff\",\"flinks-authenticity-key\":\"\xff\"},\"body\":\"{}\"}"[..],
         b"{\"headers\":{\"flinks-authenticity-key\":\"\\ud800\"}}",
         b"{\"requestContext\":{}}",
     ] {
-        assert_eq!(function.answer(event).await.0, 401, "{event:?}");
+        assert_eq!(function.answer(event).await, (400, r#"{"error":"bad request"}"#.to_owned()), "{event:?}");
     }
     let kyc = samples::all().remove(0);
     assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
-    assert_eq!(function.log().await.len(), 12);
+    assert_eq!(function.log().await.len(), 11);
 }
 
 #[tokio::test]

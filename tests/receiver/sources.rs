@@ -55,8 +55,10 @@ async fn an_address_that_may_not_send_costs_no_call() {
 #[tokio::test]
 async fn an_event_without_an_address_is_refused_once_there_is_a_list() {
     let headers = json!({ "flinks-authenticity-key": sign::aggregation(b"{}", SIGNING_SECRET) });
-    for context in [json!(null), json!({}), json!({ "http": { "sourceIp": "unknown" } })] {
-        let event = json!({ "headers": headers, "requestContext": context, "body": "{}" }).to_string();
+    for source in [json!(null), json!(""), json!("unknown")] {
+        let context = json!({ "http": { "method": "POST", "sourceIp": source } });
+        let event =
+            json!({ "version": "2.0", "headers": headers, "requestContext": context, "body": "{}" }).to_string();
         for (list, expected) in [("0.0.0.0/0,::/0", Response::Forbidden), ("", Response::Stored)] {
             let bench = Bench::with(&[("ALLOWED_SOURCE_CIDRS", list)]).await;
             assert_eq!(bench.deliver(event.as_bytes()).await.answer, expected, "{list} {context}");

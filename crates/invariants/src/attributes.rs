@@ -33,6 +33,8 @@ pub fn check(input: &[u8]) {
 
 fn check_form(body: &[u8], form: &'static str, header: &str, signature: &str) {
     let event = json!({
+        "version": "2.0",
+        "requestContext": { "http": { "method": "POST" } },
         "headers": { header: signature },
         "body": BASE64_STANDARD.encode(body),
         "isBase64Encoded": true,

@@ -15,7 +15,13 @@ pub fn callback(scheme: Scheme, mac: &[u8; MAC_BYTES], body: &[u8]) -> Callback 
         Scheme::Aggregation => ("flinks-authenticity-key", BASE64_STANDARD.encode(mac)),
         Scheme::Pay => ("X-Webhook-Signature", in_hex(mac)),
     };
-    let event = json!({ "headers": { name: value }, "body": BASE64_STANDARD.encode(body), "isBase64Encoded": true });
+    let event = json!({
+        "version": "2.0",
+        "requestContext": { "http": { "method": "POST" } },
+        "headers": { name: value },
+        "body": BASE64_STANDARD.encode(body),
+        "isBase64Encoded": true,
+    });
     read_event(event.to_string().as_bytes()).expect("an event that holds a callback")
 }
 

@@ -95,7 +95,7 @@ impl Front {
         let answer = self.receiver.receive(read_event(&event), &mut record).await;
         drop(permit);
         callback.note(record);
-        let answer = serde_json::to_vec(&answer).unwrap_or_default();
+        let answer = serde_json::to_vec(&answer.to_gateway()).unwrap_or_default();
         let response = response(&answer).unwrap_or_else(|_| {
             callback.reason = Some(Reason::BadAnswer);
             of_the_gateway(500, "Internal Server Error")

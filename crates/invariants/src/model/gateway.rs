@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{
-    json::{Document, Token, Value, elements, members},
-    signature::{self, Header},
-};
+use serde_json::{Map, Value};
+
+use super::signature::{self, Header};
 
 /// A request to the webhook.
 #[derive(Debug)]
@@ -19,115 +18,106 @@ pub struct Request {
     pub id: Option<String>,
 }
 
-/// Why an event is no request to the webhook.
+/// Why an event is not a request to the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoRequest {
     NotHttp,
     NotBase64,
 }
 
-/// Longest id that is believed, in characters.
-const LONGEST_ID: usize = 64;
+/// Maximum length of a request id, in characters.
+const MAX_ID: usize = 64;
 
-/// Reads an event; whatever follows it is ignored.
-pub fn read(event: &Document) -> Result<Request, NoRequest> {
-    let members = members(&event.tokens).ok_or(NoRequest::NotHttp)?;
-    let (mut body, mut is_base64, mut single, mut multi) = (Vec::new(), false, Vec::new(), Vec::new());
-    let mut context = Context::default();
-    let mut is_http = false;
-    // In their order: one that is not what it should be makes the whole no event, also where a later one replaces it.
-    for (key, value) in members {
-        is_http |= match key {
-            b"body" => text(value).map(|text| body = text.unwrap_or_default()).is_some(),
-            b"isBase64Encoded" => flag(value).map(|flag| is_base64 = flag).is_some(),
-            b"headers" => headers(value).map(|values| single = values).is_some(),
-            b"multiValueHeaders" => headers(value).map(|values| multi = values).is_some(),
-            b"requestContext" => Context::of(value).map(|found| context = found).is_some(),
-            _ => continue,
-        }
-        .then_some(true)
-        .ok_or(NoRequest::NotHttp)?;
-    }
-    if !is_http {
-        return Err(NoRequest::NotHttp);
-    }
+/// Reads an event as API Gateway would send it.
+pub fn read(event: &Value) -> Result<Request, NoRequest> {
+    let is_format_2 = event.get("version").and_then(Value::as_str) == Some("2.0");
+    let context = event.get("requestContext").and_then(Value::as_object).ok_or(NoRequest::NotHttp)?;
+    let (method, source) = if is_format_2 {
+        (context.get("http").and_then(|http| http.get("method")), context.get("http"))
+    } else {
+        (event.get("httpMethod"), context.get("identity"))
+    };
+    let is_method = |method: &str| !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_alphabetic());
+    method.and_then(Value::as_str).filter(|method| is_method(method)).ok_or(NoRequest::NotHttp)?;
+    let single = headers(event.get("headers"));
+    let multi = if is_format_2 { Vec::new() } else { headers(event.get("multiValueHeaders")) };
+    let body = event.get("body").and_then(Value::as_str).unwrap_or_default().as_bytes();
+    let is_base64 = event.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or_default();
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let is_id = |id: &String| {
+        let is_legal = |character: char| character.is_ascii_alphanumeric() || "-_=".contains(character);
+        (1..=MAX_ID).contains(&id.chars().count()) && id.chars().all(is_legal)
+    };
     Ok(Request {
         headers: if multi.is_empty() { single } else { multi },
-        body: if is_base64 { signature::base64(&body).ok_or(NoRequest::NotBase64)? } else { body },
-        source: context.source,
-        id: context.id,
+        body: if is_base64 { signature::base64(body).ok_or(NoRequest::NotBase64)? } else { body.to_owned() },
+        source: source.and_then(|source| text(source.get("sourceIp"))?.parse().ok()),
+        id: text(context.get("requestId")).filter(is_id),
     })
 }
 
-/// A string, or `null`; none at all for anything else.
-fn text(value: Value) -> Option<Option<Vec<u8>>> {
-    match value {
-        [Token::Text(text)] => Some(Some(text.clone())),
-        [Token::Null] => Some(None),
-        _ => None,
-    }
-}
-
-fn flag(value: Value) -> Option<bool> {
-    match value {
-        [Token::Bool(flag)] => Some(*flag),
-        [Token::Null] => Some(false),
-        _ => None,
-    }
-}
-
-/// The values of the signature headers, each a string, a list of strings, or `null`; none at all for anything else.
-fn headers(value: Value) -> Option<Vec<(Header, Vec<u8>)>> {
+/// The values of the signature headers, each a string or a list of strings.
+fn headers(value: Option<&Value>) -> Vec<(Header, Vec<u8>)> {
+    let no_headers = Map::new();
     let mut found = Vec::new();
-    for (name, value) in object(value)? {
-        let Some(header) = Header::named(name) else { continue };
-        match elements(value) {
-            Some(list) => {
-                for element in list {
-                    found.push((header, text(element)??));
-                }
-            }
-            None => found.extend(text(value)?.map(|value| (header, value))),
-        }
+    for (name, value) in value.and_then(Value::as_object).unwrap_or(&no_headers) {
+        let Some(header) = Header::named(name.as_bytes()) else { continue };
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        found.extend(values.iter().filter_map(Value::as_str).map(|value| (header, value.as_bytes().to_vec())));
     }
-    Some(found)
+    found
 }
 
-/// What is used of `requestContext`.
-#[derive(Default)]
-struct Context {
-    id: Option<String>,
-    source: Option<IpAddr>,
+/// Whether API Gateway could have sent an event: what it has is of the documented types, and the names of its headers are
+/// legal and differ in more than their case. What it could not have sent may be rejected, whatever its signature.
+pub fn is_legal(event: &Value) -> bool {
+    let Some(event) = event.as_object() else { return false };
+    let is_format_2 = event.get("version").and_then(Value::as_str) == Some("2.0");
+    event.iter().all(|(name, value)| match (name.as_str(), value) {
+        (
+            "version" | "routeKey" | "rawPath" | "rawQueryString" | "httpMethod" | "path" | "resource",
+            Value::String(_),
+        ) => true,
+        ("body", Value::String(_) | Value::Null) | ("isBase64Encoded", Value::Bool(_)) => true,
+        ("headers", Value::Null) | ("multiValueHeaders", Value::Null) => true,
+        ("headers", Value::Object(headers)) => are_legal(headers, Value::is_string),
+        ("multiValueHeaders", Value::Object(headers)) => !is_format_2 && are_legal(headers, is_list_of_strings),
+        ("requestContext", Value::Object(context)) => is_legal_context(context, is_format_2),
+        _ => false,
+    })
 }
 
-impl Context {
-    /// Of an object, or of `null`; none at all for anything else.
-    fn of(value: Value) -> Option<Self> {
-        let mut context = Self::default();
-        for (key, value) in object(value)? {
-            match key {
-                b"requestId" => {
-                    let id = text(value)?.and_then(|id| String::from_utf8(id).ok());
-                    let legal = |character: char| character.is_ascii_alphanumeric() || "-_=".contains(character);
-                    context.id =
-                        id.filter(|id| (1..=LONGEST_ID).contains(&id.chars().count()) && id.chars().all(legal));
-                }
-                // Of payload format 2.0, and of 1.0.
-                b"http" | b"identity" => {
-                    let mut source = None;
-                    for (_, value) in object(value)?.into_iter().filter(|(key, _)| *key == b"sourceIp") {
-                        source = text(value)?.and_then(|address| String::from_utf8(address).ok()?.parse().ok());
-                    }
-                    context.source = source.or(context.source);
-                }
-                _ => {}
-            }
-        }
-        Some(context)
-    }
+fn is_list_of_strings(value: &Value) -> bool {
+    value.as_array().is_some_and(|values| values.iter().all(Value::is_string))
 }
 
-/// An object's members; nothing for `null`; none at all for anything else.
-fn object(value: Value<'_>) -> Option<Vec<(&[u8], Value<'_>)>> {
-    if *value == [Token::Null] { Some(Vec::new()) } else { members(value) }
+fn are_legal(headers: &Map<String, Value>, is_value: impl Fn(&Value) -> bool) -> bool {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let has_text = |value: &Value| {
+        let mut texts =
+            value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice).iter().filter_map(Value::as_str);
+        texts.all(|text| !text.contains(|character: char| character < ' ' || character == '\u{7f}'))
+    };
+    let mut names: Vec<_> = headers.keys().map(|name| name.to_ascii_lowercase()).collect();
+    names.sort();
+    names.is_sorted_by(|name, next| name < next)
+        && headers.iter().all(|(name, value)| is_name(name) && is_value(value) && has_text(value))
+}
+
+fn is_legal_context(context: &Map<String, Value>, is_format_2: bool) -> bool {
+    let texts = |value: &Value, names: &[&str]| {
+        value.as_object().is_some_and(|object| {
+            object.iter().all(|(name, value)| names.contains(&name.as_str()) && value.is_string())
+        })
+    };
+    let has_method = is_format_2 || context.get("httpMethod").is_some_and(Value::is_string);
+    has_method
+        && context.iter().all(|(name, value)| match name.as_str() {
+            "requestId" | "stage" | "accountId" | "apiId" | "routeKey" | "domainName" | "time" => value.is_string(),
+            "httpMethod" => value.as_str().is_some_and(|method| method.bytes().all(|byte| byte.is_ascii_alphabetic())),
+            "http" => texts(value, &["method", "path", "protocol", "sourceIp", "userAgent"]),
+            "identity" => texts(value, &["sourceIp", "userAgent"]),
+            _ => false,
+        })
 }

@@ -1,11 +1,13 @@
-//! What the fuzzer found worth keeping, tried again on the same invariants.
+//! The inputs made by hand (`fuzz/corpus/`) and those that the fuzzer found (`fuzz/found/`), tried again on the same
+//! invariants.
 
 use std::{collections::BTreeSet, fs, panic::catch_unwind, path::PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flinks_invariants::TARGETS;
 
-fn corpus() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+fn fuzz() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz")
 }
 
 fn names_in(folder: PathBuf) -> BTreeSet<String> {
@@ -13,20 +15,39 @@ fn names_in(folder: PathBuf) -> BTreeSet<String> {
     files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// Inputs made by hand, with the files they are in.
+fn made_by_hand(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = fuzz().join("corpus").join(target);
+    let names = names_in(folder.clone());
+    names
+        .into_iter()
+        .map(|name| (format!("fuzz/corpus/{target}/{name}"), fs::read(folder.join(name)).unwrap()))
+        .collect()
+}
+
+/// Inputs that the fuzzer found, with the lines they are on: one a line, in base64.
+fn found(target: &str) -> Vec<(String, Vec<u8>)> {
+    let lines = fs::read_to_string(fuzz().join("found").join(target)).unwrap();
+    let inputs = lines.lines().map(|line| STANDARD.decode(line).unwrap());
+    inputs.zip(1..).map(|(input, line)| (format!("line {line} of fuzz/found/{target}"), input)).collect()
+}
+
 #[test]
 fn every_target_has_a_corpus_and_every_corpus_a_target() {
-    assert_eq!(names_in(corpus()), TARGETS.map(|(target, _)| target.to_owned()).into());
+    for folder in ["corpus", "found"] {
+        assert_eq!(names_in(fuzz().join(folder)), TARGETS.map(|(target, _)| target.to_owned()).into(), "fuzz/{folder}");
+    }
     for (target, _) in TARGETS {
-        assert!(!names_in(corpus().join(target)).is_empty(), "fuzz/corpus/{target} is empty");
+        assert!(!made_by_hand(target).is_empty(), "fuzz/corpus/{target} is empty");
+        assert!(!found(target).is_empty(), "fuzz/found/{target} is empty");
     }
 }
 
 #[test]
 fn every_invariant_holds_for_the_corpus() {
     for (target, check) in TARGETS {
-        for name in names_in(corpus().join(target)) {
-            let input = fs::read(corpus().join(target).join(&name)).unwrap();
-            assert!(catch_unwind(|| check(&input)).is_ok(), "fuzz/corpus/{target}/{name} breaks an invariant");
+        for (place, input) in made_by_hand(target).into_iter().chain(found(target)) {
+            assert!(catch_unwind(|| check(&input)).is_ok(), "{place} breaks an invariant");
         }
     }
 }

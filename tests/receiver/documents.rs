@@ -66,13 +66,23 @@ fn every_defence_of_the_threat_model_names_a_test_that_is_there() {
     }
 }
 
+/// The lines of the lint tables of a workspace's manifest, without comments.
+fn lints_in(manifest: &str) -> Vec<String> {
+    let manifest = read(manifest);
+    let lines = manifest.lines().skip_while(|line| *line != "[workspace.lints.rust]");
+    let lines = lines.take_while(|line| !line.starts_with('[') || line.starts_with("[workspace.lints."));
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
 #[test]
 fn every_crate_keeps_to_the_lints_of_the_workspace_and_they_forbid_unsafe() {
-    assert!(read("Cargo.toml").contains("\nunsafe_code = \"forbid\"\n"));
+    let lints = lints_in("Cargo.toml");
+    assert!(lints.iter().any(|lint| lint == "unsafe_code = \"forbid\""));
+    assert_eq!(lints_in("benches/Cargo.toml"), lints, "the measurements are a workspace of their own");
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates");
     let crates = fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut manifests: BTreeSet<_> = crates.map(|name| format!("crates/{name}/Cargo.toml")).collect();
-    manifests.insert("Cargo.toml".to_owned());
+    manifests.extend(["Cargo.toml", "benches/floor/Cargo.toml", "benches/harness/Cargo.toml"].map(str::to_owned));
     for manifest in manifests {
         assert!(read(&manifest).contains("[lints]\nworkspace = true\n"), "{manifest}");
     }

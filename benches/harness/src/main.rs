@@ -53,3 +53,37 @@ async fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    struct Lock {
+        package: Vec<Package>,
+    }
+
+    #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord, Debug)]
+    struct Package {
+        name: String,
+        version: String,
+    }
+
+    fn locked(file: &str) -> BTreeSet<Package> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        toml::from_str::<Lock>(&fs::read_to_string(file).unwrap()).unwrap().package.into_iter().collect()
+    }
+
+    /// The steps are measured in this program, so they say something of the function only while both are built from the
+    /// same libraries. After a change of the project's lock file, copy it over this workspace's and run cargo here.
+    #[test]
+    fn the_measurements_are_built_from_the_versions_that_the_function_is_built_from() {
+        let (ours, functions) = (locked("../Cargo.lock"), locked("../../Cargo.lock"));
+        let names: BTreeSet<_> = ours.iter().map(|package| &package.name).collect();
+        let shared = functions.iter().filter(|package| names.contains(&package.name));
+        let others: Vec<_> = shared.filter(|package| !ours.contains(package)).collect();
+        assert!(others.is_empty(), "benches/Cargo.lock has other versions of {others:?}");
+    }
+}

@@ -265,6 +265,11 @@ fn json_with_other_escapes() {
     let dotnet = html.replace('\'', "\\u0027").replace('+', "\\u002B");
     body_mistake("json-escaped-dotnet", &dotnet, BODY);
     body_mistake("json-unescaped", BODY, &dotnet);
+    // .NET escapes quotes in another way than JSON's own.
+    let quoted = r#"{"Name":"Zoé \"Zo\" <x>"}"#;
+    let dotnet = r#"{"Name":"Zo\u00E9 \u0022Zo\u0022 \u003Cx\u003E"}"#;
+    body_mistake("json-escaped-dotnet", dotnet, quoted);
+    body_mistake("json-unescaped", quoted, dotnet);
 }
 
 /// What each library makes of the same payload, spelled out.
@@ -645,6 +650,41 @@ fn two_mistakes_at_once() {
         SECRET,
         &aggregation(format!("{SECRET}\n"), SPACES.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00")),
     );
+}
+
+#[test]
+fn what_one_tool_does_all_at_once() {
+    let escaped = |text: &str| text.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00");
+    let right = aggregation(SECRET, BODY);
+    // PHP's JSON_PRETTY_PRINT.
+    let php = escaped(&indented("    ")).replace('/', "\\/");
+    let ids = ["json-pretty-4", "json-escaped-unicode", "json-escaped-slashes"];
+    finds(&ids, BODY, SECRET, &aggregation(SECRET, php), &[]);
+    // Go's maps are sorted, its numbers are `double`, and it escapes HTML.
+    let go = SORTED.replace("500.10", "500.1").replace("37.00", "37");
+    let go = go.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let ids = ["json-numbers-shortened", "json-sorted-keys", "json-escaped-html"];
+    finds(&ids, BODY, SECRET, &aggregation(SECRET, go), &[]);
+    // `python -m json.tool`, and `jq -S`.
+    let tool = escaped(&indented("    ")) + "\n";
+    let ids = ["json-pretty-4", "json-escaped-unicode", "body-newline-missing"];
+    finds(&ids, BODY, SECRET, &aggregation(SECRET, tool), &[]);
+    let sorted = "{\n  \"a\": 1,\n  \"b\": 2\n}\n";
+    let ids = ["json-pretty-2", "json-sorted-keys", "body-newline-missing"];
+    finds(&ids, r#"{"b":2,"a":1}"#, SECRET, &aggregation(SECRET, sorted), &[]);
+    // PowerShell's `>`, and an editor on Windows.
+    let lines = "[1,\n2]";
+    let saved = "\u{FEFF}[1,\r\n2]\r\n";
+    let utf16: Vec<u8> = saved.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let signature = aggregation(SECRET, lines);
+    finds(&["body-utf16", "body-crlf", "body-trailing-newline"], utf16, SECRET, &signature, &[]);
+    finds(&["body-byte-order-mark", "body-crlf", "body-trailing-newline"], saved, SECRET, &signature, &[]);
+    // An editor, after something else changed the body.
+    let newline = |body: &str| format!("{body}\n");
+    finds(&["body-trailing-newline", "json-unescaped-unicode"], newline(&escaped(BODY)), SECRET, &right, &[]);
+    let mojibake = newline(&BODY.replace('é', "Ã©"));
+    let ids = ["body-trailing-newline", "body-double-utf8"];
+    finds(&ids, mojibake.replace('😀', "ð\u{9f}\u{98}\u{80}"), SECRET, &right, &[]);
 }
 
 #[test]

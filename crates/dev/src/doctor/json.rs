@@ -1,8 +1,8 @@
 //! JSON written again, as libraries write it: other white space, other escapes, sorted keys.
 //!
-//! It changes the text and not parsed values, so that whatever a library leaves alone stays byte for byte. A parser would
-//! lose that, which is why this module has its own tokenizer. It does not validate: text that is not JSON yields text
-//! that nobody signed.
+//! It changes the text and not parsed values, so that whatever a library leaves alone stays byte for byte. A parser
+//! would lose that, which is why this module has its own tokenizer. It does not validate: text that is not JSON yields
+//! text that nobody signed.
 
 use std::{iter::Peekable, vec::IntoIter};
 
@@ -134,8 +134,7 @@ pub enum Escape {
     Upper,
 }
 
-/// The text with some characters escaped, or no longer escaped. Characters for which there is no [`Escape`] stay as they
-/// are.
+/// The text with some characters escaped, or no longer escaped. Characters without an [`Escape`] stay as they are.
 pub fn escaped(text: &str, escape: fn(char) -> Option<Escape>) -> Option<String> {
     let mut escaped = String::with_capacity(text.len());
     let mut rest = text;

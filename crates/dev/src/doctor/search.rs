@@ -105,6 +105,10 @@ impl<'q> Search<'q> {
 
     fn run(&mut self) -> Option<Finding> {
         let case = self.as_given();
+        // A signature that is not even encoded matches no tag.
+        if self.question.readings.is_empty() {
+            return None;
+        }
         if let Some(finding) = self.attempt(case) {
             return Some(finding);
         }
@@ -113,7 +117,7 @@ impl<'q> Search<'q> {
             .chain(SECRETS.iter().chain(BODIES).map(|mistake| mistake.id))
             .chain(ALGORITHMS.iter().map(|(id, _)| *id));
         for id in single {
-            if let Some(finding) = self.combine(&[&[id]], case) {
+            if let Some(finding) = self.combine(&[id], case) {
                 return Some(finding);
             }
         }
@@ -125,12 +129,12 @@ impl<'q> Search<'q> {
     }
 
     /// Undoes one mistake of each list, in all combinations.
-    fn combine(&mut self, lists: &[&[Id]], case: Case<'_>) -> Option<Finding> {
+    fn combine(&mut self, lists: &[&'static str], case: Case<'_>) -> Option<Finding> {
         let Some((list, rest)) = lists.split_first() else { return self.attempt(case) };
-        list.iter().find_map(|id| self.undo(id, rest, case))
+        list.split(' ').find_map(|id| self.undo(id, rest, case))
     }
 
-    fn undo(&mut self, id: Id, rest: &[&[Id]], case: Case<'_>) -> Option<Finding> {
+    fn undo(&mut self, id: Id, rest: &[&'static str], case: Case<'_>) -> Option<Finding> {
         // The aggregation scheme allows this encoding.
         if id == "pay-ascii" && self.question.scheme != Scheme::Pay {
             return None;
@@ -152,7 +156,7 @@ impl<'q> Search<'q> {
         self.combine(rest, Case { key, ..case })
     }
 
-    fn with_body(&mut self, mistake: &Mistake, rest: &[&[Id]], case: Case<'_>) -> Option<Finding> {
+    fn with_body(&mut self, mistake: &Mistake, rest: &[&'static str], case: Case<'_>) -> Option<Finding> {
         self.tried.insert(mistake.id);
         let mistakes = [case.mistakes, &[mistake.id]].concat();
         let mut bodies = mistake.undone(case.body);

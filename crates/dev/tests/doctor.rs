@@ -728,6 +728,9 @@ fn a_large_body_is_looked_at_within_seconds() {
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     // A single mistake is found all the same.
     finds(&["json-pretty-2"], &body, SECRET, &aggregation(SECRET, pretty(&body)), &[]);
+    let one_name = body.replacen("{", r#"{"a":1,"b":2,"c":3,"d":4,"#, 1);
+    let signature = aggregation(SECRET, one_name.replace(r#""d":4"#, r#""d":4.00"#));
+    finds(&["json-numbers-lengthened"], &one_name, SECRET, &signature, &[]);
 }
 
 /// Two spaces for each level, for a body that is an object with a list of objects.

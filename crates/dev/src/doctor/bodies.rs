@@ -17,7 +17,7 @@ use super::{
         Mistake,
         Undo::{self, Bytes, Encode, Many, Text},
     },
-    numbers::{LENGTHEN, SHORTEN, by_name, everywhere},
+    numbers::{LENGTHEN, SHORTEN, everywhere, under_one_name, under_other_names},
 };
 
 /// Single mistakes with the body, each with the ways to undo it. Where two of them lead to the same bytes, the likelier
@@ -154,10 +154,16 @@ pub const BODIES: &[Mistake] = &[
     row("json-numbers-lengthened", &[Many(|text| everywhere(text, LENGTHEN))]),
 ];
 
-/// Numbers that were rewritten under one name, or under all but one. These are many bodies, so they are tried last.
-pub const NUMBERS_BY_NAME: &[Mistake] = &[
-    row("json-numbers-shortened", &[Many(|text| by_name(text, SHORTEN))]),
-    row("json-numbers-lengthened", &[Many(|text| by_name(text, LENGTHEN))]),
+/// Numbers that were rewritten under one name. They are many bodies, so they come after the other single mistakes.
+pub const NUMBERS_UNDER_ONE_NAME: &[Mistake] = &[
+    row("json-numbers-shortened", &[Many(|text| under_one_name(text, SHORTEN))]),
+    row("json-numbers-lengthened", &[Many(|text| under_one_name(text, LENGTHEN))]),
+];
+
+/// Numbers that were rewritten under all names but one, or in another way under one. They are even more bodies.
+pub const NUMBERS_UNDER_OTHER_NAMES: &[Mistake] = &[
+    row("json-numbers-shortened", &[Many(|text| under_other_names(text, SHORTEN))]),
+    row("json-numbers-lengthened", &[Many(|text| under_other_names(text, LENGTHEN))]),
 ];
 
 const fn row(id: &'static str, undo: &'static [Undo]) -> Mistake {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     algorithm::{self, ALGORITHMS, Tag},
-    bodies::{BODIES, NUMBERS_BY_NAME},
+    bodies::{BODIES, NUMBERS_UNDER_ONE_NAME, NUMBERS_UNDER_OTHER_NAMES},
     charset,
     combinations::COMBINATIONS,
     mistake::{Id, Mistake},
@@ -47,8 +47,8 @@ pub struct Outcome {
     pub cut_short: bool,
 }
 
-/// The limit for combinations, in bytes that are hashed: some seconds. Single mistakes are always tried, about 130 times
-/// the body.
+/// The limit for combinations, in bytes that are hashed: some seconds. Single mistakes are always tried: about 130 tags,
+/// and up to 8 for each name that holds numbers.
 const MAX_BYTES: usize = 50_000_000;
 
 /// What an HMAC costs besides its message, in bytes.
@@ -112,20 +112,22 @@ impl<'q> Search<'q> {
         if let Some(finding) = self.attempt(case) {
             return Some(finding);
         }
-        let single = ["other-secret"]
+        let mut single = ["other-secret"]
             .into_iter()
             .chain(SECRETS.iter().chain(BODIES).map(|mistake| mistake.id))
             .chain(ALGORITHMS.iter().map(|(id, _)| *id));
-        for id in single {
-            if let Some(finding) = self.combine(&[id], case) {
-                return Some(finding);
-            }
+        let found = single.find_map(|id| self.combine(&[id], case));
+        let found = found.or_else(|| self.with_any(NUMBERS_UNDER_ONE_NAME, case));
+        if found.is_some() {
+            return found;
         }
         self.bytes_left = Some(MAX_BYTES);
-        NUMBERS_BY_NAME
-            .iter()
-            .find_map(|mistake| self.with_body(mistake, &[], case))
+        self.with_any(NUMBERS_UNDER_OTHER_NAMES, case)
             .or_else(|| COMBINATIONS.iter().find_map(|combination| self.combine(combination, case)))
+    }
+
+    fn with_any(&mut self, bodies: &[Mistake], case: Case<'_>) -> Option<Finding> {
+        bodies.iter().find_map(|mistake| self.with_body(mistake, &[], case))
     }
 
     /// Undoes one mistake of each list, in all combinations.

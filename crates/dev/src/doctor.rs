@@ -1,14 +1,17 @@
-//! The signature doctor: signs a body as Flinks does, and says why a signature does not match.
+//! The signature doctor: signs a body as Flinks does, and finds out why a signature does not match.
 //!
-//! A signature that does not match says nothing about the reason. So the doctor undoes, one by one and then two
-//! together, the mistakes that people make with the [secret](secrets), the [body](bodies), the
-//! [signature](signatures) and the [algorithm](algorithm), and [searches](search) for the one with which it matches.
+//! A signature that does not match says nothing about the reason. So the doctor undoes the mistakes that people make with
+//! the [secret](secrets), the [body](bodies), the [signature](signatures) and the [algorithm](algorithm), until it
+//! matches: first each alone, then the [combinations] that really happen. `mistakes.md` has the text of each.
 
 mod algorithm;
 mod bodies;
 mod charset;
+mod combinations;
 mod json;
 mod mistake;
+mod numbers;
+mod progress;
 mod report;
 mod search;
 mod secrets;
@@ -23,12 +26,12 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// Which of Flinks' two ways of signing.
+/// One of Flinks' two signature schemes.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemeName {
-    /// The header flinks-authenticity-key: base64. KYC, GetAccountsDetail, Investments, fraud alerts.
+    /// The header flinks-authenticity-key, in base64: KYC, GetAccountsDetail, Investments, fraud alerts.
     Aggregation,
-    /// The header X-Webhook-Signature: sha256= and hex digits. Flinks Pay.
+    /// The header X-Webhook-Signature, with sha256= and hex digits: Flinks Pay.
     Pay,
 }
 
@@ -41,17 +44,17 @@ impl From<SchemeName> for Scheme {
     }
 }
 
-/// Over which bytes the aggregation scheme signs.
+/// Which encoding of the body is signed.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FormName {
     /// The body's own bytes.
     #[default]
     Raw,
-    /// The body's text with a question mark for each UTF-16 unit outside ASCII.
+    /// The body's text in ASCII, with a question mark for each UTF-16 unit outside it. Only the aggregation scheme has it.
     Ascii,
 }
 
-/// The bytes of a file, or of standard input for `-`.
+/// Reads a file, or standard input for `-`.
 ///
 /// # Errors
 /// When they cannot be read.
@@ -66,14 +69,14 @@ pub fn read_body(file: &str) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| Failure::usage(format!("cannot read the body from {file}: {error}")))
 }
 
-/// The key of a secret as it is kept, as the receiver takes it: without what people paste along.
+/// The key in a stored secret, as the receiver reads it: without white space around it and the console's JSON.
 ///
 /// # Errors
-/// When nothing is left: anybody could sign with an empty key.
+/// When the key is empty: anybody could sign with it.
 pub fn key_of(secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let key = match str::from_utf8(secret) {
         Ok(text) => secret::read(Some(text)).key.map(|key| Zeroizing::new(key.as_bytes().to_vec())),
-        // The receiver never sees such a one; the doctor has to.
+        // Secrets Manager stores no such text, but a file may have it.
         Err(_) => Some(Zeroizing::new(secret.to_vec())),
     };
     key.ok_or_else(|| Failure::usage("the secret is empty: give the one that Flinks gave you"))

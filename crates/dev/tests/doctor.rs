@@ -18,6 +18,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE, BASE64_URL_SAFE_NO_PAD},
 };
+use flate2::{Compression, write::GzEncoder};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha1::Sha1;
@@ -264,13 +265,117 @@ fn json_with_other_escapes() {
     let dotnet = html.replace('\'', "\\u0027").replace('+', "\\u002B");
     body_mistake("json-escaped-dotnet", &dotnet, BODY);
     body_mistake("json-unescaped", BODY, &dotnet);
+    // .NET escapes quotes in another way than JSON's own.
+    let quoted = r#"{"Name":"Zoé \"Zo\" <x>"}"#;
+    let dotnet = r#"{"Name":"Zo\u00E9 \u0022Zo\u0022 \u003Cx\u003E"}"#;
+    body_mistake("json-escaped-dotnet", dotnet, quoted);
+    body_mistake("json-unescaped", quoted, dotnet);
 }
+
+/// What each library makes of the same payload, spelled out.
+const NUMBERS: &str = r#"{"HttpStatusCode":200,"EftEligibleRatio":1.0,"Balance":{"Available":136.50,"Current":0.00,"Limit":null},"Transactions":[{"Debit":37.00,"Credit":null,"Balance":-12.05,"Id":"1.0"},{"Debit":null,"Credit":12.00,"Balance":0.00}]}"#;
 
 #[test]
 fn json_with_other_numbers() {
     body_mistake("json-numbers-shortened", BODY.replace("500.10", "500.1").replace("37.00", "37"), BODY);
     let whole = r#"{"HttpStatusCode":200,"Debit":null,"Credit":500}"#;
     body_mistake("json-numbers-lengthened", whole.replace("500", "500.0"), whole);
+}
+
+#[test]
+fn json_whose_numbers_a_relay_rewrote() {
+    let javascript = r#"{"HttpStatusCode":200,"EftEligibleRatio":1,"Balance":{"Available":136.5,"Current":0,"Limit":null},"Transactions":[{"Debit":37,"Credit":null,"Balance":-12.05,"Id":"1.0"},{"Debit":null,"Credit":12,"Balance":0}]}"#;
+    let python = r#"{"HttpStatusCode":200,"EftEligibleRatio":1.0,"Balance":{"Available":136.5,"Current":0.0,"Limit":null},"Transactions":[{"Debit":37.0,"Credit":null,"Balance":-12.05,"Id":"1.0"},{"Debit":null,"Credit":12.0,"Balance":0.0}]}"#;
+    for relayed in [javascript, python] {
+        body_mistake("json-numbers-shortened", relayed, NUMBERS);
+    }
+    body_mistake("json-numbers-lengthened", NUMBERS, javascript);
+    // All numbers, whatever their names.
+    for (short, long) in [
+        (r#"{"a":1,"b":[0,2],"c":"3"}"#, r#"{"a":1.0,"b":[0.0,2.0],"c":"3"}"#),
+        (r#"{"a":1,"b":[0,-2]}"#, r#"{"a":1.00,"b":[0.00,-2.00]}"#),
+        (r#"{"a":136.5,"b":[0,2.25],"c":1e3}"#, r#"{"a":136.50,"b":[0.00,2.25],"c":1e3}"#),
+        (r#"{"a":136.5,"b":0.0,"c":7}"#, r#"{"a":136.50,"b":0.00,"c":7}"#),
+        (r#"{"a":136.5,"b":0,"c":7}"#, r#"{"a":136.5,"b":0.00,"c":7.00}"#),
+        ("{ \"a\":1 ,\n \"b\": 20}", "{ \"a\":1.0 ,\n \"b\": 20.0}"),
+    ] {
+        body_mistake("json-numbers-lengthened", long, short);
+        body_mistake("json-numbers-shortened", short, long);
+    }
+}
+
+#[test]
+fn json_whose_numbers_a_relay_rewrote_under_one_name() {
+    let signed = r#"{"Code":7,"Rates":[{"Rate":1.0,"Steps":[1.00,2]},{"Rate":4.5}],"Rank":3,"Steps":["Rank",5]}"#;
+    body_mistake("json-numbers-lengthened", signed, signed.replace("1.0,", "1,"));
+    body_mistake("json-numbers-shortened", signed, signed.replace(":3,", ":3.00,"));
+    // Under one name only one of two numbers, so no rule explains it.
+    let (code, object) = verify(signed.replace("1.00", "1"), SECRET, &aggregation(SECRET, signed), &[]);
+    assert_eq!((code, &object["mistakes"]), (1, &serde_json::json!([])));
+    // In an array a name holds for each number, behind an object and a string too.
+    let array = r#"{"n":1,"Steps":[{"n":1},"n",2,[3]],"m":4}"#;
+    body_mistake("json-numbers-lengthened", array.replace("2,[3]", "2.00,[3.00]"), array);
+    // Everywhere but under one name, and to another length under one name than elsewhere.
+    let counts = r#"{"n":1,"a":2,"b":[3],"c":4}"#;
+    body_mistake("json-numbers-lengthened", r#"{"n":1,"a":2.00,"b":[3.00],"c":4.00}"#, counts);
+    body_mistake("json-numbers-lengthened", r#"{"n":1.0,"a":2.00,"b":[3.00],"c":4.00}"#, counts);
+}
+
+#[test]
+fn numbers_that_a_library_rewrote_with_all_the_rest() {
+    let signature = |signed: &str| aggregation(SECRET, signed);
+    let short = BODY.replace("500.10", "500.1").replace("37.00", "37.0");
+    let pretty = PRETTY.replace("500.10", "500.1").replace("37.00", "37");
+    finds(&["json-numbers-shortened", "json-pretty-2"], BODY, SECRET, &signature(&pretty), &[]);
+    finds(&["json-numbers-lengthened", "json-compact"], &pretty, SECRET, &signature(BODY), &[]);
+    let spaces = SPACES.replace("500.10", "500.1").replace("37.00", "37.0");
+    let python = spaces.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00");
+    let ids = ["json-numbers-shortened", "json-spaces", "json-escaped-unicode"];
+    finds(&ids, BODY, SECRET, &signature(&python), &[]);
+    let ids = ["json-numbers-lengthened", "json-compact", "json-unescaped-unicode"];
+    finds(&ids, &python, SECRET, &signature(BODY), &[]);
+    finds(&["json-numbers-shortened", "secret-quotes"], BODY, format!("'{SECRET}'"), &signature(&short), &[]);
+}
+
+fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_body_that_was_compressed() {
+    let compressed = gzip(BODY);
+    let right = aggregation(SECRET, BODY);
+    body_mistake("body-gzip", BODY, &compressed);
+    // Members one after the other, as a proxy flushes them.
+    body_mistake("body-gzip", BODY, [gzip(&BODY[..20]), gzip(&BODY[20..])].concat());
+    let base64 = BASE64_STANDARD.encode(&compressed);
+    finds(&["body-base64", "body-gzip"], &base64, SECRET, &right, &[]);
+    finds(&["body-base64", "body-gzip"], format!("{base64}\n"), SECRET, &right, &[]);
+    finds(&["body-gzip", "body-base64"], gzip(BASE64_STANDARD.encode(BODY)), SECRET, &right, &[]);
+    finds(&["body-hex", "body-gzip"], hex::encode(&compressed), SECRET, &right, &[]);
+    finds(&["body-trailing-newline", "body-gzip"], [&compressed[..], b"\n"].concat(), SECRET, &right, &[]);
+    finds(&["body-gzip", "body-trailing-newline"], gzip(format!("{BODY}\n")), SECRET, &right, &[]);
+    finds(&["body-gzip", "json-compact"], gzip(PRETTY), SECRET, &right, &[]);
+    let event = serde_json::json!({ "headers": {}, "body": base64, "isBase64Encoded": true }).to_string();
+    finds(&["body-gateway-event", "body-gzip"], event, SECRET, &right, &[]);
+    let message = [b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n", &compressed[..]].concat();
+    finds(&["body-http-message", "body-gzip"], message, SECRET, &right, &[]);
+    finds(&["body-gzip", "secret-quotes"], &compressed, format!("\"{SECRET}\""), &right, &[]);
+    let digits = hex::encode(hmac(SECRET, BODY));
+    finds(&["body-gzip", "hex-for-base64"], &compressed, SECRET, &digits, &["--scheme", "aggregation"]);
+    // Without its end it cannot be decompressed.
+    let cut = &compressed[..compressed.len() - 4];
+    assert_eq!(verify(cut, SECRET, &right, &[]).1["mistakes"], serde_json::json!([]));
+}
+
+#[test]
+fn a_body_that_decompresses_to_more_than_a_callback_has_is_not_read() {
+    let large = vec![b' '; (16 << 20) + 1];
+    let (_, object) = verify(gzip(&large), SECRET, &aggregation(SECRET, &large), &["--scheme", "aggregation"]);
+    assert_eq!(object["mistakes"], serde_json::json!([]));
+    finds(&["body-gzip"], gzip(&large[1..]), SECRET, &aggregation(SECRET, &large[1..]), &[]);
 }
 
 #[test]
@@ -548,6 +653,41 @@ fn two_mistakes_at_once() {
 }
 
 #[test]
+fn what_one_tool_does_all_at_once() {
+    let escaped = |text: &str| text.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00");
+    let right = aggregation(SECRET, BODY);
+    // PHP's JSON_PRETTY_PRINT.
+    let php = escaped(&indented("    ")).replace('/', "\\/");
+    let ids = ["json-pretty-4", "json-escaped-unicode", "json-escaped-slashes"];
+    finds(&ids, BODY, SECRET, &aggregation(SECRET, php), &[]);
+    // Go's maps are sorted, its numbers are `double`, and it escapes HTML.
+    let go = SORTED.replace("500.10", "500.1").replace("37.00", "37");
+    let go = go.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let ids = ["json-numbers-shortened", "json-sorted-keys", "json-escaped-html"];
+    finds(&ids, BODY, SECRET, &aggregation(SECRET, go), &[]);
+    // `python -m json.tool`, and `jq -S`.
+    let tool = escaped(&indented("    ")) + "\n";
+    let ids = ["json-pretty-4", "json-escaped-unicode", "body-newline-missing"];
+    finds(&ids, BODY, SECRET, &aggregation(SECRET, tool), &[]);
+    let sorted = "{\n  \"a\": 1,\n  \"b\": 2\n}\n";
+    let ids = ["json-pretty-2", "json-sorted-keys", "body-newline-missing"];
+    finds(&ids, r#"{"b":2,"a":1}"#, SECRET, &aggregation(SECRET, sorted), &[]);
+    // PowerShell's `>`, and an editor on Windows.
+    let lines = "[1,\n2]";
+    let saved = "\u{FEFF}[1,\r\n2]\r\n";
+    let utf16: Vec<u8> = saved.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let signature = aggregation(SECRET, lines);
+    finds(&["body-utf16", "body-crlf", "body-trailing-newline"], utf16, SECRET, &signature, &[]);
+    finds(&["body-byte-order-mark", "body-crlf", "body-trailing-newline"], saved, SECRET, &signature, &[]);
+    // An editor, after something else changed the body.
+    let newline = |body: &str| format!("{body}\n");
+    finds(&["body-trailing-newline", "json-unescaped-unicode"], newline(&escaped(BODY)), SECRET, &right, &[]);
+    let mojibake = newline(&BODY.replace('é', "Ã©"));
+    let ids = ["body-trailing-newline", "body-double-utf8"];
+    finds(&ids, mojibake.replace('😀', "ð\u{9f}\u{98}\u{80}"), SECRET, &right, &[]);
+}
+
+#[test]
 fn a_signature_that_no_key_can_make() {
     for signature in ["not a signature!", "é", "sha256=", "zzz~"] {
         finds(&["signature-not-encoded"], BODY, SECRET, signature, &[]);
@@ -588,6 +728,9 @@ fn a_large_body_is_looked_at_within_seconds() {
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     // A single mistake is found all the same.
     finds(&["json-pretty-2"], &body, SECRET, &aggregation(SECRET, pretty(&body)), &[]);
+    let one_name = body.replacen("{", r#"{"a":1,"b":2,"c":3,"d":4,"#, 1);
+    let signature = aggregation(SECRET, one_name.replace(r#""d":4"#, r#""d":4.00"#));
+    finds(&["json-numbers-lengthened"], &one_name, SECRET, &signature, &[]);
 }
 
 /// Two spaces for each level, for a body that is an object with a list of objects.

@@ -2,7 +2,12 @@
 
 use encoding_rs::WINDOWS_1252;
 
-/// ISO 8859-1; none when a character is not in it.
+/// The bytes, where they are not UTF-8.
+pub fn not_utf8(bytes: &[u8]) -> Option<&[u8]> {
+    str::from_utf8(bytes).is_err().then_some(bytes)
+}
+
+/// ISO 8859-1. `None` when a character is not in it.
 pub fn to_latin1(text: &str) -> Option<Vec<u8>> {
     text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
 }
@@ -11,7 +16,7 @@ pub fn from_latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// None when a character is not in it.
+/// `None` when a character is not in it.
 pub fn to_windows_1252(text: &str) -> Option<Vec<u8>> {
     let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
     (!unmappable).then(|| bytes.into_owned())
@@ -29,7 +34,7 @@ pub fn to_utf16_be(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_be_bytes).collect()
 }
 
-/// UTF-16 by its byte-order mark, or by the zeros beside its ASCII characters. The mark is left out.
+/// UTF-16 by its byte-order mark, or by the zeros beside its ASCII characters. The result has no mark.
 pub fn from_utf16(bytes: &[u8]) -> Option<String> {
     let little = match bytes {
         [0xFF, 0xFE, ..] | [1..=0x7F, 0, ..] => true,
@@ -43,7 +48,7 @@ pub fn from_utf16(bytes: &[u8]) -> Option<String> {
     Some(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text))
 }
 
-/// What .NET's ASCII encoding makes of a text: `?` for each UTF-16 unit outside ASCII.
+/// .NET's ASCII encoding: `?` for each UTF-16 unit outside ASCII.
 pub fn to_ascii(text: &str) -> Vec<u8> {
     text.encode_utf16().map(|unit| u8::try_from(unit).ok().filter(u8::is_ascii).unwrap_or(b'?')).collect()
 }

@@ -1,123 +1,23 @@
-//! JSON written again, as libraries write it: other white space, other order, other escapes, other numbers.
+//! JSON written again, as libraries write it: other white space, other escapes, sorted keys.
 //!
-//! It works on the text and not on values, so that whatever a way of writing does not touch stays byte for byte.
+//! It changes the text and not parsed values, so that whatever a library leaves alone stays byte for byte. A parser
+//! would lose that, which is why this module has its own tokenizer. It does not validate: text that is not JSON yields
+//! text that nobody signed.
 
-use serde::de::IgnoredAny;
+use std::{iter::Peekable, vec::IntoIter};
 
 /// How much larger than the original a layout may become. Deep nesting would make it quadratic.
-const MOST_GROWTH: usize = 16;
+const MAX_GROWTH: usize = 16;
 
-/// A JSON object or array, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Json(String);
-
-impl Json {
-    /// None for what is no JSON object or array, or nested so deep that a parser gives up on it.
-    pub fn read(text: &str) -> Option<Self> {
-        let container = text.trim_start().starts_with(['{', '[']);
-        (container && serde_json::from_str::<IgnoredAny>(text).is_ok()).then(|| Self(text.to_owned()))
-    }
-
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-
-    pub fn into_text(self) -> String {
-        self.0
-    }
-
-    /// In another layout, without white space around. None when it would become far too large.
-    pub fn laid_out(&self, layout: Layout) -> Option<Self> {
-        let tokens = tokens(&self.0);
-        let most = self.0.len().saturating_mul(MOST_GROWTH);
-        let mut text = String::with_capacity(self.0.len());
-        let mut depth = 0usize;
-        let mut tokens = tokens.into_iter().peekable();
-        while let Some(token) = tokens.next() {
-            text.push_str(token);
-            match token {
-                "{" | "[" => {
-                    if let Some(close) = tokens.next_if(|next| matches!(*next, "}" | "]")) {
-                        text.push_str(close);
-                    } else {
-                        depth += 1;
-                        layout.break_line(&mut text, depth);
-                    }
-                }
-                "," => match layout.indent {
-                    Some(_) => layout.break_line(&mut text, depth),
-                    None => text.push_str(layout.after_comma),
-                },
-                ":" => text.push_str(layout.after_colon),
-                _ => {}
-            }
-            if tokens.peek().is_some_and(|next| matches!(*next, "}" | "]")) {
-                depth = depth.saturating_sub(1);
-                layout.break_line(&mut text, depth);
-            }
-            if text.len() > most {
-                return None;
-            }
-        }
-        Some(Self(text))
-    }
-
-    /// Compact, with the keys of every object in order.
-    pub fn sorted(&self) -> Option<Self> {
-        let mut text = String::with_capacity(self.0.len());
-        Node::read(&mut tokens(&self.0).into_iter())?.write_sorted(&mut text);
-        Some(Self(text))
-    }
-
-    /// With some characters escaped, or no longer escaped.
-    pub fn escaped(&self, escapes: Escapes) -> Self {
-        let mut text = String::with_capacity(self.0.len());
-        let mut rest = self.0.as_str();
-        while let Some(character) = rest.chars().next() {
-            let plain = rest.get(..character.len_utf8()).unwrap_or_default();
-            let (source, character) = escape_at(rest).unwrap_or((plain, character));
-            match escapes.of(character) {
-                // A quote or a line break cannot be without its escape.
-                Some(Escape::Off) if source.len() > 1 && may_be_plain(character) => text.push(character),
-                Some(Escape::Slash) => text.push_str("\\/"),
-                Some(Escape::Lower) => push_units(&mut text, character, |unit| format!("\\u{unit:04x}")),
-                Some(Escape::Upper) => push_units(&mut text, character, |unit| format!("\\u{unit:04X}")),
-                _ => text.push_str(source),
-            }
-            rest = rest.get(source.len()..).unwrap_or_default();
-        }
-        Self(text)
-    }
-
-    /// With each number rewritten, given its key and its text.
-    pub fn with_numbers(&self, rewrite: impl Fn(&str, &str) -> Option<String>) -> Self {
-        let mut text = String::with_capacity(self.0.len());
-        let mut copied = 0;
-        let mut key = "";
-        for token in tokens(&self.0) {
-            if token.starts_with('"') {
-                key = token.trim_matches('"');
-            }
-            if token.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-                && let Some(number) = rewrite(key, token)
-            {
-                let start = token.as_ptr().addr() - self.0.as_ptr().addr();
-                text.push_str(self.0.get(copied..start).unwrap_or_default());
-                text.push_str(&number);
-                copied = start + token.len();
-            }
-        }
-        text.push_str(self.0.get(copied..).unwrap_or_default());
-        Self(text)
-    }
-}
+/// As deep as `serde_json` reads.
+const MAX_DEPTH: usize = 128;
 
 /// White space between the tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Layout {
     after_comma: &'static str,
     after_colon: &'static str,
-    /// What a level is indented by; none for a single line.
+    /// The indentation of one level. `None` for a single line.
     indent: Option<&'static str>,
     line_break: &'static str,
 }
@@ -134,6 +34,17 @@ impl Layout {
     pub const PRETTY_2_CRLF: Self = Self::pretty("  ", "\r\n");
     pub const PRETTY_4_CRLF: Self = Self::pretty("    ", "\r\n");
 
+    const ALL: [Self; 8] = [
+        Self::COMPACT,
+        Self::SPACES,
+        Self::SPACE_AFTER_COLON,
+        Self::PRETTY_2,
+        Self::PRETTY_4,
+        Self::PRETTY_TAB,
+        Self::PRETTY_2_CRLF,
+        Self::PRETTY_4_CRLF,
+    ];
+
     const fn pretty(indent: &'static str, line_break: &'static str) -> Self {
         Self { after_comma: "", after_colon: " ", indent: Some(indent), line_break }
     }
@@ -146,44 +57,107 @@ impl Layout {
     }
 }
 
-/// What becomes of the characters that JSON may escape and need not.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Escapes {
-    /// Outside ASCII.
-    pub unicode: Option<Escape>,
-    pub slash: Option<Escape>,
-    /// `<`, `>` and `&`.
-    pub html: Option<Escape>,
-    /// What .NET's `System.Text.Json` escapes beside those: `'`, `"`, `+` and the back quote.
-    pub dotnet: Option<Escape>,
+/// The text in another layout, without white space around it. `None` when it would become far too large.
+pub fn laid_out(text: &str, layout: Layout) -> Option<String> {
+    let mut tokens = read(text)?.into_iter().peekable();
+    let mut laid_out = String::with_capacity(text.len());
+    let mut depth = 0usize;
+    while let Some(token) = tokens.next() {
+        laid_out.push_str(token);
+        match token {
+            "{" | "[" => {
+                if let Some(close) = tokens.next_if(|next| is_close(next)) {
+                    laid_out.push_str(close);
+                } else {
+                    depth += 1;
+                    layout.break_line(&mut laid_out, depth);
+                }
+            }
+            "," if layout.indent.is_some() => layout.break_line(&mut laid_out, depth),
+            "," => laid_out.push_str(layout.after_comma),
+            ":" => laid_out.push_str(layout.after_colon),
+            _ => {}
+        }
+        if tokens.peek().is_some_and(|next| is_close(next)) {
+            depth = depth.saturating_sub(1);
+            layout.break_line(&mut laid_out, depth);
+        }
+        if laid_out.len() > text.len().saturating_mul(MAX_GROWTH) {
+            return None;
+        }
+    }
+    Some(laid_out)
 }
 
-/// How a character is written. None leaves it as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The text with the keys of every object sorted, in its own layout. `None` where no library writes such a layout.
+pub fn sorted(text: &str) -> Option<String> {
+    let own = Layout::ALL.into_iter().find(|layout| laid_out(text, *layout).is_some_and(|same| same == text.trim()))?;
+    laid_out(&sorted_value(&mut read(text)?.into_iter().peekable(), MAX_DEPTH)?, own)
+}
+
+fn sorted_value(tokens: &mut Peekable<IntoIter<&str>>, depth: usize) -> Option<String> {
+    let open = tokens.next()?;
+    if !matches!(open, "{" | "[") {
+        return Some(open.to_owned());
+    }
+    let depth = depth.checked_sub(1)?;
+    let mut parts: Vec<(&str, String)> = Vec::new();
+    loop {
+        match tokens.next_if(|next| is_close(next) || matches!(*next, ",")) {
+            Some(",") => {}
+            Some(close) => {
+                // By the name and not by its spelling: the closing quote sorts before letters and after a space.
+                parts.sort_by_key(|(key, _)| key.trim_matches('"'));
+                let parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
+                return Some(format!("{open}{}{close}", parts.join(",")));
+            }
+            None if open == "{" => {
+                let key = tokens.next()?;
+                tokens.next_if_eq(&":")?;
+                parts.push((key, format!("{key}:{}", sorted_value(tokens, depth)?)));
+            }
+            None => parts.push(("", sorted_value(tokens, depth)?)),
+        }
+    }
+}
+
+/// How a character in a string is written.
+#[derive(Clone, Copy)]
 pub enum Escape {
+    /// Without an escape, where JSON allows that.
     Off,
     /// `\/`
-    Slash,
+    Backslash,
     /// `\u00e9`
     Lower,
     /// `\u00E9`
     Upper,
 }
 
-impl Escapes {
-    fn of(self, character: char) -> Option<Escape> {
-        match character {
-            '/' => self.slash,
-            '<' | '>' | '&' => self.html,
-            '\'' | '+' | '`' => self.dotnet,
-            _ if !character.is_ascii() => self.unicode,
-            _ => None,
+/// The text with some characters escaped, or no longer escaped. Characters without an [`Escape`] stay as they are.
+pub fn escaped(text: &str, escape: fn(char) -> Option<Escape>) -> Option<String> {
+    let mut escaped = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|character| character == '\\' || escape(character).is_some()) {
+        let (before, from) = rest.split_at_checked(start)?;
+        escaped.push_str(before);
+        let first = from.chars().next()?;
+        let (source, character) = escape_at(from).unwrap_or((from.get(..first.len_utf8())?, first));
+        let is_escaped = first == '\\';
+        match escape(character) {
+            // Quotes that are not escaped are not in a string but around it.
+            Some(_) if character == '"' && !is_escaped => escaped.push('"'),
+            Some(Escape::Off) if character == '"' => escaped.push_str("\\\""),
+            Some(Escape::Off) if is_escaped && !character.is_control() && character != '\\' => escaped.push(character),
+            Some(Escape::Backslash) => escaped.extend(['\\', character]),
+            Some(Escape::Lower) => push_units(&mut escaped, character, |unit| format!("\\u{unit:04x}")),
+            Some(Escape::Upper) => push_units(&mut escaped, character, |unit| format!("\\u{unit:04X}")),
+            Some(Escape::Off) | None => escaped.push_str(source),
         }
+        rest = from.get(source.len()..)?;
     }
-}
-
-fn may_be_plain(character: char) -> bool {
-    !character.is_control() && character != '"' && character != '\\'
+    escaped.push_str(rest);
+    Some(escaped)
 }
 
 fn push_units(text: &mut String, character: char, escape: fn(u16) -> String) {
@@ -192,45 +166,52 @@ fn push_units(text: &mut String, character: char, escape: fn(u16) -> String) {
     }
 }
 
-/// The escape that `text` starts with, and its character. None where there is none, or half of a surrogate pair.
+/// The escape at the start of the text, and its character: NUL for half of a surrogate pair and for what JSON always
+/// escapes.
 fn escape_at(text: &str) -> Option<(&str, char)> {
     const UNIT: usize = "\\u0000".len();
     let unit_at = |start: usize| {
         let digits = text.get(start..start + UNIT)?.strip_prefix("\\u")?;
         u16::from_str_radix(digits, 16).ok()
     };
-    let first = unit_at(0);
-    if let Some(first) = first {
+    if let Some(first) = unit_at(0) {
         let units = [Some(first), unit_at(UNIT)].into_iter().flatten();
         return match char::decode_utf16(units).next() {
             Some(Ok(character)) => Some((text.get(..UNIT * character.len_utf16())?, character)),
-            // Half of a pair: as it is.
-            _ => Some((text.get(..UNIT)?, '\u{0}')),
+            _ => Some((text.get(..UNIT)?, '\0')),
         };
     }
-    let escape = text.strip_prefix('\\')?.chars().next()?;
-    let character = if escape == '/' { '/' } else { '\u{0}' };
-    Some((text.get(..1 + escape.len_utf8())?, character))
+    let escaped = text.strip_prefix('\\')?.chars().next()?;
+    let character = if matches!(escaped, '/' | '"') { escaped } else { '\0' };
+    Some((text.get(..1 + escaped.len_utf8())?, character))
 }
 
-/// The tokens of valid JSON, as they are spelled, without the white space between them.
-fn tokens(text: &str) -> Vec<&str> {
+/// The tokens of a JSON object or array as they are spelled, without the white space between them. `None` for what is
+/// neither.
+pub fn read(text: &str) -> Option<Vec<&str>> {
+    let mut rest = text.trim_ascii();
+    if !rest.starts_with(['{', '[']) || !rest.ends_with(['}', ']']) {
+        return None;
+    }
     let mut tokens = Vec::new();
-    let mut rest = text.trim_ascii_start();
     while let Some(first) = rest.bytes().next() {
         let length = match first {
             b'{' | b'}' | b'[' | b']' | b',' | b':' => 1,
             b'"' => string_length(rest),
             _ => rest.find([',', ':', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(rest.len()),
         };
-        let (token, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let (token, after) = rest.split_at_checked(length)?;
         tokens.push(token);
         rest = after.trim_ascii_start();
     }
-    tokens
+    Some(tokens)
 }
 
-/// Bytes of the string at the start of `text`, its quotes included.
+fn is_close(token: &str) -> bool {
+    matches!(token, "}" | "]")
+}
+
+/// Bytes of the string at the start of the text, with its quotes.
 fn string_length(text: &str) -> usize {
     let mut escaped = true;
     for (at, byte) in text.bytes().enumerate() {
@@ -242,78 +223,4 @@ fn string_length(text: &str) -> usize {
         }
     }
     text.len()
-}
-
-/// A value whose parts can change places. No deeper than [`Json::read`] lets through.
-enum Node<'t> {
-    Scalar(&'t str),
-    Array(Vec<Node<'t>>),
-    Object(Vec<(&'t str, Node<'t>)>),
-}
-
-impl<'t> Node<'t> {
-    fn read(tokens: &mut impl Iterator<Item = &'t str>) -> Option<Self> {
-        let first = tokens.next()?;
-        Self::starting_with(first, tokens)
-    }
-
-    fn starting_with(first: &'t str, tokens: &mut dyn Iterator<Item = &'t str>) -> Option<Self> {
-        match first {
-            "[" => {
-                let mut items = Vec::new();
-                loop {
-                    match tokens.next()? {
-                        "]" => return Some(Self::Array(items)),
-                        "," => {}
-                        first => items.push(Self::starting_with(first, tokens)?),
-                    }
-                }
-            }
-            "{" => {
-                let mut entries = Vec::new();
-                loop {
-                    match tokens.next()? {
-                        "}" => return Some(Self::Object(entries)),
-                        "," => {}
-                        key => {
-                            tokens.next().filter(|colon| *colon == ":")?;
-                            let first = tokens.next()?;
-                            entries.push((key, Self::starting_with(first, tokens)?));
-                        }
-                    }
-                }
-            }
-            scalar => Some(Self::Scalar(scalar)),
-        }
-    }
-
-    fn write_sorted(self, text: &mut String) {
-        match self {
-            Self::Scalar(scalar) => text.push_str(scalar),
-            Self::Array(items) => {
-                text.push('[');
-                for (at, item) in items.into_iter().enumerate() {
-                    if at > 0 {
-                        text.push(',');
-                    }
-                    item.write_sorted(text);
-                }
-                text.push(']');
-            }
-            Self::Object(mut entries) => {
-                // By the name and not by its spelling: the closing quote sorts before letters and after a space.
-                entries.sort_by_key(|(key, _)| key.trim_matches('"'));
-                text.push('{');
-                for (at, (key, value)) in entries.into_iter().enumerate() {
-                    if at > 0 {
-                        text.push(',');
-                    }
-                    text.push_str(key);
-                    text.push(':');
-                    value.write_sorted(text);
-                }
-                text.push('}');
-            }
-        }
-    }
 }

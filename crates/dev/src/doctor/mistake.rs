@@ -1,62 +1,68 @@
-//! What a mistake is.
+//! What a mistake is: an id, a way to undo it, and the text that the report prints.
 
-use serde::Serialize;
+/// The name of a mistake, for scripts. It never changes.
+pub type Id = &'static str;
 
-/// Something that goes wrong between Flinks' signing and the check.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+/// One mistake with a body or a secret.
 pub struct Mistake {
-    /// Its name for scripts. Does not change.
-    pub id: &'static str,
-    #[serde(rename = "where")]
-    pub place: Place,
-    /// What went wrong, and what to do about it.
-    pub explanation: &'static str,
+    pub id: Id,
+    /// Each way to undo it gives what there may have been before it.
+    pub undo: &'static [Undo],
 }
 
-/// Where a mistake is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    Secret,
-    Body,
-    Signature,
-    Algorithm,
-    Scheme,
+/// A way to undo a mistake. It gives nothing where it cannot be undone.
+pub enum Undo {
+    Bytes(fn(&[u8]) -> Option<Vec<u8>>),
+    Text(fn(&str) -> Option<String>),
+    /// Text whose encoding was the mistake.
+    Encode(fn(&str) -> Option<Vec<u8>>),
+    /// One mistake that leaves several possibilities open.
+    Many(for<'t> fn(&'t str) -> Box<dyn Iterator<Item = Vec<u8>> + 't>),
 }
 
-impl Place {
-    pub fn name(self) -> &'static str {
+impl Mistake {
+    /// What there may have been before the mistake, without what is the same as now. Each is made when it is asked for,
+    /// because it may have megabytes.
+    pub fn undone<'g>(&self, given: &'g [u8]) -> impl Iterator<Item = Vec<u8>> + use<'g> {
+        self.undo.iter().flat_map(move |undo| undo.apply(given)).filter(move |before| before != given)
+    }
+}
+
+impl Undo {
+    fn apply<'g>(&self, given: &'g [u8]) -> Box<dyn Iterator<Item = Vec<u8>> + 'g> {
+        let text = str::from_utf8(given).ok();
         match self {
-            Self::Secret => "secret",
-            Self::Body => "body",
-            Self::Signature => "signature",
-            Self::Algorithm => "algorithm",
-            Self::Scheme => "scheme",
+            Self::Bytes(undo) => Box::new(undo(given).into_iter()),
+            Self::Text(undo) => Box::new(text.and_then(undo).map(String::into_bytes).into_iter()),
+            Self::Encode(undo) => Box::new(text.and_then(undo).into_iter()),
+            Self::Many(undo) => text.map_or_else(|| Box::new(std::iter::empty()) as _, undo),
         }
     }
 }
 
-/// Mistakes made together; none when all is well.
-pub type Mistakes = Vec<&'static Mistake>;
+/// What the report says of a mistake.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// The secret, the body, the signature, the algorithm or the scheme.
+    pub place: &'static str,
+    /// What went wrong, and what to do about it.
+    pub text: &'static str,
+}
 
-impl Mistake {
-    pub const fn secret(id: &'static str, explanation: &'static str) -> Self {
-        Self { id, place: Place::Secret, explanation }
-    }
+const EXPLANATIONS: &str = include_str!("mistakes.md");
 
-    pub const fn body(id: &'static str, explanation: &'static str) -> Self {
-        Self { id, place: Place::Body, explanation }
+/// The explanation in `mistakes.md`.
+pub fn explain(id: &str) -> Explanation {
+    let mut place = "";
+    for line in EXPLANATIONS.lines() {
+        if let Some(heading) = line.strip_prefix("## In the ") {
+            place = heading;
+        }
+        if let Some((listed, text)) = line.strip_prefix("- `").and_then(|item| item.split_once("`: "))
+            && listed == id
+        {
+            return Explanation { place, text };
+        }
     }
-
-    pub const fn signature(id: &'static str, explanation: &'static str) -> Self {
-        Self { id, place: Place::Signature, explanation }
-    }
-
-    pub const fn algorithm(id: &'static str, explanation: &'static str) -> Self {
-        Self { id, place: Place::Algorithm, explanation }
-    }
-
-    pub const fn scheme(id: &'static str, explanation: &'static str) -> Self {
-        Self { id, place: Place::Scheme, explanation }
-    }
+    Explanation::default()
 }

@@ -1,13 +1,13 @@
-//! What the doctor says.
+//! The report of a diagnosis, for a person or for a script.
 
 use anstyle::{AnsiColor, Style};
 use flinks_webhooks::auth::{Scheme, SignatureForm};
 use serde_json::{Value, json};
 
 use super::{
-    mistake::Mistake,
+    mistake::{Explanation, Id, explain},
     search::{Finding, Outcome},
-    sign::{Header, scheme_name},
+    sign::Header,
 };
 use crate::{failure::Failure, output::Output};
 
@@ -16,25 +16,22 @@ pub struct Report {
     pub outcome: Outcome,
     /// The scheme that was asked about, or guessed.
     pub scheme: Scheme,
-    /// Why no key can make the signature, if so.
-    pub impossible: Option<&'static Mistake>,
+    /// Why no key can produce the signature, if so.
+    pub impossible: Option<Id>,
     pub body_is_empty: bool,
     /// The signature is hex digits alone.
     pub prefix_missing: bool,
     pub other_secret_known: bool,
-    /// Only where it was asked for.
-    pub expected: Vec<Expected>,
+    /// The headers that would be right, where the user asks for them.
+    pub expected: Vec<Header>,
 }
-
-/// A header that would be right.
-pub struct Expected(pub Header);
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const STRONG: Style = Style::new().bold();
 
 impl Report {
-    /// Prints it, in either form.
+    /// Prints the report.
     pub fn print(&self, output: &Output) {
         output.json(&self.object());
         match &self.outcome.finding {
@@ -42,7 +39,7 @@ impl Report {
             Some(finding) => self.print_mistakes(finding, output),
             None => self.print_nothing_found(output),
         }
-        for Expected(header) in &self.expected {
+        for header in &self.expected {
             output.line("");
             output.line(format_args!("Expected ({}): {}: {}", header.form, header.name, header.value));
         }
@@ -51,18 +48,18 @@ impl Report {
     /// How the command ends.
     ///
     /// # Errors
-    /// When the signature does not match as it is.
+    /// When the given signature does not match.
     pub fn verdict(&self) -> Result<(), Failure> {
         let mistakes = self.mistakes();
         if mistakes.is_empty() && self.outcome.finding.is_some() {
             return Ok(());
         }
-        let ids: Vec<_> = mistakes.iter().map(|mistake| mistake.id).collect();
-        let why = if ids.is_empty() { "no mistake that is known explains it".to_owned() } else { ids.join(", ") };
+        let known = mistakes.join(", ");
+        let why = if known.is_empty() { "no mistake that is known explains it" } else { &known };
         Err(Failure::reported(format!("the signature does not match: {why}")))
     }
 
-    fn mistakes(&self) -> Vec<&'static Mistake> {
+    fn mistakes(&self) -> Vec<Id> {
         match &self.outcome.finding {
             Some(finding) => finding.mistakes.clone(),
             None => self.impossible.into_iter().collect(),
@@ -71,66 +68,63 @@ impl Report {
 
     fn object(&self) -> Value {
         let finding = self.outcome.finding.as_ref();
+        let mistakes = self.mistakes().into_iter().map(|id| {
+            let Explanation { place, text } = explain(id);
+            json!({ "id": id, "where": place, "explanation": text })
+        });
         let mut object = json!({
             "matches": finding.is_some_and(|finding| finding.mistakes.is_empty()),
             "form": finding.map(|finding| finding.form.as_str()),
-            "scheme": scheme_name(finding.map_or(self.scheme, |finding| finding.scheme)),
-            "mistakes": self.mistakes(),
+            "scheme": finding.map_or(self.scheme, |finding| finding.scheme),
+            "mistakes": mistakes.collect::<Vec<_>>(),
             "tried": self.outcome.tried,
             "combinations": self.outcome.combinations,
             "cutShort": self.outcome.cut_short,
-            // Only the header needs it, so it is no mistake.
+            // Only the header needs the prefix, so this is not a mistake.
             "prefixMissing": self.prefix_missing,
         });
         if let Some(fields) = object.as_object_mut().filter(|_| !self.expected.is_empty()) {
-            let expected = self
-                .expected
-                .iter()
-                .map(|Expected(header)| json!({ "form": header.form, "header": header.name, "value": header.value }));
+            let expected = self.expected.iter();
+            let expected =
+                expected.map(|header| json!({ "form": header.form, "header": header.name, "value": header.value }));
             fields.insert("expected".to_owned(), expected.collect());
         }
         object
     }
 
     fn print_match(&self, finding: &Finding, output: &Output) {
-        output.line(format_args!("{GOOD}The signature matches{GOOD:#}: {}.", reading(finding)));
-        match finding.form {
-            SignatureForm::Raw => {}
-            SignatureForm::Ascii => paragraph(
-                output,
-                "The signer turned the body into ASCII first, as Flinks' article says. The receiver takes this as long as AsciiEncoding is on.",
-            ),
-            SignatureForm::Pay if self.prefix_missing => {
-                paragraph(output, "In the header X-Webhook-Signature it needs sha256= before it.");
-            }
-            SignatureForm::Pay => {}
-        }
-        if self.body_is_empty {
+        output.line(format_args!("{GOOD}The signature matches{GOOD:#}: {}.", describe(finding)));
+        if finding.form == SignatureForm::Ascii {
             paragraph(
                 output,
-                "The body is empty, though. If it should not be, something had read it before it was saved.",
+                "The signer encoded the body as ASCII first, as Flinks' article says. The receiver accepts this while the parameter AsciiEncoding is on.",
             );
+        }
+        if finding.form == SignatureForm::Pay && self.prefix_missing {
+            paragraph(output, "The header X-Webhook-Signature also needs sha256= before it.");
+        }
+        if self.body_is_empty {
+            paragraph(output, "The body is empty. If it should not be, something read it before it was saved.");
         }
     }
 
     fn print_mistakes(&self, finding: &Finding, output: &Output) {
-        let what = if finding.mistakes.len() == 1 { "one thing is" } else { "these are" };
-        output.line(format_args!("{BAD}The signature does not match{BAD:#}. It does once {what} put right:"));
+        let what = if finding.mistakes.len() == 1 { "this mistake" } else { "these mistakes" };
+        output.line(format_args!("{BAD}The signature does not match{BAD:#}. It matches without {what}:"));
         for mistake in &finding.mistakes {
             print_mistake(output, mistake);
         }
         output.line("");
-        output.line(format_args!("Then it matches: {}.", reading(finding)));
+        output.line(format_args!("Then it matches: {}.", describe(finding)));
     }
 
     fn print_nothing_found(&self, output: &Output) {
         if let Some(mistake) = self.impossible {
-            output.line(format_args!("{BAD}The signature cannot be right{BAD:#}, whatever the secret:"));
+            output.line(format_args!("{BAD}The signature cannot match{BAD:#}, whatever the secret:"));
             print_mistake(output, mistake);
             return;
         }
-        output
-            .line(format_args!("{BAD}The signature does not match{BAD:#}, and no mistake that is known explains it."));
+        output.line(format_args!("{BAD}The signature does not match{BAD:#}, and no known mistake explains it."));
         output.line("");
         let Outcome { combinations, tried, cut_short, .. } = &self.outcome;
         output.line(format_args!("{STRONG}Tried{STRONG:#}, {combinations} combinations of:"));
@@ -138,7 +132,7 @@ impl Report {
         if *cut_short {
             paragraph(
                 output,
-                "The body is so large that some combinations of mistakes were left out. A smaller callback shows the same mistake sooner.",
+                "The body is large, so some combinations of mistakes were not tried. Try a smaller callback.",
             );
         }
         output.line("");
@@ -151,43 +145,43 @@ impl Report {
     fn next_steps(&self) -> Vec<&'static str> {
         let mut steps = Vec::new();
         if self.body_is_empty {
-            steps.push("The body is empty: was it read before it was saved?");
+            steps.push("The body is empty. Did something read it before it was saved?");
         }
         steps.extend([
-            "Is it this environment's secret? Flinks has one for each instance, and another for Flinks Pay. Was it rotated since?",
-            "Do body and signature belong to the same callback? Save both in the same place, at the same time.",
-            "Are these the bytes as they arrived? Save them before any parser, framework or logger touches them; one that masks, cuts or changes a value cannot be undone.",
-            "Did something on the way change the body, such as a proxy or a firewall? Check it in the first thing that sees it.",
+            "Is this the secret of this environment? Flinks has one for each instance, and another one for Flinks Pay. Was it rotated since?",
+            "Do the body and the signature belong to the same callback? Save both in the same place, at the same time.",
+            "Are these the bytes as they arrived? Save them before a parser, framework or logger touches them. If one of them masks, cuts or changes a value, that cannot be undone.",
+            "Did a proxy or a firewall change the body on the way? Check it in the first place that receives it.",
         ]);
         if !self.other_secret_known {
-            steps
-                .push("Are the secrets of the two schemes mixed up? Give the other one too, with --other-secret-file.");
+            steps.push("Are the two schemes' secrets mixed up? Give the other one too, with --other-secret-file.");
         }
         steps
     }
 }
 
-fn reading(finding: &Finding) -> &'static str {
+fn describe(finding: &Finding) -> &'static str {
     match finding.form {
-        SignatureForm::Raw => "aggregation scheme (flinks-authenticity-key), raw reading, over the body's own bytes",
+        SignatureForm::Raw => "aggregation scheme (flinks-authenticity-key), raw encoding: the body's own bytes",
         SignatureForm::Ascii => {
-            "aggregation scheme (flinks-authenticity-key), ascii reading, a question mark for each UTF-16 unit outside ASCII"
+            "aggregation scheme (flinks-authenticity-key), ascii encoding: a question mark for each UTF-16 unit outside ASCII"
         }
-        SignatureForm::Pay => "Flinks Pay scheme (X-Webhook-Signature), pay reading, over the body's own bytes",
+        SignatureForm::Pay => "Flinks Pay scheme (X-Webhook-Signature): the body's own bytes",
     }
 }
 
-fn print_mistake(output: &Output, mistake: &Mistake) {
+fn print_mistake(output: &Output, id: Id) {
+    let Explanation { place, text } = explain(id);
     output.line("");
-    output.line(format_args!("  {STRONG}{}{STRONG:#} (in the {})", mistake.id, mistake.place.name()));
-    paragraph(output, mistake.explanation);
+    output.line(format_args!("  {STRONG}{id}{STRONG:#} (in the {place})"));
+    paragraph(output, text);
 }
 
 fn paragraph(output: &Output, text: &str) {
     item(output, "", text);
 }
 
-/// Text after a mark, indented, in lines that are pleasant to read.
+/// An indented text after a mark, wrapped.
 fn item(output: &Output, mark: &str, text: &str) {
     const WIDTH: usize = 92;
     let mut mark = mark;

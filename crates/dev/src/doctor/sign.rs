@@ -1,4 +1,4 @@
-//! `cargo dev sign`: the header for a body.
+//! `cargo dev sign`: prints the signature header for a body.
 
 use flinks_webhooks::auth::Scheme;
 use serde_json::json;
@@ -13,10 +13,10 @@ use crate::{failure::Failure, output::Output, secret::SecretArguments, sign};
 pub struct SignArguments {
     /// The body's file, or - for standard input. Every byte counts, a line break at the end too.
     file: String,
-    /// Which header.
+    /// Which of Flinks' two schemes, and so which header.
     #[arg(long, value_enum, default_value = "aggregation")]
     scheme: SchemeName,
-    /// Over which bytes; only the aggregation scheme has the second.
+    /// Which encoding is signed. Only the aggregation scheme has ascii.
     #[arg(long, value_enum, default_value = "raw")]
     form: FormName,
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub struct SignArguments {
 /// Prints the header line.
 ///
 /// # Errors
-/// When the body or the secret cannot be had, or the form does not go with them.
+/// When the body or the secret cannot be read, or the scheme does not have this encoding.
 pub async fn run(arguments: &SignArguments, output: &Output) -> Result<(), Failure> {
     let scheme = arguments.scheme.into();
     let body = read_body(&arguments.file)?;
@@ -36,7 +36,7 @@ pub async fn run(arguments: &SignArguments, output: &Output) -> Result<(), Failu
     output.json(&json!({
         "header": header.name,
         "value": header.value,
-        "scheme": scheme_name(scheme),
+        "scheme": scheme,
         "form": header.form,
     }));
     Ok(())
@@ -54,7 +54,7 @@ impl Header {
     /// Signs a body.
     ///
     /// # Errors
-    /// For the ASCII form where there is none: with the Pay scheme, or of a body that is not text.
+    /// When there is no ASCII encoding: with the Pay scheme, or for a body that is not UTF-8.
     pub fn of(body: &[u8], key: &[u8], scheme: Scheme, form: FormName) -> Result<Self, Failure> {
         match (scheme, form) {
             (Scheme::Aggregation, FormName::Raw) => {
@@ -70,13 +70,5 @@ impl Header {
             }
             (Scheme::Pay, FormName::Ascii) => Err(Failure::usage("the Pay scheme has no ASCII form: leave out --form")),
         }
-    }
-}
-
-/// The scheme's name for scripts, as `--scheme` takes it.
-pub fn scheme_name(scheme: Scheme) -> &'static str {
-    match scheme {
-        Scheme::Aggregation => "aggregation",
-        Scheme::Pay => "pay",
     }
 }

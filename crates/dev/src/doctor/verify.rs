@@ -1,4 +1,4 @@
-//! `cargo dev verify`: whether a signature matches, and why it does not.
+//! `cargo dev verify`: says whether a signature matches, and if not, why.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{
     FormName, SchemeName, key_of, read_body,
-    report::{Expected, Report},
+    report::Report,
     search::{Outcome, Question},
     sign::Header,
     signatures::{self, Reading, Spelling},
@@ -17,13 +17,15 @@ use crate::{failure::Failure, output::Output, secret, secret::SecretArguments};
 
 /// Check a signature, and find out why it does not match.
 ///
-/// Says which reading matches: raw (the body's own bytes), ascii (a question mark for each UTF-16 unit outside ASCII) or
-/// pay (X-Webhook-Signature), and exits with 0. If none does, it tries what really goes wrong: line breaks, quotes and
-/// byte-order marks in the secret and the body, JSON that was parsed and written again, other encodings, base64 and hex
-/// mixed up, the wrong scheme or secret, the wrong algorithm, and two of them together. It names what it finds, says
-/// what to do, and exits with 1.
+/// If it matches, prints which encoding was signed and exits with 0: raw (the body's own bytes), ascii (a question mark
+/// for each UTF-16 unit outside ASCII) or pay (X-Webhook-Signature). If not, tries the mistakes that people and relays
+/// make: line breaks, quotes and byte-order marks in the secret or the body, JSON that was parsed and written again,
+/// rewritten numbers, gzip, other encodings, base64 and hex mixed up, the wrong scheme, secret or algorithm, and the
+/// combinations of them that really happen. Prints the mistakes it finds and how to fix them, and exits with 1.
 ///
-/// Neither the secret nor the right signature is printed, unless --show-expected asks for the latter.
+/// A large body takes a while: every now and then a line on standard error says what is being tried.
+///
+/// Prints neither the secret nor, without --show-expected, the right signature.
 #[derive(clap::Args)]
 pub struct VerifyArguments {
     /// The body's file, or - for standard input. Every byte counts, a line break at the end too.
@@ -31,16 +33,15 @@ pub struct VerifyArguments {
     /// The header's value, with or without sha256= before it.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     signature: String,
-    /// Which header it came in. Without this it is guessed by how the signature is written, and by the body.
+    /// Which header it came in. Default: guessed from the signature and the body.
     #[arg(long, value_enum)]
     scheme: Option<SchemeName>,
     #[command(flatten)]
     secret: SecretArguments,
-    /// The other scheme's secret, to find out whether the two were mixed up. Otherwise it is in that scheme's
-    /// environment variable, if at all.
+    /// The other scheme's secret, to find out whether the two are mixed up. Default: that scheme's environment variable.
     #[arg(long, value_name = "FILE")]
     other_secret_file: Option<PathBuf>,
-    /// Print the right signature too: whoever has it can send this body as Flinks.
+    /// Print the right signature too. Anybody who has it can send this body as Flinks.
     #[arg(long)]
     show_expected: bool,
 }
@@ -48,7 +49,7 @@ pub struct VerifyArguments {
 /// Prints the diagnosis.
 ///
 /// # Errors
-/// With 1 when the signature does not match as it is, with 2 when the body or a secret cannot be had.
+/// Exit code 1 when the signature does not match, 2 when the body or a secret cannot be read.
 pub async fn run(arguments: &VerifyArguments, output: &Output) -> Result<(), Failure> {
     let body = read_body(&arguments.file)?;
     let readings = signatures::readings(&arguments.signature);
@@ -104,10 +105,10 @@ impl VerifyArguments {
     }
 }
 
-/// Nobody said which header it was, so a signature that is right for the other one is right.
+/// The user did not name the header, so a signature that is right for the other one is right.
 fn search_both(question: &Question<'_>, other_key: &[u8]) -> Outcome {
     let swapped = Question { scheme: other(question.scheme), key: other_key, other_key: None, ..*question };
-    match swapped.at_first_sight() {
+    match swapped.without_mistakes() {
         Some(outcome) => outcome,
         None => question.search(),
     }
@@ -120,7 +121,7 @@ fn other(scheme: Scheme) -> Scheme {
     }
 }
 
-/// By `sha256=`, then by what the body looks like, then by the encoding.
+/// Guesses the scheme from `sha256=`, then from the body's members, then from base64 or hex.
 fn guess(readings: &[Reading], body: &[u8]) -> Scheme {
     let spelling = readings.first().map(|reading| reading.spelling);
     if spelling == Some(Spelling::Hex { prefixed: true }) {
@@ -138,8 +139,8 @@ fn guess(readings: &[Reading], body: &[u8]) -> Scheme {
 }
 
 /// The headers that would be right.
-fn expected(body: &[u8], key: &[u8], scheme: Scheme) -> Result<Vec<Expected>, Failure> {
+fn expected(body: &[u8], key: &[u8], scheme: Scheme) -> Result<Vec<Header>, Failure> {
     let has_ascii_form = scheme == Scheme::Aggregation && !body.is_ascii() && str::from_utf8(body).is_ok();
     let forms = [FormName::Raw].into_iter().chain(has_ascii_form.then_some(FormName::Ascii));
-    forms.map(|form| Header::of(body, key, scheme, form).map(Expected)).collect()
+    forms.map(|form| Header::of(body, key, scheme, form)).collect()
 }

@@ -9,10 +9,7 @@ use zeroize::Zeroizing;
 
 use super::arguments::SendArguments;
 use crate::{
-    doctor::{
-        FormName, key_of,
-        sign::{Header, scheme_name},
-    },
+    doctor::{FormName, key_of, sign::Header},
     failure::Failure,
     payload::{self, PayloadKind},
     secret,
@@ -86,7 +83,7 @@ impl Plan {
             "kind": self.payloads.kind.label(),
             "to": self.to.to_string(),
             "seed": self.payloads.seed,
-            "scheme": scheme_name(self.signer.scheme),
+            "scheme": self.signer.scheme,
             "form": match self.signer.form { FormName::Raw => "raw", FormName::Ascii => "ascii" },
             "tampered": self.signer.tamper,
             "sampleSecret": self.signer.sample,

@@ -1,5 +1,8 @@
 //! JSON as RFC 8259 has it, read into a flat list of tokens: every member of an object is there, in its order, strings
-//! are bytes, and no depth is too deep.
+//! are bytes, and no depth is too deep. The lexer is `hifijson`'s: other readers take no half of a surrogate pair, of which
+//! a payload may have some, and no control characters in strings.
+
+use hifijson::{Read, SliceLexer, Write as _, escape::Lex as _, num::LexWrite as _, token::Lex};
 
 /// A piece of a JSON text.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,10 +36,10 @@ pub struct Document {
 impl Document {
     /// The value at the start of `json`. None where there is none, but for control characters in strings.
     pub fn read(json: &[u8]) -> Option<Self> {
-        let mut scanner = Scanner { rest: json, has_raw_control: false };
-        let tokens = scanner.value()?;
-        scanner.skip_space();
-        Some(Self { tokens, has_raw_control: scanner.has_raw_control, has_more: !scanner.rest.is_empty() })
+        let mut reader = Reader { lexer: SliceLexer::new(json), has_raw_control: false };
+        let tokens = reader.value()?;
+        let has_more = reader.lexer.ws_peek().is_some();
+        Some(Self { tokens, has_raw_control: reader.has_raw_control, has_more })
     }
 
     /// The value that `json` is, from the first to the last byte and to the letter.
@@ -93,22 +96,22 @@ fn length(tokens: &[Token]) -> usize {
     tokens.len()
 }
 
-struct Scanner<'j> {
-    rest: &'j [u8],
+struct Reader<'j> {
+    lexer: SliceLexer<'j>,
     has_raw_control: bool,
 }
 
-impl Scanner<'_> {
+impl Reader<'_> {
+    /// With a stack of its own, because a text may nest deeper than a call stack is.
     fn value(&mut self) -> Option<Vec<Token>> {
         let (mut tokens, mut open) = (Vec::new(), Vec::new());
         loop {
-            self.skip_space();
-            match self.next()? {
+            match self.lexer.ws_peek()? {
                 bracket @ (b'{' | b'[') => {
+                    self.lexer.take_next();
                     tokens.push(Token::Open(bracket));
                     open.push(bracket);
-                    self.skip_space();
-                    if self.rest.first() != Some(&closing(bracket)) {
+                    if self.lexer.ws_peek() != Some(closing(bracket)) {
                         if bracket == b'{' {
                             tokens.push(self.key()?);
                         }
@@ -116,17 +119,15 @@ impl Scanner<'_> {
                     }
                 }
                 b'"' => tokens.push(Token::Text(self.string()?)),
-                b't' => tokens.push(self.word(b"rue", Token::Bool(true))?),
-                b'f' => tokens.push(self.word(b"alse", Token::Bool(false))?),
-                b'n' => tokens.push(self.word(b"ull", Token::Null)?),
-                first @ (b'-' | b'0'..=b'9') => tokens.push(self.number(first)?),
-                _ => return None,
+                b'-' => tokens.push(Token::Number(self.lexer.discarded().num_string("-").ok()?.0.to_owned())),
+                b'0'..=b'9' => tokens.push(Token::Number(self.lexer.num_string("").ok()?.0.to_owned())),
+                _ => tokens.push(self.lexer.null_or_bool()?.map_or(Token::Null, Token::Bool)),
             }
             // A value has ended, or an empty object or array is about to.
             loop {
                 let Some(&bracket) = open.last() else { return Some(tokens) };
-                self.skip_space();
-                let next = self.next()?;
+                self.lexer.eat_whitespace();
+                let next = self.lexer.take_next()?;
                 if next == closing(bracket) {
                     tokens.push(Token::Close);
                     open.pop();
@@ -142,98 +143,37 @@ impl Scanner<'_> {
         }
     }
 
-    fn next(&mut self) -> Option<u8> {
-        let (&first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(first)
-    }
-
-    fn skip_space(&mut self) {
-        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-    }
-
-    fn word(&mut self, rest_of_it: &[u8], token: Token) -> Option<Token> {
-        self.rest = self.rest.strip_prefix(rest_of_it)?;
-        Some(token)
-    }
-
     fn key(&mut self) -> Option<Token> {
-        self.skip_space();
-        self.rest = self.rest.strip_prefix(b"\"")?;
+        self.lexer.eat_whitespace();
         let key = self.string()?;
-        self.skip_space();
-        self.rest = self.rest.strip_prefix(b":")?;
+        self.lexer.expect(Lex::ws_peek, b':')?;
         Some(Token::Key(key))
     }
 
-    fn number(&mut self, first: u8) -> Option<Token> {
-        let mut number = String::from(char::from(first));
-        let first = if first == b'-' { self.digit(&mut number)? } else { first };
-        if first != b'0' {
-            self.digits(&mut number);
-        }
-        if let [b'.', rest @ ..] = self.rest {
-            self.rest = rest;
-            number.push('.');
-            self.digit(&mut number)?;
-            self.digits(&mut number);
-        }
-        if let [e @ (b'e' | b'E'), rest @ ..] = self.rest {
-            self.rest = rest;
-            number.push(char::from(*e));
-            if let [sign @ (b'+' | b'-'), rest @ ..] = self.rest {
-                self.rest = rest;
-                number.push(char::from(*sign));
-            }
-            self.digit(&mut number)?;
-            self.digits(&mut number);
-        }
-        Some(Token::Number(number))
-    }
-
-    fn digit(&mut self, number: &mut String) -> Option<u8> {
-        let digit = self.next().filter(u8::is_ascii_digit)?;
-        number.push(char::from(digit));
-        Some(digit)
-    }
-
-    fn digits(&mut self, number: &mut String) {
-        while self.rest.first().is_some_and(u8::is_ascii_digit) {
-            self.digit(number);
-        }
-    }
-
-    /// What is left of a string after its opening quotation mark.
+    /// `hifijson`'s own strings have neither halves of surrogate pairs nor control characters.
     fn string(&mut self) -> Option<Vec<u8>> {
+        self.lexer.expect(Read::peek_next, b'"')?;
         // UTF-16 units that escapes stand for; a pair of them may be one character.
         let (mut text, mut units) = (Vec::new(), Vec::new());
         loop {
-            let byte = self.next()?;
-            let escaped = if byte == b'\\' { Some(self.next()?) } else { None };
-            if escaped == Some(b'u') {
-                let (digits, rest) = self.rest.split_at_checked(4)?;
-                self.rest = rest;
-                let digits = str::from_utf8(digits).ok().filter(|digits| !digits.starts_with('+'))?;
-                units.push(u16::from_str_radix(digits, 16).ok()?);
-                continue;
+            let mut bytes = <&[u8]>::default();
+            self.lexer.write_until(&mut bytes, |byte| matches!(byte, b'"' | b'\\'));
+            if !bytes.is_empty() {
+                push_units(&mut text, &mut units);
+                text.extend_from_slice(bytes);
+                self.has_raw_control |= bytes.iter().any(|byte| *byte < b' ');
             }
-            push_units(&mut text, &mut units);
-            text.push(match (escaped, byte) {
-                (None, b'"') => return Some(text),
-                (None, _) => {
-                    self.has_raw_control |= byte < b' ';
-                    byte
+            if self.lexer.take_next()? == b'"' {
+                push_units(&mut text, &mut units);
+                return Some(text);
+            }
+            match self.lexer.take_next()? {
+                b'u' => units.push(self.lexer.hex().ok()?),
+                other => {
+                    push_units(&mut text, &mut units);
+                    text.push(u8::try_from(self.lexer.escape(other).ok()?).ok()?);
                 }
-                (Some(same @ (b'"' | b'\\' | b'/')), _) => same,
-                (Some(b'b'), _) => 0x08,
-                (Some(b'f'), _) => 0x0C,
-                (Some(b'n'), _) => b'\n',
-                (Some(b'r'), _) => b'\r',
-                (Some(b't'), _) => b'\t',
-                _ => return None,
-            });
+            }
         }
     }
 }

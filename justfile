@@ -7,18 +7,22 @@ _list:
 demo:
     cargo dev demo
 
-# Run the receiver and a local AWS, with a page that shows each callback
-up:
-    cargo dev up
-
 # Run all tests
 test:
     cargo test --workspace
 
-# Run everything that CI runs
-ci:
-    .ci/run
+# Run the receiver and a local AWS, with a page that shows each callback
+up:
+    cargo dev up
 
-# Build for AWS, then deploy. Needs an AWS account
+# Send a signed callback with made-up data to `just up`
+send:
+    cargo dev send kyc
+
+# Show how many messages are on each queue of `just up`
+queues:
+    cargo dev queues
+
+# Build, then deploy to AWS. Needs an AWS account
 deploy:
     sam build && sam deploy

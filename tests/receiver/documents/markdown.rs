@@ -53,7 +53,9 @@ impl Document {
     /// Where the links lead, as they are written. What is in a code span is none.
     pub fn links(&self) -> Vec<String> {
         let prose: Vec<_> = self.prose.iter().map(|(_, line)| line.as_str()).collect();
-        let text: String = prose.join("\n").split('`').step_by(2).collect();
+        let prose = prose.join("\n");
+        assert_eq!(prose.matches('`').count() % 2, 0, "{}: a code span has no end", self.path);
+        let text: String = prose.split('`').step_by(2).collect();
         let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
         targets.map(|(target, _)| target.to_owned()).collect()
     }

@@ -1,6 +1,18 @@
 //! What the documents promise, held against the sources.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+mod markdown;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use flinks_webhooks::time_budget;
+use serde_json::Value;
+
+use crate::template::template;
+use markdown::{documents, width};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -44,9 +56,20 @@ fn has_test(source: &str, name: &str) -> bool {
     attributes.iter().any(is_test) && !attributes.iter().any(|attribute| attribute.starts_with("#[ignore"))
 }
 
+/// Whether what a document names is there: a step of `.ci/run`, or a test.
+fn is_there(test: &str) -> bool {
+    match test.strip_prefix(".ci/run: ") {
+        Some(step) => read(".ci/run").contains(&format!("step \"{step}\"")),
+        None => {
+            let (path, name) = source_of(test);
+            has_test(&read(&path), name)
+        }
+    }
+}
+
 #[test]
 fn every_defence_of_the_threat_model_names_a_test_that_is_there() {
-    let (document, ci) = (read("docs/threat-model.md"), read(".ci/run"));
+    let document = read("docs/threat-model.md");
     let rows = rows(&document);
     assert!(rows.len() > 30, "the table is gone");
     for row in rows {
@@ -54,14 +77,7 @@ fn every_defence_of_the_threat_model_names_a_test_that_is_there() {
         let named: Vec<_> = shown_by.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty(), "no test: {defence}");
         for test in named {
-            let there = match test.strip_prefix(".ci/run: ") {
-                Some(step) => ci.contains(&format!("step \"{step}\"")),
-                None => {
-                    let (path, name) = source_of(test);
-                    has_test(&read(&path), name)
-                }
-            };
-            assert!(there, "{test} is not there: {defence}");
+            assert!(is_there(test), "{test} is not there: {defence}");
         }
     }
 }
@@ -72,6 +88,180 @@ fn lints_in(manifest: &str) -> Vec<String> {
     let lines = manifest.lines().skip_while(|line| *line != "[workspace.lints.rust]");
     let lines = lines.take_while(|line| !line.starts_with('[') || line.starts_with("[workspace.lints."));
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_architecture_names_files_and_tests_that_are_there() {
+    let document = read("docs/architecture.md");
+    let (_, where_to_change) = document.split_once("## Where do I change X").unwrap();
+    for named in document.split("\n```").step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2)) {
+        let folders = ["src/", "crates/", "tests/", "benches/", "docs/", ".ci/", ".github/", "template.yaml"];
+        if named.starts_with(".ci/run: ") {
+            assert!(is_there(named), "{named}");
+        } else if folders.iter().any(|folder| named.starts_with(folder)) {
+            assert!(folder().join(named).exists(), "{named}");
+        }
+    }
+    let tests = where_to_change.split('`').skip(1).step_by(2).filter(|named| named.contains("::"));
+    assert!(tests.clone().count() > 10, "the table is gone");
+    for test in tests {
+        assert!(is_there(test), "{test}");
+    }
+}
+
+/// Commands that a document shows without saying what they need: where each is run, and how that reads there.
+const RUN: [(&str, &str, &str); 7] = [
+    ("cargo dev demo", "crates/dev/tests/demo.rs", r#".arg("demo")"#),
+    ("cargo dev up", "crates/dev/tests/running/mod.rs", r#".arg("up")"#),
+    ("cargo dev up --aws-listen 0.0.0.0:4566", "crates/dev/tests/up.rs", r#""--aws-listen", "0.0.0.0:0""#),
+    ("cargo dev send kyc", "crates/dev/tests/send/process.rs", r#"["send", "kyc","#),
+    ("cargo dev queues", "crates/dev/tests/queues.rs", r#"&["queues"]"#),
+    ("cargo test --workspace", ".ci/run", "cargo test --workspace"),
+    (".ci/run", ".github/workflows/ci.yml", "run: .ci/run"),
+];
+
+/// What the first line of a block can say that it needs. No test runs these.
+const NEEDS: [&str; 8] = [
+    "# Needs an AWS account.",
+    "# Needs a network.",
+    "# Needs a quarter of an hour.",
+    "# Needs access to the package indexes.",
+    "# Needs Linux, and for the peers Node 20 and Python 3.10.",
+    "# Needs nightly Rust.",
+    "# Needs the SAM CLI and a container engine.",
+    "# Needs valgrind.",
+];
+
+const WHOLE_PAGE_NEEDS_AN_ACCOUNT: &str = "**Every command on this page needs an AWS account.**";
+
+#[test]
+fn every_command_is_run_by_a_test_or_marked() {
+    for (command, path, text) in RUN {
+        assert!(read(path).contains(text), "{path} no longer runs {command}");
+    }
+    for document in documents() {
+        let path = &document.path;
+        let is_marked = document.prose.iter().any(|(_, line)| line.contains(WHOLE_PAGE_NEEDS_AN_ACCOUNT));
+        for block in &document.blocks {
+            let language = block.language.as_str();
+            assert!(["sh", "text", "yaml", "json"].contains(&language), "{path}: a block in {language:?}");
+            let needs = block.lines.first().map(|line| line.trim()).filter(|line| line.starts_with("# Needs "));
+            assert!(needs.is_none_or(|needs| NEEDS.contains(&needs)), "{path}: {needs:?}");
+            if language == "sh" && !is_marked && needs.is_none() {
+                for command in block.commands() {
+                    assert!(RUN.iter().any(|(run, ..)| *run == command), "{path}: nothing runs {command:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_recipes_are_the_commands_of_the_readme() {
+    let justfile = read("justfile");
+    let recipes = justfile.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with('@'));
+    let recipes: BTreeSet<_> = recipes.map(str::to_owned).collect();
+    let readme = documents().into_iter().find(|document| document.path == "README.md").unwrap();
+    let blocks = readme.blocks.iter().filter(|block| block.language == "sh");
+    let mut commands: BTreeSet<_> = blocks.flat_map(|block| block.commands()).collect();
+    let deploy = "sam build && sam deploy";
+    assert!(readme.prose.iter().any(|(_, line)| line.contains(&format!("`{deploy}` (needs an AWS account)"))));
+    commands.insert(deploy.to_owned());
+    assert_eq!(recipes, commands);
+    let names: Vec<_> = justfile.lines().filter_map(|line| line.strip_suffix(':')).collect();
+    for document in documents() {
+        for block in document.blocks.iter().filter(|block| block.language == "sh") {
+            for name in block.commands().iter().filter_map(|command| command.strip_prefix("just ")) {
+                assert!(names.contains(&name), "{}: just {name}", document.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let documents = documents();
+    for document in &documents {
+        for link in document.links() {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').map_or((link.as_str(), None), |(path, at)| (path, Some(at)));
+            let within = Path::new(&document.path).parent().unwrap();
+            let target = if path.is_empty() { document.path.clone() } else { normal(&within.join(path)) };
+            assert!(folder().join(&target).exists(), "{}: {link}", document.path);
+            if let Some(anchor) = anchor {
+                let target = documents.iter().find(|document| document.path == target);
+                assert!(target.is_some_and(|target| target.anchors().contains(anchor)), "{}: {link}", document.path);
+            }
+        }
+    }
+}
+
+/// A path without `..`.
+fn normal(path: &Path) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.to_str().unwrap().split('/') {
+        if part == ".." {
+            assert!(parts.pop().is_some(), "{path:?} is outside");
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+#[test]
+fn no_line_of_prose_is_over_100_columns() {
+    for document in documents() {
+        for (number, line) in &document.prose {
+            let is_table = line.trim_start().starts_with('|');
+            assert!(is_table || width(line) <= 100, "{}:{number}: {}", document.path, width(line));
+        }
+    }
+}
+
+#[test]
+fn every_parameter_and_variable_is_in_the_configuration_with_its_default() {
+    let (template, document) = (template(), read("docs/configuration.md"));
+    let parameters = template["Parameters"].as_object().unwrap();
+    for (name, parameter) in parameters {
+        let default = match &parameter["Default"] {
+            Value::String(text) if text.is_empty() => "empty".to_owned(),
+            Value::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        };
+        assert!(document.contains(&format!("\n| `{name}` | {default} | ")), "{name}, {default}");
+    }
+    let (of_parameters, of_variables) = document.split_once("## Environment variables").unwrap();
+    assert_eq!(of_parameters.matches("\n| `").count(), parameters.len(), "one that is gone");
+    let variables = &template["Resources"]["ReceiverFunction"]["Properties"]["Environment"]["Variables"];
+    for name in variables.as_object().unwrap().keys() {
+        assert!(of_variables.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn the_time_limits_are_those_of_the_code() {
+    let document = read("docs/architecture.md");
+    for (name, limit) in [
+        ("FUNCTION_TIMEOUT", time_budget::FUNCTION_TIMEOUT),
+        ("SLOW", time_budget::SLOW),
+        ("RESPONSE", time_budget::RESPONSE),
+        ("BUDGET", time_budget::BUDGET),
+        ("TO_STORE", time_budget::TO_STORE),
+        ("MISMATCH", time_budget::MISMATCH),
+        ("START", time_budget::START),
+        ("ATTEMPT", time_budget::ATTEMPT),
+        ("CONNECT", time_budget::CONNECT),
+        ("FIRST_BACK_OFF", time_budget::FIRST_BACK_OFF),
+        ("LONGEST_BACK_OFF", time_budget::LONGEST_BACK_OFF),
+        ("BUCKET_JOINS_AFTER", time_budget::BUCKET_JOINS_AFTER),
+    ] {
+        let row = document.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
+        let row = row.unwrap_or_else(|| panic!("{name} has no row"));
+        assert!(row.contains(&format!(" {} s", limit.as_secs_f64())), "{name}: {row}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What both programs share: the start and the end of a Lambda function.
 
-use std::{hint::black_box, panic::AssertUnwindSafe, process::ExitCode};
+use std::{panic::AssertUnwindSafe, process::ExitCode};
 
 use futures_util::FutureExt;
 use lambda_runtime::Error;
@@ -14,7 +14,6 @@ use crate::{
 /// Runtime API is lost, and the process fails.
 pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Result<(), Error>) -> ExitCode {
     silence_panics();
-    keep_freed_memory();
     let fail = |message| {
         Line::notice(Level::Error, message).end().write();
         ExitCode::FAILURE
@@ -36,18 +35,6 @@ pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Res
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => fail("lost the Lambda Runtime API"),
     }
-}
-
-/// Has the allocator keep what is freed, for the next callback: it would give back each large piece to the kernel, and get
-/// it again page by page, which is a fifth of the work for a callback of megabytes.
-///
-/// When glibc frees a piece that it has mapped, it maps only larger ones from then on, and keeps twice as much of its heap
-/// (mallopt(3), `M_MMAP_THRESHOLD`). This one is as large as counts, and never touched: it costs two system calls and no
-/// memory. Another allocator takes no notice.
-fn keep_freed_memory() {
-    /// 32 MiB is glibc's `DEFAULT_MMAP_THRESHOLD_MAX`, its own header and flags counted: less two pages is below it.
-    const LARGEST: usize = 32 * 1024 * 1024 - 2 * 4096;
-    drop(black_box(Vec::<u8>::with_capacity(LARGEST)));
 }
 
 /// Catches a panic: it costs one invocation its response, not the process its life. The Lambda runtime would catch it too,

@@ -1,4 +1,12 @@
-//! What an instance knows of the keys of one scheme, without the reading itself: the states, and what each reading changes.
+//! What an instance knows of the keys of one scheme, and when it may read them again. Nothing here waits or calls AWS:
+//! [`signing_keys`](super::signing_keys) asks the questions, reads, and reports what happened.
+//!
+//! | state | says | changes when |
+//! |---|---|---|
+//! | [`Slot`], one for each stage | what is known of the stage: unread, gone, or a version | a read of the stage ends |
+//! | [`Refresh`] | when the keys are due to be read | a read ends |
+//! | [`MismatchRead`] | how long a mismatch may not read again | a read for a mismatch ends |
+//! | [`Outage`] | without any key: when the next attempt may begin | an attempt ends without a key, or with one |
 
 use std::{
     mem,
@@ -69,27 +77,72 @@ pub(super) const RETRY_DUE_AFTER: Duration = Duration::from_secs(30);
 /// At most one successful read in this time because of signatures that do not match, however many forgeries arrive.
 pub(super) const MISMATCH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What this instance knows of a scheme's secret, and when it may ask again.
+/// What this instance knows of a scheme's secret, and when it may read it again.
 #[derive(Default)]
 pub(super) struct KeyCache {
     pub(super) keys: Keys,
-    /// When the keys are to be read again; `None` before the first read.
-    due: Option<Instant>,
-    /// What the last reading for a mismatch came to, and when.
-    mismatch: Option<(bool, Instant)>,
-    /// Without any key: when the next attempt may begin, and the waits between them.
+    refresh: Refresh,
+    mismatch_read: MismatchRead,
+    outage: Outage,
+}
+
+/// When the keys are due to be read.
+#[derive(Clone, Copy, Default)]
+enum Refresh {
+    /// No read has ended yet.
+    #[default]
+    Now,
+    At(Instant),
+}
+
+/// The last read because no key matched a signature.
+#[derive(Clone, Copy, Default)]
+enum MismatchRead {
+    #[default]
+    Never,
+    Succeeded(Instant),
+    Failed(Instant),
+}
+
+/// The attempts since there is no key at all.
+#[derive(Default)]
+struct Outage {
     next_attempt: Option<Instant>,
     back_off: BackOff,
 }
 
 impl KeyCache {
     pub(super) fn is_due(&self) -> bool {
-        self.due.is_none_or(|due| due <= Instant::now())
+        match self.refresh {
+            Refresh::Now => true,
+            Refresh::At(due) => due <= Instant::now(),
+        }
     }
 
-    /// Takes over what could be read. What Secrets Manager says is believed; a stage that could not be read keeps what was
-    /// cached for it.
-    pub(super) fn learn(&mut self, current: StageRead, previous: StageRead) {
+    /// A stage was never read, and may be readable the next time.
+    pub(super) fn lacks_a_stage(&self) -> bool {
+        let is_missing = |slot: &Slot| matches!(slot, Slot::Unread { is_denied: false });
+        is_missing(&self.keys.current) || is_missing(&self.keys.previous)
+    }
+
+    /// Whether a mismatch may read the keys: a flood of forgeries must not become a flood of calls to Secrets Manager.
+    pub(super) fn may_read_for_a_mismatch(&self) -> bool {
+        let is_over = match self.mismatch_read {
+            MismatchRead::Never => true,
+            MismatchRead::Succeeded(at) => at.elapsed() >= MISMATCH_INTERVAL,
+            MismatchRead::Failed(at) => at.elapsed() >= MISMATCH,
+        };
+        is_over || self.lacks_a_stage()
+    }
+
+    /// Without any key: how long until the next attempt may begin.
+    pub(super) fn wait_for_next_attempt(&self) -> Duration {
+        self.outage.next_attempt.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// A read of both stages has ended. Secrets Manager is believed. A stage that could not be read keeps what was cached
+    /// for it.
+    pub(super) fn read_ended(&mut self, current: StageRead, previous: StageRead) {
         let now = Instant::now();
         let is_whole = current.is_ok() && previous.is_ok();
         let old = self.keys.current.update(current);
@@ -103,44 +156,32 @@ impl KeyCache {
             self.keys.previous.update(previous);
         }
         if is_whole {
-            self.due = Some(now + FRESH_FOR);
+            self.refresh = Refresh::At(now + FRESH_FOR);
         } else if self.is_due() || has_rotated {
-            self.due = Some(now + RETRY_DUE_AFTER);
+            self.refresh = Refresh::At(now + RETRY_DUE_AFTER);
         }
     }
 
-    /// A stage was never read, and may be readable the next time.
-    pub(super) fn lacks_a_stage(&self) -> bool {
-        let is_missing = |slot: &Slot| matches!(slot, Slot::Unread { is_denied: false });
-        is_missing(&self.keys.current) || is_missing(&self.keys.previous)
+    pub(super) fn mismatch_read_succeeded(&mut self) {
+        self.mismatch_read = MismatchRead::Succeeded(Instant::now());
     }
 
-    /// Whether keys may be read because none matched: a flood of forgeries must not be passed on to Secrets Manager.
-    pub(super) fn may_read_for_a_mismatch(&self) -> bool {
-        let pause =
-            |(succeeded, at): (bool, Instant)| at.elapsed() < if succeeded { MISMATCH_INTERVAL } else { MISMATCH };
-        self.lacks_a_stage() || !self.mismatch.is_some_and(pause)
+    pub(super) fn mismatch_read_failed(&mut self) {
+        self.mismatch_read = MismatchRead::Failed(Instant::now());
     }
 
-    pub(super) fn was_read_for_a_mismatch(&mut self, succeeded: bool) {
-        self.mismatch = Some((succeeded, Instant::now()));
+    /// An attempt to get a first key has ended.
+    pub(super) fn attempt_ended(&mut self) {
+        self.outage.next_attempt = Some(Instant::now() + self.outage.back_off.next_wait());
     }
 
-    /// Without any key: how long until the next attempt may begin.
-    pub(super) fn wait_for_next_attempt(&self) -> Duration {
-        self.next_attempt.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
-    }
-
-    pub(super) fn was_read_without_a_key(&mut self) {
-        self.next_attempt = Some(Instant::now() + self.back_off.next_wait());
-    }
-
-    pub(super) fn has_a_key_again(&mut self) {
-        (self.next_attempt, self.back_off) = (None, BackOff::default());
+    /// There is a key.
+    pub(super) fn outage_ended(&mut self) {
+        self.outage = Outage::default();
     }
 }
 
-/// What a reading of one stage brought.
+/// The outcome of reading one stage.
 pub(super) type StageRead = Result<Slot, AwsError>;
 
 /// Both stages of a scheme's secret.
@@ -169,7 +210,7 @@ impl Default for Slot {
 }
 
 impl Slot {
-    /// Takes over what could be read, and returns what it replaces. What could not be read stays.
+    /// Stores what could be read, and returns what it replaces. A failed read changes only why the stage is unread.
     fn update(&mut self, read: StageRead) -> Option<Self> {
         match read {
             Ok(slot) => Some(mem::replace(self, slot)),
@@ -231,8 +272,8 @@ impl Keys {
         self.usable(rules).next().is_some()
     }
 
-    /// Whether the two stages may have been read on both sides of a rotation: the previous one is not what was current
-    /// until now, or is the same as the current one.
+    /// Whether a rotation may have fallen between the reads of the two stages: the previous version is not the one that
+    /// was current until now, or both are the same.
     pub(super) fn may_span_a_rotation(&self, current: &StageRead, previous: &StageRead) -> bool {
         let (Ok(current), Ok(previous)) = (current, previous) else { return false };
         let Some(new) = current.id() else { return false };

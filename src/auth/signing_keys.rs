@@ -1,21 +1,25 @@
 //! The signing keys: read from Secrets Manager, cached, read again, and tried on a callback.
 //!
 //! Each scheme has a key ring with the two stages of its secret: AWSCURRENT, and AWSPREVIOUS for a bounded time after a
-//! rotation, because Flinks and the customer cannot change it at the same instant. The rules; each has a test of its name
-//! below:
+//! rotation, because Flinks and the customer cannot change the secret at the same instant. The rules, each with its first
+//! test in `tests.rs`:
 //!
-//! | when | what happens |
-//! |---|---|
-//! | keys are cached and fresh | they serve, without a call |
-//! | keys are cached and due | one attempt to read; if it fails, the cached ones serve, and the next one *for being due* is [`RETRY_DUE_AFTER`] later |
-//! | no cached key matches | read again, and retry for [`MISMATCH`] while that fails; then 401 |
-//! | ...and a read for a mismatch succeeded less than [`MISMATCH_INTERVAL`] ago | 401 |
-//! | ...and a read for a mismatch failed less than [`MISMATCH`] ago | 401 |
-//! | ...and a stage was never read and fails transiently | retry until the time to store is left; then 503 |
-//! | there is no key at all | retry while a stage fails transiently, until the time to store is left; then 503 |
-//!
-//! What Secrets Manager says is believed: a stage that it reports gone is gone from the cache as well. A version that cannot
-//! be a key does not replace a previous one that can. Only a stage whose read failed keeps what was cached for it.
+//! | when | what happens | test |
+//! |---|---|---|
+//! | keys are cached and fresh | they serve, without a call | `cached_and_fresh_keys_serve_without_a_call` |
+//! | keys are cached and due | one attempt to read them | `due_keys_get_one_attempt_and_serve_while_it_fails` |
+//! | ...and it fails | the cached keys serve; the next attempt *for being due* is `RETRY_DUE_AFTER` later | `a_mismatch_still_reads_after_an_attempt_for_being_due_failed` |
+//! | no cached key matches | read again, and try what is new | `a_rotated_key_works_at_the_next_callback_and_the_previous_one_still_does` |
+//! | ...and the read fails | retry for [`MISMATCH`] | `a_mismatch_retries_for_two_seconds_while_the_read_fails_and_finds_the_rotated_key` |
+//! | ...and it still fails | 401 | `a_mismatch_is_rejected_after_two_seconds_of_failing_reads` |
+//! | ...less than `MISMATCH_INTERVAL` after a successful read for a mismatch | 401 without a read | `forgeries_cost_one_successful_read_in_thirty_seconds` |
+//! | ...and a stage was never read and fails transiently | retry until only the time to store is left | `a_mismatch_waits_for_a_stage_that_was_never_read` |
+//! | ...and it still fails | 503 | `a_mismatch_is_answered_503_while_a_stage_that_was_never_read_fails` |
+//! | there is no key at all | retry while a stage fails transiently, until only the time to store is left; then 503 | `without_a_key_a_callback_retries_until_the_time_to_store_is_left` |
+//! | ...and many callbacks come | attempts are spaced out, whatever the number of callbacks | `without_a_key_a_flood_is_not_passed_on` |
+//! | Secrets Manager reports a stage gone | the cache loses it too | `a_revoked_key_is_rejected_from_the_next_read_on` |
+//! | the current version cannot be a key | a previous one that can still serves | `a_current_version_that_cannot_be_a_key_does_not_replace_the_previous_one` |
+//! | both schemes have a signature | both are checked side by side; a valid Pay signature decides | `a_valid_pay_signature_goes_before_a_valid_aggregation_signature` |
 
 use std::{
     future::Future,
@@ -284,7 +288,7 @@ impl<S: SecretSource> Check<'_, S> {
             let keys = ring.cache().keys.clone();
             let verified = self.verify(&keys);
             if read.is_whole {
-                ring.cache().was_read_for_a_mismatch(true);
+                ring.cache().mismatch_read_succeeded();
             }
             if verified.is_some() {
                 return verified;
@@ -293,7 +297,7 @@ impl<S: SecretSource> Check<'_, S> {
                 let mut cache = ring.cache();
                 self.lacks_a_key = cache.lacks_a_stage() || !keys.has_usable(self.rules);
                 if !read.is_whole {
-                    cache.was_read_for_a_mismatch(false);
+                    cache.mismatch_read_failed();
                 }
                 return None;
             }
@@ -382,9 +386,9 @@ impl KeyRing {
                 return;
             }
             read = Some(self.read(source, limit, &mut retry, used).await);
-            self.cache().was_read_without_a_key();
+            self.cache().attempt_ended();
         }
-        self.cache().has_a_key_again();
+        self.cache().outage_ended();
     }
 
     /// Waits until the next attempt without any key may begin. False if `limit` is too near for one.
@@ -415,7 +419,7 @@ impl KeyRing {
         // Both are asked: each notes a signature that was not accepted.
         let is_worth_a_retry = is_worth_it(&current) | is_worth_it(&previous);
         let mut cache = self.cache();
-        cache.learn(current, previous);
+        cache.read_ended(current, previous);
         used.note_all(cache.keys.problems(self.scheme));
         Read { is_whole, is_worth_a_retry }
     }

@@ -1,8 +1,8 @@
 //! SendMessage's request, put together without the SDK's own serialiser.
 //!
-//! That one goes through the body character by character and copies it three times, which for a large body is most of
-//! what a callback costs. Everything else of the call stays the SDK's: endpoint, signature, attempts, errors. What is
-//! written is the operation as the SQS API reference has it, in AWS JSON 1.0.
+//! The SDK's serialiser goes through the body character by character and copies it three times. Without this file a
+//! callback of 1 MB takes 1.16 times the processor time (`benches/README.md`). Everything else of the call stays the SDK's:
+//! endpoint, signature, attempts, errors. The operation is written as in the SQS API reference, in AWS JSON 1.0.
 
 use std::collections::HashMap;
 

@@ -21,31 +21,6 @@ fn a_process_that_panics_and_traces() {
 }
 
 #[test]
-#[ignore = "the next test runs it in a process of its own, because the allocator is the whole process's"]
-fn a_process_that_works_with_megabytes() {
-    let page_faults = || {
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-        // The tenth field; the second one, a name in brackets, may have spaces.
-        stat.rsplit_once(')').unwrap().1.split(' ').nth(8).unwrap().parse::<usize>().unwrap()
-    };
-    let work = || drop(black_box(vec![1_u8; 5_000_000]));
-    keep_freed_memory();
-    work();
-    let before = page_faults();
-    work();
-    // It has 1,220 pages.
-    assert!(page_faults() - before < 100, "{} page faults", page_faults() - before);
-}
-
-#[test]
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn memory_that_is_freed_stays_in_the_process() {
-    let arguments = ["--exact", "lambda::tests::a_process_that_works_with_megabytes", "--ignored"];
-    let output = Command::new(env::current_exe().unwrap()).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-}
-
-#[test]
 fn neither_a_panic_nor_a_trace_brings_a_payload_into_the_log() {
     let arguments = ["--exact", "lambda::tests::a_process_that_panics_and_traces", "--ignored", "--nocapture"];
     let output = Command::new(env::current_exe().unwrap()).args(arguments).output().unwrap();

@@ -169,7 +169,7 @@ fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
     for (name, reason) in skipped {
         eprintln!("{name} is skipped: {reason}");
     }
-    subjects.extend(arguments.also.iter().map(|(name, path)| Subject::native(name, path)));
+    subjects.extend(arguments.also.iter().map(|(name, path)| subject::function(name, path)));
     if subjects.is_empty() { Err("there is nothing to measure".into()) } else { Ok(subjects) }
 }
 

@@ -99,6 +99,13 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// A build of the function, with those variables of `template.yaml` that its allocator reads.
+pub fn function(name: &str, program: impl Into<PathBuf>) -> Subject {
+    let thresholds = [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "67108864")];
+    let environment = thresholds.map(|(name, bytes)| (name, bytes.to_owned())).into();
+    Subject { environment, ..Subject::native(name, program) }
+}
+
 /// All subjects that `benches/run` has built or installed, and why the others are not there.
 pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
     let node = interpreter("node", ["-p", "process.execPath"]).map(|node| {
@@ -122,7 +129,7 @@ pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
     let mut skipped = Vec::new();
     let mut present = Vec::new();
     for (name, subject) in [
-        (FUNCTION, Some(Subject::native(FUNCTION, "target/release/flinks-webhooks"))),
+        (FUNCTION, Some(function(FUNCTION, "target/release/flinks-webhooks"))),
         (FLOOR, Some(Subject::native(FLOOR, "target/release/flinks-floor"))),
         ("rust", Some(Subject::native("rust", "target/release/ordinary-receiver"))),
         ("node", node),

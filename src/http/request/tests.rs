@@ -191,3 +191,15 @@ fn only_an_authorizers_place_says_that_the_stack_sent_it() {
         assert!(!check(authorizer.clone()), "{authorizer}");
     }
 }
+
+/// API Gateway writes `version` first. The order of the members is not part of the format.
+#[test]
+fn the_order_of_the_members_does_not_matter() {
+    let first = br#"{"version":"2.0","headers":{},"requestContext":{"http":{"method":"POST"}},"body":"{}"}"#;
+    let last = br#"{"body":"{}","requestContext":{"http":{"method":"POST"}},"headers":{},"version":"2.0"}"#;
+    for event in [&first[..], last] {
+        assert_eq!(read_event(event).ok().unwrap().body, "{}");
+    }
+    let broken = br#"{"version":"2.0","headers":{},"requestContext":{"http":{"method":"POST"}},"body":"{}","#;
+    assert_eq!(read_event(broken).err(), Some(Rejection::NotHttp));
+}

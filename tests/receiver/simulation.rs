@@ -77,7 +77,7 @@ const CERTAIN: [&str; 53] = [
     "fault Delay",
     "fault Error",
     "fault Hang",
-    "fault Refuse",
+    "fault Reject",
     "fault Reset",
     "fault ResetAfter",
     "fault Throttle",

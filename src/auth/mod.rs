@@ -1,16 +1,22 @@
 //! Authentication: the IP allow-list, then the signature. Both decide before anything looks into the body.
 
 mod ascii_encoding;
+mod both_schemes;
 mod ip_allowlist;
 mod key_cache;
+mod key_ring;
+mod key_use;
+mod keys;
 pub mod secret;
 mod signature;
+mod signature_check;
 mod signing_keys;
 
 pub use ip_allowlist::IpAllowlist;
-pub use key_cache::{KeyProblem, KeyRules, SecretVersion, Stage};
+pub use key_use::{KeyUse, TriedKey};
+pub use secret::{KeyProblem, SecretSource, SecretVersion, Stage};
 pub use signature::{AuthenticCallback, Scheme, Signature, SignatureForm, Signatures, SigningKey};
-pub use signing_keys::{Authentication, KeyUse, Prefetch, SecretSource, TriedKey};
+pub use signing_keys::{Authentication, KeyRules, Prefetch};
 
 use signing_keys::SigningKeys;
 

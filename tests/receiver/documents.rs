@@ -277,14 +277,3 @@ fn every_crate_keeps_to_the_lints_of_the_workspace_and_they_forbid_unsafe() {
         assert!(read(&manifest).contains("[lints]\nworkspace = true\n"), "{manifest}");
     }
 }
-
-#[test]
-fn every_rule_of_the_keys_names_a_test_that_is_there() {
-    let (rules, tests) = (read("src/auth/signing_keys.rs"), read("src/auth/signing_keys/tests.rs"));
-    let rows: Vec<_> = rules.lines().filter_map(|line| line.strip_prefix("//! | ")?.strip_suffix("` |")).collect();
-    assert!(rows.len() > 10, "the table is gone");
-    for row in rows {
-        let test = row.rsplit('`').next().unwrap();
-        assert!(has_test(&tests, test), "{test}");
-    }
-}

@@ -73,7 +73,7 @@ impl SerializeRequest for SendMessage {
         let request = http::Request::post("/")
             .header(CONTENT_TYPE, "application/x-amz-json-1.0")
             .header("x-amz-target", "AmazonSQS.SendMessage")
-            // Errors are told by the codes of the older query protocol too.
+            // SQS sends the error codes of the older query protocol too.
             .header("x-amzn-query-mode", "true")
             .header(CONTENT_LENGTH, json.len())
             .body(SdkBody::from(json))?;

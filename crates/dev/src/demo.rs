@@ -176,7 +176,7 @@ fn finish(output: &Output, posted: &[Posted], took: Duration) {
     );
     output.line("");
     output.line(format_args!(
-        "{GOOD}All as it should be{GOOD:#}: {stored} stored, each on its queue; the forgery refused and on none. {:.1} s.",
+        "{GOOD}All as it should be{GOOD:#}: {stored} stored, each on its queue; the forgery rejected and on none. {:.1} s.",
         took.as_secs_f64()
     ));
     output.line("");

@@ -5,7 +5,7 @@ use std::fmt;
 use aws_sdk_s3::{Client, error::SdkError};
 use bytes::Bytes;
 
-use super::failed_call;
+use flinks_dev::failed_call;
 
 /// Far above the largest payload: Lambda takes events of 6 MB. More is not read into memory.
 pub const MAX_BYTES: i64 = 64 * 1024 * 1024;

@@ -22,8 +22,8 @@ use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::connection::{Connection, Queue, Target};
-use crate::{failure::Failure, output::Output};
 use bucket::Verdicts;
+use flinks_dev::{failure::Failure, output::Output};
 use report::Report;
 use search::{Holding, Search};
 use stop::Stop;
@@ -140,7 +140,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::stack::Stack;
+    use flinks_dev::stack::Stack;
 
     #[derive(Parser)]
     struct Options {

@@ -10,7 +10,7 @@ use console::Term;
 use zeroize::Zeroizing;
 
 use super::wanted::Field;
-use crate::failure::Failure;
+use flinks_dev::failure::Failure;
 
 /// Reads the value from the file, or else from the terminal or standard input. White space around it is not part of it.
 ///

@@ -13,7 +13,6 @@ use futures_util::{StreamExt, stream};
 use super::{
     super::{
         connection::{Counts, Queue},
-        failed_call::reason,
         message::{Pointer, Received, delete, hide, receive},
         object::{self, NoPayload},
         peek::renew,
@@ -22,6 +21,7 @@ use super::{
     report::{Found, NotRead, OutOfSight, Outcome, Place, Report},
     search::Search,
 };
+use flinks_dev::failed_call::reason;
 
 /// Payloads of claim checks that are read at the same time for one queue. Each is up to 6 MB.
 const PAYLOADS_AT_ONCE: usize = 4;

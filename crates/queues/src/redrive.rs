@@ -17,11 +17,10 @@ use tokio::{
 };
 
 use super::{
-    connection::{Connection, Queue, Target},
-    failed_call,
+    connection::{Connection, Queue, Target, queue_kind},
     message::{Received, delete, give_back, hold, receive, send_copy},
 };
-use crate::{failure::Failure, output::Output};
+use flinks_dev::{failed_call, failure::Failure, output::Output};
 
 /// Move a queue's dead letters back to it, for its consumers to try again.
 ///
@@ -34,7 +33,7 @@ use crate::{failure::Failure, output::Output};
 #[derive(clap::Args, Debug)]
 pub struct RedriveArguments {
     /// Which queue: kyc, accounts-detail, investments, pay, upload-fraud or unclassified, or its name, like KycQueue.
-    #[arg(value_name = "QUEUE", value_parser = super::kind)]
+    #[arg(value_name = "QUEUE", value_parser = queue_kind)]
     queue: Kind,
     /// Show what would be moved, and move nothing. Shows at most 1000.
     #[arg(long)]

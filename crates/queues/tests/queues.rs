@@ -689,7 +689,7 @@ fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
 
 /// Runs the tool in an environment in which there is nothing of this machine's AWS.
 async fn tool(arguments: &[&str], environment: &[(&str, String)]) -> Output {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_flinks-dev"));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_flinks-queues"));
     command.args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
     command.envs(environment.iter().map(|(name, value)| (name, value))).output().await.unwrap()
 }

@@ -11,11 +11,8 @@ use flinks_webhooks::routing::Kind;
 use futures_util::future::try_join_all;
 use serde_json::json;
 
-use super::{
-    connection::{Connection, Counts, Queue, Target},
-    failed_call,
-};
-use crate::{failure::Failure, output::Output};
+use super::connection::{Connection, Counts, Queue, Target};
+use flinks_dev::{failed_call, failure::Failure, output::Output};
 
 /// Show how many messages are on each queue and its dead-letter queue, and how old the oldest is.
 ///

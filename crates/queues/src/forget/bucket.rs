@@ -8,13 +8,11 @@ use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    super::{
-        failed_call::reason,
-        object::{self, NoPayload},
-    },
+    super::object::{self, NoPayload},
     report::{Found, NotRead, Outcome, Place, Report},
     search::Search,
 };
+use flinks_dev::failed_call::reason;
 
 /// Objects that are read at the same time. Each is up to 6 MB.
 const AT_ONCE: usize = 8;

@@ -9,12 +9,11 @@ use flinks_webhooks::routing::Kind;
 use serde_json::{Value, json};
 
 use super::{
-    connection::{Connection, Queue, Target},
-    failed_call,
+    connection::{Connection, Queue, Target, queue_kind},
     message::{Pointer, Received, delete, give_back, hold, send_copy},
     object,
 };
-use crate::{failure::Failure, output::Output};
+use flinks_dev::{failed_call, failure::Failure, output::Output};
 
 /// Look at a queue's messages and leave them there, the payloads of claim checks included.
 ///
@@ -30,7 +29,7 @@ use crate::{failure::Failure, output::Output};
 #[derive(clap::Args, Debug)]
 pub struct PeekArguments {
     /// Which queue: kyc, accounts-detail, investments, pay, upload-fraud or unclassified, or its name, like KycQueue.
-    #[arg(value_name = "QUEUE", value_parser = super::kind)]
+    #[arg(value_name = "QUEUE", value_parser = queue_kind)]
     queue: Kind,
     /// Look at the queue's dead letters.
     #[arg(long)]

@@ -9,8 +9,8 @@ use flinks_webhooks::routing::Kind;
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use super::failed_call;
-use crate::{
+use flinks_dev::failed_call;
+use flinks_dev::{
     aws,
     failure::Failure,
     stack::{PAYLOAD_BUCKET, dead_letter_queue},
@@ -49,6 +49,15 @@ fn http_url(text: &str) -> Result<String, String> {
         Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(text.to_owned()),
         _ => Err("it must be like http://127.0.0.1:4566".to_owned()),
     }
+}
+
+/// Reads QUEUE: the kind's label or the queue's logical name, in any case.
+pub fn queue_kind(name: &str) -> Result<Kind, String> {
+    let is_meant = |kind: &Kind| name.eq_ignore_ascii_case(kind.label()) || name.eq_ignore_ascii_case(kind.queue());
+    Kind::ALL.into_iter().find(is_meant).ok_or_else(|| {
+        let known = Kind::ALL.map(|kind| format!("{} ({})", kind.label(), kind.queue()));
+        format!("no such queue; there are {}", known.join(", "))
+    })
 }
 
 /// The clients, and how the queues are found with them.

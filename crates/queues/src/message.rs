@@ -20,7 +20,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use super::failed_call::reason;
+use flinks_dev::failed_call::reason;
 
 /// Most messages in one receive (SQS API reference, ReceiveMessage).
 const AT_ONCE: usize = 10;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{super::peek::printable, search::Search};
-use crate::{failure::Failure, output::Output};
+use flinks_dev::{failure::Failure, output::Output};
 
 /// The report of a part of the search, or of all of it.
 #[derive(Default)]

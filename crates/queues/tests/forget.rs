@@ -823,7 +823,7 @@ fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
 
 /// The tool, in an environment in which there is nothing of this machine's AWS.
 fn program(arguments: &[&str], environment: &[(&str, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-dev"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-queues"));
     command.args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);

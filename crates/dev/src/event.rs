@@ -5,7 +5,7 @@ use local_lambda::gateway::{HttpRequest, event};
 use serde_json::Value;
 
 use crate::{
-    doctor::{FormName, SchemeName, key_of, read_body, sign::Header},
+    doctor::{EncodingName, SchemeName, key_of, read_body, sign::Header},
     failure::Failure,
     output::Output,
     samples::{self, Sample},
@@ -28,7 +28,7 @@ pub struct EventArguments {
     scheme: Option<SchemeName>,
     /// Over which bytes. Default: as the sample is; a body of your own over its raw bytes.
     #[arg(long, value_enum)]
-    form: Option<FormName>,
+    form: Option<EncodingName>,
     /// Pass the body as base64, as API Gateway does without a content type that it takes for text.
     #[arg(long)]
     base64: bool,
@@ -52,7 +52,7 @@ impl EventArguments {
         let samples = samples::all();
         let Some(sample) = samples.iter().find(|sample| sample.name == self.subject) else {
             let body = read_body(&self.subject).map_err(|failure| self.no_such(&failure, &samples))?;
-            return self.signed(&body, Scheme::Aggregation, FormName::Raw, self.base64).await;
+            return self.signed(&body, Scheme::Aggregation, EncodingName::Raw, self.base64).await;
         };
         let Some((scheme, form)) = signed_as(sample) else {
             if self.asks_for_nothing() {
@@ -74,14 +74,14 @@ impl EventArguments {
         self.scheme.is_none() && self.form.is_none() && !self.base64
     }
 
-    async fn signed(&self, body: &[u8], scheme: Scheme, form: FormName, base64: bool) -> Result<Value, Failure> {
+    async fn signed(&self, body: &[u8], scheme: Scheme, form: EncodingName, base64: bool) -> Result<Value, Failure> {
         let changed = self.scheme.is_some_and(|name| Scheme::from(name) != scheme);
         let scheme = self.scheme.map_or(scheme, Scheme::from);
         // A sample's ASCII form goes with its own scheme only.
-        let form = self.form.unwrap_or(if changed { FormName::Raw } else { form });
+        let form = self.form.unwrap_or(if changed { EncodingName::Raw } else { form });
         let secret = self.secret.given(scheme).await?;
         let secret = secret.as_ref().map_or(secret::sample(scheme).as_bytes(), |secret| secret.as_slice());
-        let header = Header::of(body, &key_of(secret)?, scheme, form)?;
+        let header = Header::sign(body, &key_of(secret)?, scheme, form)?;
 
         let mut headers = vec![("User-Agent", "flinks-dev"), (header.name, header.value.as_str())];
         if !base64 {
@@ -108,16 +108,16 @@ impl EventArguments {
 }
 
 /// How a sample is signed; none for one that is rejected.
-fn signed_as(sample: &Sample) -> Option<(Scheme, FormName)> {
+fn signed_as(sample: &Sample) -> Option<(Scheme, EncodingName)> {
     sample.expected.kind()?;
     let headers = sample.event.get("headers")?;
     if headers.get("x-webhook-signature").is_some() {
-        return Some((Scheme::Pay, FormName::Raw));
+        return Some((Scheme::Pay, EncodingName::Raw));
     }
     let raw = sign::aggregation(&sample.body, secret::sample(Scheme::Aggregation));
     let is_raw = ["flinks-authenticity-key", "x-flinks-signature"]
         .iter()
         .filter_map(|name| headers.get(name)?.as_str())
         .any(|value| value == raw);
-    Some((Scheme::Aggregation, if is_raw { FormName::Raw } else { FormName::Ascii }))
+    Some((Scheme::Aggregation, if is_raw { EncodingName::Raw } else { EncodingName::Ascii }))
 }

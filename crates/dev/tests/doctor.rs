@@ -710,7 +710,7 @@ fn when_nothing_is_found_it_says_what_was_tried_and_what_to_check() {
     assert!(text.contains("Tried") && text.contains("body-byte-order-mark") && text.contains("Check next"), "{text}");
     assert!(!text.contains('\u{1b}'), "no colours without a terminal");
     let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(line, "error: the signature does not match: no mistake that is known explains it\n");
+    assert_eq!(line, "error: the signature does not match: no known mistake explains it\n");
 }
 
 #[test]
@@ -817,7 +817,7 @@ fn what_cannot_be_run_ends_with_2_and_one_line() {
         (&verify, BODY, None, "no secret: give --secret-file FILE"),
         (&["sign", "-"], BODY, Some(&b"\n"[..]), "the secret is empty"),
         (&["sign", "-", "--secret-file", "no-such-secret"], BODY, None, "cannot read the secret from no-such-secret"),
-        (&["sign", "-", "--form", "ascii", "--scheme", "pay"], BODY, secret, "the Pay scheme has no ASCII form"),
+        (&["sign", "-", "--form", "ascii", "--scheme", "pay"], BODY, secret, "the Pay scheme has no ASCII encoding"),
     ] {
         let output = dev(arguments, body.as_bytes(), secret, &[]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use super::size;
 use crate::{
-    doctor::{FormName, SchemeName},
+    doctor::{EncodingName, SchemeName},
     payload::PayloadKind,
     secret::SecretArguments,
 };
@@ -20,8 +20,8 @@ const LOCAL_RECEIVER: &str = "http://127.0.0.1:8080/webhooks/flinks";
 ///
 /// Delivered is what was answered 200, and nothing else: for Flinks 201, 202 and 204 are failures too.
 ///
-/// Exit codes: 0 all was delivered, or with --tamper all was rejected (401); 1 something was not; 2 it could not be sent
-/// as asked.
+/// Exit codes: 0 all was delivered, or with --tamper all was rejected (401); 1 something was not; 2 it could not be
+/// sent as asked.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SendArguments {
     /// What to send.
@@ -51,12 +51,12 @@ pub struct SendArguments {
     pub(super) concurrency: u16,
     /// What is signed: the raw bytes, or the text with ? for what is not ASCII. Flinks' pages say both.
     #[arg(long, value_enum, default_value = "raw")]
-    pub(super) form: FormName,
+    pub(super) form: EncodingName,
     /// Sign with this scheme; otherwise with the one that Flinks uses for the kind.
     #[arg(long, value_enum)]
     pub(super) scheme: Option<SchemeName>,
-    /// Put the signature of something else on each. A receiver must reject that with 401: when all were, the exit code is
-    /// 0. It is 1 when one was accepted, or was neither accepted nor rejected (no answer, 403, 429, 503).
+    /// Put the signature of something else on each. A receiver must reject that with 401: when all were, the exit code
+    /// is 0. It is 1 when one was accepted, or was neither accepted nor rejected (no answer, 403, 429, 503).
     #[arg(long)]
     pub(super) tamper: bool,
     /// Send the same payloads as the run that printed this seed.

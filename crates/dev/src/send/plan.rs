@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::arguments::SendArguments;
 use crate::{
-    doctor::{FormName, key_of, sign::Header},
+    doctor::{EncodingName, key_of, sign::Header},
     failure::Failure,
     payload::{self, PayloadKind},
     secret,
@@ -34,7 +34,7 @@ impl Plan {
         let kind = arguments.kind;
         let to = url(&arguments.to)?;
         let scheme = arguments.scheme.map_or_else(|| kind.scheme(), Scheme::from);
-        if scheme == Scheme::Pay && arguments.form == FormName::Ascii {
+        if scheme == Scheme::Pay && arguments.form == EncodingName::Ascii {
             return Err(Failure::usage(
                 "--form ascii is a reading of the aggregation scheme: add --scheme aggregation",
             ));
@@ -84,7 +84,7 @@ impl Plan {
             "to": self.to.to_string(),
             "seed": self.payloads.seed,
             "scheme": self.signer.scheme,
-            "form": match self.signer.form { FormName::Raw => "raw", FormName::Ascii => "ascii" },
+            "form": match self.signer.form { EncodingName::Raw => "raw", EncodingName::Ascii => "ascii" },
             "tampered": self.signer.tamper,
             "sampleSecret": self.signer.sample,
         })
@@ -153,7 +153,7 @@ impl Payloads {
 
 struct Signer {
     scheme: Scheme,
-    form: FormName,
+    form: EncodingName,
     tamper: bool,
     key: Zeroizing<Vec<u8>>,
     /// Whether the key is the fake one.
@@ -166,7 +166,7 @@ impl Signer {
         /// Signed in place of the payload. No payload is empty.
         const SOMETHING_ELSE: &str = "{}";
         let signed = if self.tamper { SOMETHING_ELSE } else { payload };
-        let header = Header::of(signed.as_bytes(), &self.key, self.scheme, self.form);
+        let header = Header::sign(signed.as_bytes(), &self.key, self.scheme, self.form);
         let (name, value) = header.map_or(("", String::new()), |header| (header.name, header.value));
         // Base64 and hex digits are legal in a header.
         (name, HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("")))

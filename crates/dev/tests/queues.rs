@@ -462,7 +462,7 @@ async fn an_endpoint_with_the_wrong_scheme_is_told_in_words() {
     let plain = format!("https://{}", desk.stack.aws.address());
     let tls = tls_server().await;
     for (endpoint, said) in
-        [(plain, "speaks plain HTTP, not TLS"), (tls, "if it speaks TLS, its URL starts with https://")]
+        [(plain, "speaks plain HTTP, not TLS"), (tls, "if it speaks TLS, use a URL that starts with https://")]
     {
         for arguments in [&["queues"][..], &["peek", "pay"], &["redrive", "pay"]] {
             let run = tool(&[arguments, &["--endpoint", &endpoint]].concat(), &[]).await;

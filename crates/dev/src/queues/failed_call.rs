@@ -36,9 +36,9 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match (error, local) {
-        (SdkError::DispatchFailure(_), Some(endpoint)) if transport::was_answered(error) => {
+        (SdkError::DispatchFailure(_), Some(endpoint)) if transport::reached_a_server(error) => {
             let broken_off = if endpoint.starts_with("https:") { HANDSHAKE_BROKEN_OFF } else { HTTP_BROKEN_OFF };
-            let why = transport::misunderstanding(error).unwrap_or_else(|| broken_off.to_owned());
+            let why = transport::protocol_problem(error).unwrap_or_else(|| broken_off.to_owned());
             Failure::usage(format!("no AWS is reached at {endpoint}: {why}. Give another --endpoint URL"))
         }
         (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), Some(endpoint)) => Failure::usage(format!(

@@ -1,4 +1,4 @@
-//! `cargo dev`: Flinks on your desk.
+//! `cargo dev`: the developer's command line tool.
 
 use std::{io::Write, process::ExitCode};
 
@@ -16,10 +16,12 @@ use flinks_dev::{
     send, up,
 };
 
-/// Flinks on your desk: signed callbacks to send, a receiver to send them to, and a doctor for signatures.
+/// Tools for a developer: send signed callbacks, run a local receiver, find out why a signature does not match, and
+/// look after the queues.
 ///
-/// Exit codes: 0 it worked; 1 it ran, and the answer is no (a callback was not delivered, a forgery was not rejected, no
-/// signature matches); 2 it could not be run as asked, and one line on standard error says what to do.
+/// Exit codes: 0 if the command worked. 1 if it ran and the result is negative: a callback was not delivered, a forgery
+/// was not rejected, or a signature does not match. 2 if it could not run as asked. Then one line on standard error
+/// says what to do.
 #[derive(Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", arg_required_else_help = true, max_term_width = 100)]
 struct Arguments {
@@ -31,14 +33,17 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the product working: callbacks of each kind and a forgery, and what arrived on which queue.
+    /// Show the product working: post a callback of each kind and a forgery, and show the message on each queue.
     ///
-    /// All of it is in this process, the SQS, Secrets Manager and S3 too: no network, no container, no AWS account.
+    /// Everything runs in this process, including SQS, Secrets Manager and S3. It needs no network, no container and no
+    /// AWS account.
     Demo,
     /// Run the receiver and a local AWS until Ctrl-C, with a page that shows each callback as it arrives.
     ///
-    /// The page is at the receiver's address, http://127.0.0.1:8080/. What is in the queues is gone when it ends. With
-    /// --json: an object with "started" and the addresses, one for each "callback", and one for "stopped".
+    /// The page is at the receiver's address, http://127.0.0.1:8080/. The messages are lost when the command ends.
+    ///
+    /// With --json, each object has an "event": first "started" with the addresses, then "callback" for each callback,
+    /// and "stopped" at the end.
     Up(up::UpArguments),
     Send(send::SendArguments),
     Sign(SignArguments),
@@ -56,7 +61,7 @@ fn main() -> ExitCode {
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::usage(format!("no runtime: {error}")))
+        .map_err(|error| Failure::usage(format!("could not create the async runtime: {error}")))
         .and_then(|runtime| runtime.block_on(run(arguments.command, &output)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,19 +72,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends with what is wrong about the arguments, on one line; or with the help or version that was asked for.
+/// Ends the process. Prints the error in the arguments on one line, or the help or version if the user asked for it.
 fn usage(error: &clap::Error) -> ! {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.exit();
     }
     let text = error.render().to_string();
-    let said: Vec<_> = text
+    let lines: Vec<_> = text
         .lines()
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .filter(|line| !line.is_empty())
         .collect();
-    let _ = writeln!(anstream::stderr().lock(), "{}; --help says more", said.join(" "));
+    let _ = writeln!(anstream::stderr().lock(), "{}; see --help", lines.join(" "));
     std::process::exit(2)
 }
 

@@ -1,5 +1,5 @@
-//! `cargo dev queues`, `peek`, `redrive` and `forget`: what is in the queues and their dead letters, here or in a deployed
-//! stack.
+//! `cargo dev queues`, `peek`, `redrive` and `forget`: tools for the queues and dead letters of the local stack or of a
+//! deployed one.
 
 mod connection;
 mod depth;
@@ -19,11 +19,11 @@ pub use redrive::{RedriveArguments, run as redrive};
 
 use flinks_webhooks::routing::Kind;
 
-/// Reads QUEUE: the kind's label or the queue's logical name, in any case.
+/// Parses QUEUE: the kind's label or the queue's logical name, in any case.
 fn kind(name: &str) -> Result<Kind, String> {
     let is_meant = |kind: &Kind| name.eq_ignore_ascii_case(kind.label()) || name.eq_ignore_ascii_case(kind.queue());
     Kind::ALL.into_iter().find(is_meant).ok_or_else(|| {
         let known = Kind::ALL.map(|kind| format!("{} ({})", kind.label(), kind.queue()));
-        format!("no such queue; there are {}", known.join(", "))
+        format!("there is no such queue; the queues are {}", known.join(", "))
     })
 }

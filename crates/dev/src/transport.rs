@@ -43,10 +43,10 @@ pub fn was_reset(error: &(dyn Error + 'static)) -> bool {
 pub const TLS_FOR_PLAIN_HTTP: &str = "the server speaks TLS, not plain HTTP; use a URL that starts with https://";
 
 /// The message if the server closes the connection during the TLS handshake.
-pub const HANDSHAKE_BROKEN_OFF: &str = "the server closed the connection in the TLS handshake; if it speaks plain HTTP, use a URL that starts with http://";
+pub const CLOSED_IN_HANDSHAKE: &str = "the server closed the connection in the TLS handshake; if it speaks plain HTTP, use a URL that starts with http://";
 
 /// The message if the server closes a plain HTTP connection.
-pub const HTTP_BROKEN_OFF: &str =
+pub const CLOSED_CONNECTION: &str =
     "the server closed the connection; if it speaks TLS, use a URL that starts with https://";
 
 fn tls_problem(error: &rustls::Error) -> String {
@@ -74,7 +74,7 @@ fn http_problem(error: &hyper::Error) -> Option<String> {
 fn io_problem(error: &io::Error) -> Option<String> {
     // The TLS library has no error kind for this, only this text.
     let is_in_handshake = error.kind() == io::ErrorKind::UnexpectedEof && error.to_string() == "tls handshake eof";
-    is_in_handshake.then(|| HANDSHAKE_BROKEN_OFF.to_owned())
+    is_in_handshake.then(|| CLOSED_IN_HANDSHAKE.to_owned())
 }
 
 /// The error and its causes, the outermost first. `source` skips the error inside an I/O error, so this looks there

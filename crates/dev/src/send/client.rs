@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     failure::Failure,
-    transport::{self, HANDSHAKE_BROKEN_OFF, TLS_FOR_PLAIN_HTTP},
+    transport::{self, CLOSED_IN_HANDSHAKE, TLS_FOR_PLAIN_HTTP},
 };
 
 /// Time limit for connecting.
@@ -115,7 +115,7 @@ impl Client {
             Ok(response) if response.status() != StatusCode::BAD_REQUEST || !self.speaks_tls(&to).await => response,
             Err(error) if error.is_connect() => {
                 let in_handshake = to.scheme() == Some(&Scheme::HTTPS) && transport::was_reset(&error);
-                let cause = if in_handshake { HANDSHAKE_BROKEN_OFF.to_owned() } else { transport::cause(&error) };
+                let cause = if in_handshake { CLOSED_IN_HANDSHAKE.to_owned() } else { transport::cause(&error) };
                 return Err(NoResponse::NotConnected(cause));
             }
             Err(error) if !self.speaks_tls(&to).await => return Err(NoResponse::Broken(transport::cause(&error))),

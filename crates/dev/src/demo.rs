@@ -178,7 +178,8 @@ fn finish(output: &Output, posted: &[Posted], took: Duration) {
     );
     output.line("");
     output.line(format_args!(
-        "{GOOD}Everything worked{GOOD:#} in {:.1} s: {stored} callbacks are stored, each on its queue. The forgery was rejected.",
+        "{GOOD}Everything worked{GOOD:#} in {:.1} s: {stored} callbacks are stored, each on its queue. The forgery was \
+         rejected.",
         took.as_secs_f64()
     ));
     output.line("");

@@ -15,7 +15,7 @@ use crate::{
 
 /// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke ReceiverFunction -e -`.
 ///
-/// Without a given secret, it signs with the sample secret, which the local stack uses too.
+/// If you give no secret, the command signs with the sample secret, which the local stack uses too.
 #[derive(clap::Args)]
 pub struct EventArguments {
     /// A sample (kyc, accounts-detail, investments, pay, upload-fraud, or any other name in `events/`), the file of a

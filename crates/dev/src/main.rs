@@ -17,7 +17,7 @@ use flinks_dev::{
 };
 
 /// Tools for a developer: send signed callbacks, run a local receiver, find out why a signature does not match, and
-/// look after the queues.
+/// inspect the queues.
 ///
 /// Exit codes: 0 if the command worked. 1 if it ran and the result is negative: a callback was not delivered, a forgery
 /// was not rejected, or a signature does not match. 2 if it could not run as asked. Then one line on standard error

@@ -17,17 +17,17 @@ use crate::{failure::Failure, output::Output, secret, secret::SecretArguments};
 
 /// Check a signature, and find out why it does not match.
 ///
-/// If the signature matches, prints which encoding was signed and exits with 0. The encoding is raw (the body's own
-/// bytes), ascii (a question mark for each UTF-16 unit outside ASCII) or pay (X-Webhook-Signature).
+/// If the signature matches, the command prints which encoding was signed and exits with 0. The encoding is raw (the
+/// body's own bytes), ascii (a question mark for each UTF-16 unit outside ASCII) or pay (X-Webhook-Signature).
 ///
-/// If the signature does not match, tries the mistakes that people and relays make: line breaks, quotes and byte-order
-/// marks in the secret or the body, JSON that was parsed and serialised again, rewritten numbers, gzip, other
-/// encodings, base64 and hex mixed up, the wrong scheme, secret or algorithm, and the combinations of them that happen
-/// in practice. Prints the mistakes it finds and how to fix them, and exits with 1.
+/// If the signature does not match, the command tries the mistakes that people and relays make: line breaks, quotes and
+/// byte-order marks in the secret or the body, JSON that was parsed and serialised again, rewritten numbers, gzip,
+/// other encodings, base64 and hex mixed up, and the wrong scheme, secret or algorithm. It also tries the combinations
+/// of them that happen in practice. It prints the mistakes it finds and how to fix them, and exits with 1.
 ///
 /// A large body takes a while. Lines on standard error show what the command is trying.
 ///
-/// Never prints the secret. Prints the correct signature only with --show-expected.
+/// The command never prints the secret. It prints the correct signature only with --show-expected.
 #[derive(clap::Args)]
 pub struct VerifyArguments {
     /// The body's file, or - for standard input. Every byte counts, including a line break at the end.

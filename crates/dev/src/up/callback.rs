@@ -115,7 +115,8 @@ impl Reason {
                 "The sender's address is not on the IP allow-list (ALLOWED_SOURCE_CIDRS)."
             }
             Self::Rejected(Rejection::NoKeys) => {
-                "The receiver could not verify the signature, because it got no key from Secrets Manager. Flinks would retry."
+                "The receiver could not verify the signature, because it got no key from Secrets Manager. Flinks would \
+                 retry."
             }
             Self::Rejected(Rejection::NotStored) => {
                 "Neither the queue nor the bucket accepted the payload in time. Flinks would retry."

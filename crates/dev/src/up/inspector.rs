@@ -3,7 +3,8 @@
 //! Everything in a callback is hostile. The page shows it only as text, and its content security policy forbids every
 //! script but its own. Three rules protect the routes:
 //!
-//! - The Host header must name a loopback. Otherwise a website that points its own name to this machine could read callbacks.
+//! - The Host header must name a loopback. Otherwise a website that points its own name to this machine could read
+//!   callbacks.
 //! - Requests through a tunnel or proxy are rejected, whatever their Host header. Anybody may be behind a tunnel.
 //! - Only the page itself may change something.
 

@@ -22,7 +22,7 @@ async fn each_sample_gets_its_answer_and_its_queue() {
         let posted = bench.deliver(sample.event.to_string().as_bytes()).await;
         assert_eq!(posted.answer.status(), sample.expected.status(), "{}", sample.name);
         match sample.expected {
-            Expected::Refused(_) => assert!(bench.is_empty(), "{}", sample.name),
+            Expected::Rejected(_) => assert!(bench.is_empty(), "{}", sample.name),
             Expected::Inline(kind) | Expected::ClaimCheck(kind) => {
                 let (queue, message) = bench.message();
                 assert_eq!(queue, kind, "{}", sample.name);

@@ -1,4 +1,4 @@
-//! What is generated is what Flinks publishes, and the receiver takes all of it.
+//! The generated payloads have only fields that Flinks publishes, and the receiver stores all of them.
 
 use std::collections::BTreeSet;
 
@@ -46,9 +46,9 @@ async fn every_payload_is_stored_on_its_queue_byte_for_byte() {
 }
 
 #[test]
-fn a_size_is_kept_to_within_one_item() {
-    // Above the longest item: an account without transactions, a holder, a document.
+fn a_payload_is_at_most_one_item_shorter_than_its_size() {
     const MAX_TRANSACTION_BYTES: usize = 230;
+    // No other item is longer: an account without transactions, a holder, a document.
     const MAX_ITEM_BYTES: usize = 900;
     for kind in kinds().filter(|kind| kind.grows()) {
         for size in [4_000, 20_000, 300_000, 900_000, 2_000_000] {
@@ -73,7 +73,7 @@ fn a_large_payload_has_several_accounts_with_many_transactions() {
 }
 
 #[test]
-fn the_same_seed_and_index_give_the_same_bytes_and_another_gives_others() {
+fn equal_seeds_and_indexes_give_equal_bytes_and_different_ones_differ() {
     for kind in kinds() {
         let generate = |seed, index| generate(kind, &Options::default(), &mut generator(seed, index));
         assert_eq!(generate(7, 3), generate(7, 3));
@@ -83,7 +83,7 @@ fn the_same_seed_and_index_give_the_same_bytes_and_another_gives_others() {
 }
 
 #[test]
-fn the_tag_and_login_id_are_those_that_are_given() {
+fn a_payload_has_the_given_tag_and_login_id() {
     let options = Options { tag: Some("tag \"é\" 🦊".to_owned()), login_id: Some("login".to_owned()), size: None };
     for kind in kinds().filter(|kind| kind.names_a_login()) {
         let payload: Value = serde_json::from_str(&generate(kind, &options, &mut generator(1, 0))).unwrap();
@@ -93,7 +93,7 @@ fn the_tag_and_login_id_are_those_that_are_given() {
 }
 
 #[test]
-fn there_is_no_field_that_is_not_published() {
+fn the_payloads_have_exactly_the_published_fields() {
     const PUBLISHED: &str = "ResponseType HttpStatusCode Holders Name Address CivicAddress City Province PostalCode POBox \
         Country Email PhoneNumber Tag Login Username IsScheduledRefresh LastRefresh Type Id InstitutionId Institution \
         RequestId Accounts Transactions Date Code Description Debit Credit Balance TransitNumber InstitutionNumber \
@@ -121,7 +121,7 @@ fn there_is_no_field_that_is_not_published() {
 }
 
 #[test]
-fn people_are_made_up_and_have_accents_and_emoji() {
+fn people_have_reserved_contact_data_and_names_with_accents_and_emoji() {
     let mut names = String::new();
     for seed in 0..100 {
         let payload: Value = serde_json::from_str(&payload(PayloadKind::Kyc, None, seed)).unwrap();
@@ -135,7 +135,7 @@ fn people_are_made_up_and_have_accents_and_emoji() {
 }
 
 #[test]
-fn a_balance_follows_from_the_transaction_after_it() {
+fn each_balance_includes_the_transaction() {
     let payload: Value = serde_json::from_str(&payload(PayloadKind::AccountsDetail, Some(20_000), 5)).unwrap();
     let account = &payload["Accounts"][0];
     let cents = |value: &Value| (value.as_f64().unwrap_or_default() * 100.0).round();

@@ -110,12 +110,13 @@ fn the_architecture_names_files_and_tests_that_are_there() {
 }
 
 /// Commands that a document shows without saying what they need: where each is run, and how that reads there.
-const RUN: [(&str, &str, &str); 7] = [
+const RUN: [(&str, &str, &str); 8] = [
     ("cargo dev demo", "crates/dev/tests/demo.rs", r#".arg("demo")"#),
     ("cargo dev up", "crates/dev/tests/running/mod.rs", r#".arg("up")"#),
     ("cargo dev up --aws-listen 0.0.0.0:4566", "crates/dev/tests/up.rs", r#""--aws-listen", "0.0.0.0:0""#),
     ("cargo dev send kyc", "crates/dev/tests/send/process.rs", r#"["send", "kyc","#),
     ("cargo dev queues", "crates/queues/tests/queues.rs", r#"&["queues"]"#),
+    ("cargo dev peek kyc", "crates/queues/tests/queues.rs", r#"["peek", "kyc"]"#),
     ("cargo test --workspace", ".ci/run", "cargo test --workspace"),
     (".ci/run", ".github/workflows/ci.yml", "run: .ci/run"),
 ];

@@ -1,7 +1,7 @@
 use super::*;
 
 fn parsed(text: &str) -> (Option<String>, Option<SecretProblem>) {
-    let ParsedSecret { key, problem } = read(Some(text));
+    let ParsedSecret { key, problem } = parse(Some(text));
     (key.map(|key| key.to_string()), problem)
 }
 
@@ -67,7 +67,7 @@ fn a_secret_with_nothing_in_it_is_no_key() {
     for text in nothing {
         assert_eq!(parsed(text), (None, Some(SecretProblem::Empty)), "{text:?}");
     }
-    let binary = read(None);
+    let binary = parse(None);
     assert!(binary.key.is_none());
     assert_eq!(binary.problem, Some(SecretProblem::Binary));
 }

@@ -19,7 +19,8 @@ pub enum Operation {
 pub struct AwsError {
     pub operation: Operation,
     pub reason: Reason,
-    /// The service's error code, such as `AccessDeniedException`.
+    /// The service's error code, such as `AccessDeniedException`. It goes to the log, so `aws/error.rs`, which sets it,
+    /// keeps only text that looks like a code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// HTTP status of the service's response.
@@ -214,7 +215,8 @@ impl AwsError {
     }
 
     /// AWS sent an error response with an error code. Within one delivery the call then counts as not carried out, so a
-    /// claim check's object is used again. After any other failure the outcome is unknown.
+    /// claim check's object is used again. After any other failure the outcome counts
+    /// as unknown.
     pub fn is_definite(&self) -> bool {
         self.reason == Reason::Service && self.code.is_some()
     }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Each folder is a stage. [`Receiver::receive`] calls them in this order, and each takes what the stage before it
-//! made. Only the signature check can make an `AuthenticCallback`, and there is no message without one. Only the
+//! made. Only the signature check can make an `AuthenticCallback`, and nothing is classified without one. Only the
 //! storage can make a `Receipt`. A stage returns what it found; [`telemetry`] writes it to the log at the end. AWS
 //! stands behind the traits [`SecretSource`], [`Queues`] and [`PayloadStore`], which [`aws`] implements.
 //!

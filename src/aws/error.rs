@@ -45,7 +45,7 @@ pub(super) fn aws_error<E: ProvideErrorMetadata>(operation: Operation, error: &S
     }
 }
 
-/// Whether the time of a response is so far from `now` that the SDK takes the clocks for skewed. It signs the next
+/// Whether the time of a response differs so much from `now` that the SDK counts its clock as skewed. It signs the next
 /// attempt with the response's time.
 pub(super) fn clocks_differ(response: &HttpResponse, now: SystemTime) -> bool {
     const SKEW: Duration = Duration::from_secs(4 * 60);

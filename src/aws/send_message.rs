@@ -24,7 +24,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde::{Serialize, Serializer};
 
-/// Puts this serialiser in the place of the SDK's, for a client that sends messages and nothing else.
+/// Replaces the SDK's serialiser with this one, for a client that only sends messages.
 #[derive(Debug)]
 pub(super) struct SendMessageSerializer(SharedRequestSerializer);
 

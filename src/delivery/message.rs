@@ -195,7 +195,7 @@ impl Message {
     }
 
     /// The body as text, if SQS can carry it as it is: UTF-8, not empty, of legal characters, and with its attributes
-    /// no larger than a message can be.
+    /// no larger than a message can be. For any other body the message is a claim check.
     pub fn inline_body(&self) -> Option<&str> {
         let size = self.body.len() + self.attributes.iter().map(Attribute::size).sum::<usize>();
         if self.body.is_empty() || size > MAX_MESSAGE_BYTES {

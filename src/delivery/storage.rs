@@ -259,7 +259,7 @@ struct QueueState {
     /// When the latest attempt began.
     attempt_since: Option<Instant>,
     first_failure: Option<Instant>,
-    /// The bucket starts now: the queue has failed for good, or an attempt took too long.
+    /// The bucket starts now: the attempts on the queue have ended, or one of them took too long.
     bucket_starts: bool,
 }
 

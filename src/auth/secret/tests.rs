@@ -73,7 +73,7 @@ fn a_secret_with_nothing_in_it_is_no_key() {
 }
 
 #[test]
-fn what_looks_like_a_slip_is_used_as_it_is_and_named() {
+fn what_looks_like_a_mistake_is_used_as_it_is_and_named() {
     for (text, problem) in [
         (r#""secret""#, SecretProblem::Quoted),
         ("'secret'", SecretProblem::Quoted),

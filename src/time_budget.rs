@@ -18,9 +18,9 @@
 //! | the bucket joins at the queue's first failure, [`BUCKET_JOINS_BEFORE_THE_END`] | before the end of [`BUDGET`] | 2 s |
 //!
 //! The receiver gives up on an authentic callback only when [`BUDGET`] is used up or every way to store it has failed
-//! for good, because Flinks sends some callbacks only once. Without a key it cannot verify a callback. Then it gives up
-//! when only [`TO_STORE`] is left, or at once if every stage of the secret is gone or denied: the table in
-//! `auth/signing_keys.rs` has the rules.
+//! for good, because Flinks sends some callbacks only once. If it has no key, or cannot read one that may have signed
+//! the callback, it gives up when only [`TO_STORE`] is left, or at once if every stage of the secret is gone or denied:
+//! the table in `auth/signing_keys.rs` has the rules.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! SendMessage's request, put together without the SDK's own serialiser.
+//! Writes SendMessage's request without the SDK's own serialiser.
 //!
 //! The SDK's serialiser goes through the body character by character and copies it three times. Without this file a
-//! callback of 1 MB takes 1.16 times the processor time (`benches/README.md`). Everything else of the call stays the SDK's:
-//! endpoint, signature, attempts, errors. The operation is written as in the SQS API reference, in AWS JSON 1.0.
+//! callback of 1 MB takes 1.16 times the processor time (`benches/README.md`). Everything else of the call stays the
+//! SDK's: endpoint, signature, attempts, errors. The operation is written as in the SQS API reference, in AWS JSON 1.0.
 
 use std::collections::HashMap;
 
@@ -24,7 +24,7 @@ use aws_smithy_types::{body::SdkBody, config_bag::ConfigBag};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use serde::{Serialize, Serializer};
 
-/// Puts this serialiser in the place of the SDK's, for a client that sends messages and nothing else.
+/// Replaces the SDK's serialiser with this one, for a client that only sends messages.
 #[derive(Debug)]
 pub(super) struct SendMessageSerializer(SharedRequestSerializer);
 
@@ -56,7 +56,7 @@ struct SendMessage;
 
 impl SerializeRequest for SendMessage {
     fn serialize_input(&self, input: Input, _: &mut ConfigBag) -> Result<HttpRequest, BoxError> {
-        /// For the rest of the request: nine attributes, of 256 bytes at most, seldom take more.
+        /// For the rest of the request: at most ten attributes of at most 256 bytes, which seldom take more.
         const BESIDE_THE_BODY: usize = 2_048;
         let input = input.downcast::<SendMessageInput>().map_err(|_| "the input of another operation")?;
         if input.delay_seconds().is_some()
@@ -64,10 +64,10 @@ impl SerializeRequest for SendMessage {
             || input.message_system_attributes().is_some()
             || input.message_attributes().is_some_and(|all| !all.values().all(is_text))
         {
-            return Err("a field that is not written here".into());
+            return Err("this serialiser does not support a field that is set".into());
         }
         let body = input.message_body().unwrap_or_default();
-        // An eighth more, for the quotation marks that are escaped: about what account details have.
+        // An eighth more, for escaped quotation marks: about their share in account details.
         let mut json = Vec::with_capacity(body.len() + body.len() / 8 + BESIDE_THE_BODY);
         serde_json::to_writer(&mut json, &Request::of(&input))?;
         let request = http::Request::post("/")
@@ -150,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    /// The client's configuration, with an HTTP client that keeps what it is given and answers nothing of use.
+    /// The client's configuration, with an HTTP client that records each request and responds 400.
     fn capturing() -> (Arc<Mutex<Vec<HttpRequest>>>, aws_sdk_sqs::config::Builder) {
         #[derive(Clone, Debug, Default)]
         struct Capture(Arc<Mutex<Vec<HttpRequest>>>);
@@ -203,7 +203,7 @@ mod tests {
             };
             assert_eq!(json(&own), json(&sdk), "{body}");
             assert_eq!((own.method(), own.uri()), (sdk.method(), sdk.uri()));
-            // Of what differs from call to call, and of what counts the bytes of the body, only that it is there.
+            // For headers that differ in each call, or that depend on the body's length, compare only the names.
             let headers = |request: &HttpRequest| -> Vec<_> {
                 let differs = ["authorization", "x-amz-date", "amz-sdk-invocation-id", "content-length"];
                 let value = |name, value| if differs.contains(&name) { "" } else { value };

@@ -39,8 +39,8 @@ impl Sqs {
 }
 
 impl Queues for Sqs {
-    /// Opens a connection to SQS in the background: one name lookup and two handshakes that no callback waits for. A failure
-    /// does not matter: the first message opens a connection then.
+    /// Opens a connection to SQS in the background: one name lookup and two handshakes that no callback waits for. A
+    /// failure does not matter: the first message opens a connection then.
     fn preconnect(&self) {
         let opening = self.client.send_message().customize().interceptor(ConnectOnly).send();
         tokio::spawn(timeout(ATTEMPT, opening).map(drop));

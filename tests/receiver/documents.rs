@@ -256,8 +256,9 @@ fn the_time_limits_are_those_of_the_code() {
         ("ATTEMPT", time_budget::ATTEMPT),
         ("CONNECT", time_budget::CONNECT),
         ("FIRST_BACK_OFF", time_budget::FIRST_BACK_OFF),
-        ("LONGEST_BACK_OFF", time_budget::LONGEST_BACK_OFF),
+        ("MAX_BACK_OFF", time_budget::MAX_BACK_OFF),
         ("BUCKET_JOINS_AFTER", time_budget::BUCKET_JOINS_AFTER),
+        ("BUCKET_JOINS_BEFORE_THE_END", time_budget::BUCKET_JOINS_BEFORE_THE_END),
     ] {
         let row = document.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
         let row = row.unwrap_or_else(|| panic!("{name} has no row"));

@@ -12,7 +12,7 @@ use flinks_dev::{
 use flinks_webhooks::{
     aws::{self, S3, Sqs},
     config::RedeliveryConfig,
-    delivery::{ForeignKey, PayloadStore, Redelivery, RunBudget, StoredAs, Summary},
+    delivery::{PayloadStore, Redelivery, ReportedKey, RunBudget, StoredAs, Summary},
 };
 use local_aws::{Calls, Fault, Operation, StoredMessage};
 
@@ -26,7 +26,7 @@ const PAY: &[u8] = br#"{"sessionId":"s","status":"Completed"}"#;
 const ODD_PAY: &[u8] = b"paid";
 
 fn damaged_keys(summary: &Summary) -> Vec<&str> {
-    summary.damaged_keys.iter().map(ForeignKey::as_str).collect()
+    summary.damaged_keys.iter().map(ReportedKey::as_str).collect()
 }
 
 async fn post_pay(bench: &Bench, body: &[u8]) -> Option<StoredAs> {

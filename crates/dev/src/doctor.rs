@@ -77,7 +77,7 @@ pub fn read_body(file: &str) -> Result<Vec<u8>, Failure> {
 /// If the key is empty, because anybody could sign with it.
 pub fn key_of(secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let key = match str::from_utf8(secret) {
-        Ok(text) => secret::read(Some(text)).key.map(|key| Zeroizing::new(key.as_bytes().to_vec())),
+        Ok(text) => secret::parse(Some(text)).key.map(|key| Zeroizing::new(key.as_bytes().to_vec())),
         // Secrets Manager stores only UTF-8 text, but a file may hold anything.
         Err(_) => Some(Zeroizing::new(secret.to_vec())),
     };

@@ -142,8 +142,8 @@ impl<P: UndeliveredStore + Sync> UndeliveredStore for Witness<P> {
         object.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
     }
 
-    async fn discard(&self, key: &str) -> Result<(), AwsError> {
-        self.client.discard(key).await?;
+    async fn delete_unused(&self, key: &str) -> Result<(), AwsError> {
+        self.client.delete_unused(key).await?;
         self.line.object_is_discarded(key);
         Ok(())
     }

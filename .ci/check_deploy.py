@@ -22,7 +22,7 @@ from local_aws import (
     QUEUES,
     SIGNING_SECRET,
     aggregation_signature,
-    ascii_reading,
+    ascii_encoding,
     free_port,
     pay_signature,
     post,
@@ -75,7 +75,7 @@ def callbacks() -> list[Callback]:
             ascii_kyc,
             {
                 "Content-Type": JSON,
-                "flinks-authenticity-key": aggregation_signature(ascii_reading(ascii_kyc.decode()), SIGNING_SECRET),
+                "flinks-authenticity-key": aggregation_signature(ascii_encoding(ascii_kyc.decode()), SIGNING_SECRET),
             },
             "KycQueue",
             {"SignatureForm": "ascii", "ResponseType": "KYC"},

@@ -42,7 +42,7 @@ def pay_signature(body: bytes, secret: str) -> str:
     return "sha256=" + hmac.digest(secret.encode(), body, hashlib.sha256).hex().upper()
 
 
-def ascii_reading(text: str) -> bytes:
+def ascii_encoding(text: str) -> bytes:
     """What .NET's ASCII encoding makes of a text: ? for each UTF-16 unit beyond ASCII."""
     utf16 = text.encode("utf-16-le")
     units = [int.from_bytes(utf16[at : at + 2], "little") for at in range(0, len(utf16), 2)]

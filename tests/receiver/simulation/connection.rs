@@ -164,7 +164,7 @@ impl Connection {
         lock(&self.storing).bucket_over
     }
 
-    pub fn doubtful_answers(&self, service: Service) -> u32 {
+    pub fn doubtful_responses(&self, service: Service) -> u32 {
         self.doubtful[service as usize].load(Ordering::Relaxed)
     }
 

@@ -51,7 +51,7 @@ struct Instance {
 
 /// What the gateway saw of an invocation.
 pub enum Outcome {
-    Answered(Response, Box<Record>),
+    Responded(Response, Box<Record>),
     Crashed,
     TimedOut,
 }
@@ -72,9 +72,9 @@ impl Invocation {
     pub fn describe(&self) -> String {
         let (seconds, faults) = ((self.ended - self.received).as_secs_f64(), self.connection.faults(self.received));
         match &self.outcome {
-            Outcome::Answered(answer, record) => {
+            Outcome::Responded(response, record) => {
                 let times = (&record.keys.tried, &record.failures);
-                format!("{answer:?} {:?} in {seconds} s, {times:?}; met {faults:?}", record.rejection)
+                format!("{response:?} {:?} in {seconds} s, {times:?}; met {faults:?}", record.rejection)
             }
             Outcome::Crashed => "crashed".to_owned(),
             Outcome::TimedOut => format!("timed out after {seconds} s; met {faults:?}"),
@@ -116,15 +116,15 @@ pub async fn invoke(simulation: &Arc<Simulation>, event: &[u8], crash: Option<u3
         timeout(FUNCTION_TIMEOUT, instance.receiver.receive(callback, &mut record)).await
     };
     let outcome = match timeout(GATEWAY_TIMEOUT, crashing(crash, work)).await {
-        Ok(Some(Ok(answer))) => Outcome::Answered(answer, Box::new(record)),
+        Ok(Some(Ok(response))) => Outcome::Responded(response, Box::new(record)),
         Ok(Some(Err(_))) | Err(_) => Outcome::TimedOut,
         Ok(None) => Outcome::Crashed,
     };
-    if matches!(outcome, Outcome::Answered(..)) {
+    if matches!(outcome, Outcome::Responded(..)) {
         connection.end(&known);
     }
     let ended = simulation.now();
-    if matches!(outcome, Outcome::Answered(..)) {
+    if matches!(outcome, Outcome::Responded(..)) {
         put_back(simulation, instance);
     }
     Invocation { outcome, received, ended, known, connection }

@@ -271,7 +271,7 @@ pub async fn send(simulation: Arc<Simulation>, index: u64) {
 /// The judgement on an attempt.
 #[derive(Debug)]
 enum Judged {
-    /// 200.
+    /// It got 200.
     Stored,
     /// It failed, and a fault explains it.
     Failed(String),
@@ -282,13 +282,13 @@ enum Judged {
 fn judge(simulation: &Simulation, callback: &Callback, secret: &str, invocation: &Invocation) -> Judged {
     let Callback { scheme, is_odd, has_foreign, .. } = *callback;
     let unstored = Unstored { simulation, invocation, scheme, secret, is_odd, has_foreign };
-    let (answer, record) = match &invocation.outcome {
-        Outcome::Answered(answer, record) => (*answer, record),
+    let (response, record) = match &invocation.outcome {
+        Outcome::Responded(response, record) => (*response, record),
         Outcome::Crashed => return Judged::Failed("lost: crash".to_owned()),
         // The receiver must respond in time, whatever AWS does.
         Outcome::TimedOut => return Judged::Inexplicable,
     };
-    let cause = match (answer, record.rejection) {
+    let cause = match (response, record.rejection) {
         (Response::Stored, None) => {
             look_at_stored(simulation, callback, secret, invocation, record.stored_as.unwrap());
             return Judged::Stored;

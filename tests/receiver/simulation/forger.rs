@@ -88,19 +88,19 @@ pub async fn send(simulation: Arc<Simulation>, index: u64) {
     // A forger with the revoked key can write like Flinks until the instance reads the keys again.
     let gets_in = sort == "revoked key" && invocation.connection.knows(scheme, keys::old(scheme));
     if gets_in {
-        let is_stored = matches!(invocation.outcome, Outcome::Answered(Response::Stored, _));
+        let is_stored = matches!(invocation.outcome, Outcome::Responded(Response::Stored, _));
         let (delivery_id, form) = (hex::encode(Sha256::digest(&body)), form(scheme));
         lock(&simulation.deliveries).push(Delivery { index, delivery_id, kind: kind.received_as(), form, is_stored });
         simulation.count("forgery: revoked key, not read since");
     }
     let response = match invocation.outcome {
-        Outcome::Answered(Response::Stored, _) if gets_in => "200",
-        Outcome::Answered(Response::Stored, _) => {
+        Outcome::Responded(Response::Stored, _) if gets_in => "200",
+        Outcome::Responded(Response::Stored, _) => {
             simulation.violation(&format!("forgery {index} got in: {sort}"));
             "200"
         }
-        Outcome::Answered(Response::Unauthorized, _) => "401",
-        Outcome::Answered(Response::Unavailable, _) => {
+        Outcome::Responded(Response::Unauthorized, _) => "401",
+        Outcome::Responded(Response::Unavailable, _) => {
             // A 503 counts towards an alarm. It is right only while a key is missing that could have signed the body.
             let known = &invocation.known[scheme as usize];
             if !gets_in && known.has_current() && !known.lacks_a_stage() {
@@ -109,7 +109,7 @@ pub async fn send(simulation: Arc<Simulation>, index: u64) {
             "503"
         }
         Outcome::Crashed => "crash",
-        Outcome::Answered(Response::BadRequest | Response::Forbidden, _) | Outcome::TimedOut => {
+        Outcome::Responded(Response::BadRequest | Response::Forbidden, _) | Outcome::TimedOut => {
             simulation.violation(&format!("forgery {index}, {sort}, got neither 401 nor 503"));
             "other"
         }

@@ -118,7 +118,7 @@ impl Weather {
         name
     }
 
-    /// Announces an outage of these services with one fault.
+    /// Announces an outage of these services with this fault.
     pub fn announce_outage(&self, services: &'static [Service], time: Range<Duration>, fault: Fault) {
         let Range { start: from, end: until } = time;
         lock(&self.short).push(FaultPeriod { from, until, services, rate: 1.0, fault: Some(fault) });

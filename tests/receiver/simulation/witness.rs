@@ -34,8 +34,8 @@ impl<T> Witness<T> {
     }
 
     fn doubt<'l>(&'l self, service: Service, delivery_id: &'l str) -> Doubt<'l> {
-        let before = self.connection.doubtful_answers(service);
-        Doubt { connection: &self.connection, service, delivery_id, before, is_answered: false }
+        let before = self.connection.doubtful_responses(service);
+        Doubt { connection: &self.connection, service, delivery_id, before, has_response: false }
     }
 
     fn sending<'l>(&'l self, attributes: &'l [Attribute]) -> Doubt<'l> {
@@ -83,7 +83,7 @@ impl<Q: Queues + Sync> Queues for Witness<Q> {
             self.connection.object_is_sent(object);
         }
         let sent = self.client.send(message).await;
-        doubt.answered();
+        doubt.got_response();
         if let Err(error) = &sent {
             self.connection.has_failed(Service::Sqs, began, error);
             if let Some(object) = object.filter(|_| error.is_definite()) {
@@ -107,7 +107,7 @@ impl<P: PayloadStore + Sync> PayloadStore for Witness<P> {
                 self.connection.bucket_begins();
                 let doubt = self.doubt(Service::S3, delivery_id);
                 let put = self.client.put(key, payload, metadata).await;
-                doubt.answered();
+                doubt.got_response();
                 put.inspect_err(|error| self.connection.bucket_failed(error))
             }
             // A claim check's object makes no message by itself.
@@ -155,7 +155,7 @@ impl<P: UndeliveredStore + Sync> UndeliveredStore for Witness<P> {
         let doubt = self.doubt(Service::S3, delivery_id);
         let removed = self.client.remove(key, sent).await;
         removed.inspect_err(|error| self.connection.has_failed(Service::S3, began, error))?;
-        doubt.answered();
+        doubt.got_response();
         Ok(())
     }
 }
@@ -203,19 +203,19 @@ struct Doubt<'l> {
     delivery_id: &'l str,
     /// The connection's number of doubtful responses when the call began.
     before: u32,
-    is_answered: bool,
+    has_response: bool,
 }
 
 impl Doubt<'_> {
-    fn answered(mut self) {
-        self.is_answered = true;
+    fn got_response(mut self) {
+        self.has_response = true;
     }
 }
 
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
-        let doubtful = self.connection.doubtful_answers(self.service) - self.before;
-        self.connection.allow_copies(self.delivery_id, doubtful + u32::from(!self.is_answered));
+        let doubtful = self.connection.doubtful_responses(self.service) - self.before;
+        self.connection.allow_copies(self.delivery_id, doubtful + u32::from(!self.has_response));
     }
 }
 

@@ -5,6 +5,11 @@
 
 use strum::VariantArray;
 
+use crate::{
+    fields::{Fields, Scalar},
+    signature_form,
+};
+
 /// What a callback is, and with that which queue it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Kind {
@@ -25,6 +30,28 @@ pub enum Kind {
 impl Kind {
     /// Every kind.
     pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().unwrap();
+
+    /// The kind of a payload. `signature_form` is what verified it: a Pay signature makes it Pay, and what was fetched
+    /// from the API is the details of accounts. Otherwise its `ResponseType` decides, and then its published shape.
+    ///
+    /// `mapped` has the kinds of further `ResponseType` values. It is asked only for a value that is not documented.
+    pub fn of(signature_form: &str, fields: &Fields, mapped: impl FnOnce(&str) -> Option<Self>) -> Self {
+        match signature_form {
+            signature_form::PAY => return Self::Pay,
+            signature_form::API => return Self::AccountsDetail,
+            _ => {}
+        }
+        let named = match &fields.response_type {
+            Some(Scalar::Text(name)) => Self::from_response_type(name).or_else(|| mapped(name)),
+            _ => None,
+        };
+        match named {
+            Some(kind) => kind,
+            None if fields.has_document_analysis => Self::UploadFraud,
+            None if fields.has_session_status => Self::Pay,
+            None => Self::Unclassified,
+        }
+    }
 
     /// The name in logs, metrics and object keys.
     pub fn label(self) -> &'static str {
@@ -71,26 +98,5 @@ impl Kind {
     }
 }
 
-/// One value for each kind, so that none can be missing.
-#[derive(Clone, Debug, Default)]
-pub struct PerKind<T> {
-    pub kyc: T,
-    pub accounts_detail: T,
-    pub investments: T,
-    pub pay: T,
-    pub upload_fraud: T,
-    pub unclassified: T,
-}
-
-impl<T> PerKind<T> {
-    pub fn get(&self, kind: Kind) -> &T {
-        match kind {
-            Kind::Kyc => &self.kyc,
-            Kind::AccountsDetail => &self.accounts_detail,
-            Kind::Investments => &self.investments,
-            Kind::Pay => &self.pay,
-            Kind::UploadFraud => &self.upload_fraud,
-            Kind::Unclassified => &self.unclassified,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

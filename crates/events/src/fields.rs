@@ -15,7 +15,7 @@ pub const MAX_VALUE_BYTES: usize = 256;
 
 /// The routing fields of a payload. Strings are unescaped, numbers are as written; only values of 1 to
 /// [`MAX_VALUE_BYTES`] bytes are here.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields {
     pub response_type: Option<Scalar>,
     pub http_status_code: Option<Scalar>,
@@ -34,13 +34,11 @@ pub struct Fields {
 impl Fields {
     /// The fields of a body; none are there in one that is not a JSON object.
     pub fn read(body: &[u8]) -> Self {
-        str::from_utf8(body).ok().and_then(Self::parse).unwrap_or_default()
+        text(body).and_then(Self::parse).unwrap_or_default()
     }
 
     /// The fields of a JSON object; none for any other text.
-    fn parse(body: &str) -> Option<Self> {
-        // RFC 8259, section 8.1, lets a parser ignore a byte-order mark.
-        let json = body.strip_prefix('\u{FEFF}').unwrap_or(body);
+    fn parse(json: &str) -> Option<Self> {
         let [response_type, http_status_code, request_id, tag, login, document_analysis, session_id, status] = members(
             json,
             ["ResponseType", "HttpStatusCode", "RequestId", "Tag", "Login", "DocumentAnalysis", "sessionId", "status"],
@@ -63,6 +61,12 @@ impl Fields {
             has_session_status: session_id.is_some() && status.is_some(),
         })
     }
+}
+
+/// The text of a body that is UTF-8. RFC 8259, section 8.1, lets a parser ignore a byte-order mark.
+pub(crate) fn text(body: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(body).ok()?;
+    Some(text.strip_prefix('\u{FEFF}').unwrap_or(text))
 }
 
 /// A JSON value that can be carried as text.
@@ -91,19 +95,24 @@ impl Scalar {
         }
     }
 
-    /// A string or number of 1 to [`MAX_VALUE_BYTES`] bytes. A string with half of a surrogate pair is no text.
+    /// A string or number of any length. A string with half of a surrogate pair is no text.
+    pub(crate) fn of_any_length(raw: &RawValue) -> Option<Self> {
+        let json = raw.get();
+        match json.bytes().next()? {
+            b'"' => Some(Self::Text(serde_json::from_str(json).ok()?)),
+            b'-' | b'0'..=b'9' => Some(Self::Number(json.to_owned())),
+            _ => None,
+        }
+    }
+
+    /// The same, where it is of 1 to [`MAX_VALUE_BYTES`] bytes.
     fn read(raw: &RawValue) -> Option<Self> {
         /// The longest way to write a byte of a JSON string: `\u0041`.
         const MAX_ESCAPE_BYTES: usize = 6;
-        let json = raw.get();
-        if json.len() > MAX_VALUE_BYTES * MAX_ESCAPE_BYTES + "\"\"".len() {
+        if raw.get().len() > MAX_VALUE_BYTES * MAX_ESCAPE_BYTES + "\"\"".len() {
             return None;
         }
-        let scalar = match json.bytes().next()? {
-            b'"' => Self::Text(serde_json::from_str(json).ok()?),
-            b'-' | b'0'..=b'9' => Self::Number(json.to_owned()),
-            _ => return None,
-        };
+        let scalar = Self::of_any_length(raw)?;
         (1..=MAX_VALUE_BYTES).contains(&scalar.as_str().len()).then_some(scalar)
     }
 
@@ -118,7 +127,7 @@ impl Scalar {
 
 /// The members of a JSON object that have these keys, unread; those that are absent or `null` are none. None at all for
 /// any other text.
-fn members<'j, const N: usize>(json: &'j str, keys: [&'static str; N]) -> Option<[Option<&'j RawValue>; N]> {
+pub(crate) fn members<'j, const N: usize>(json: &'j str, keys: [&'static str; N]) -> Option<[Option<&'j RawValue>; N]> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let found = deserializer.deserialize_map(MembersVisitor(keys)).ok()?;
     deserializer.end().ok()?;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fields;
 mod samples;
 #[cfg(feature = "schemas")]
 mod schemas;

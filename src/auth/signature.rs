@@ -15,6 +15,7 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use flinks_events::signature_form;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -64,9 +65,9 @@ pub enum SignatureForm {
 impl SignatureForm {
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Raw => "raw",
-            Self::Ascii => "ascii",
-            Self::Pay => "pay",
+            Self::Raw => signature_form::RAW,
+            Self::Ascii => signature_form::ASCII,
+            Self::Pay => signature_form::PAY,
         }
     }
 }

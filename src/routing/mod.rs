@@ -1,15 +1,14 @@
-//! What an authentic callback is: its [`Kind`], which decides its queue, and the few [`Fields`] that consumers route and
-//! search by.
+//! What an authentic callback is: its [`Kind`], which decides its queue, and the few [`Fields`] that consumers route
+//! and search by. The rules are those of `flinks_events`, which consumers use as well.
 
-mod fields;
-mod kind;
+mod per_kind;
 
 use std::collections::BTreeMap;
 
-pub use fields::{Fields, MAX_VALUE_BYTES, Scalar};
-pub use kind::{Kind, PerKind};
+pub use flinks_events::{Fields, Kind, MAX_VALUE_BYTES, Scalar};
+pub use per_kind::PerKind;
 
-use crate::auth::{AuthenticCallback, SignatureForm};
+use crate::auth::AuthenticCallback;
 
 /// `ResponseType` values that an operator maps to kinds, beyond the documented ones.
 pub type ResponseTypes = BTreeMap<String, Kind>;
@@ -26,25 +25,9 @@ impl ClassifiedCallback {
     /// `ResponseType` values that are built in.
     pub fn classify(callback: AuthenticCallback, mapped: &ResponseTypes) -> Self {
         let fields = Fields::read(callback.body());
-        let kind = match callback.signature_form() {
-            SignatureForm::Pay => Kind::Pay,
-            SignatureForm::Raw | SignatureForm::Ascii => kind_of(&fields, mapped),
-        };
+        let kind =
+            Kind::of(callback.signature_form().as_str(), &fields, |response_type| mapped.get(response_type).copied());
         Self { callback, kind, fields }
-    }
-}
-
-/// The kind of an aggregation callback: by its `ResponseType`, else by the published shape of its payload.
-fn kind_of(fields: &Fields, mapped: &ResponseTypes) -> Kind {
-    let named = match &fields.response_type {
-        Some(Scalar::Text(name)) => Kind::from_response_type(name).or_else(|| mapped.get(name).copied()),
-        _ => None,
-    };
-    match named {
-        Some(kind) => kind,
-        None if fields.has_document_analysis => Kind::UploadFraud,
-        None if fields.has_session_status => Kind::Pay,
-        None => Kind::Unclassified,
     }
 }
 

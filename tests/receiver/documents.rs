@@ -29,14 +29,19 @@ fn rows(document: &str) -> Vec<Vec<&str>> {
 }
 
 /// The file of a test and its function name, from the name that `cargo test` prints. `module::tests::name` is a unit
-/// test of the package, in the module's file or in `tests.rs` beside it. `module::name` is a test in `tests/receiver`.
+/// test of the package, in the module's file or in `tests.rs` beside it. `flinks_events::module::tests::name` is a unit
+/// test of that package. `module::name` is a test in `tests/receiver`.
 fn source_of(test: &str) -> (String, &str) {
     let (modules, name) = test.rsplit_once("::").unwrap();
     let path = match modules.strip_suffix("::tests") {
         Some(module) => {
+            let (package, module) = match module.strip_prefix("flinks_events::") {
+                Some(module) => ("crates/events/", module),
+                None => ("", module),
+            };
             let module = module.replace("::", "/");
-            let beside = format!("src/{module}/tests.rs");
-            if folder().join(&beside).exists() { beside } else { format!("src/{module}.rs") }
+            let beside = format!("{package}src/{module}/tests.rs");
+            if folder().join(&beside).exists() { beside } else { format!("{package}src/{module}.rs") }
         }
         None => format!("tests/receiver/{}.rs", modules.replace("::", "/")),
     };

@@ -1,6 +1,6 @@
 //! The generated payloads have only fields that Flinks publishes, and the receiver stores all of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use clap::ValueEnum;
 use flinks_dev::{
@@ -8,6 +8,7 @@ use flinks_dev::{
     sign,
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
+use flinks_events::{Attributes, Event};
 use flinks_webhooks::auth::Scheme;
 use serde_json::Value;
 
@@ -118,6 +119,46 @@ fn the_payloads_have_exactly_the_published_fields() {
     }
     let published: BTreeSet<_> = PUBLISHED.split_whitespace().map(str::to_owned).collect();
     assert_eq!(names, published);
+}
+
+/// A schema of consumers, with no further properties anywhere.
+fn closed(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(members) => {
+            members.values_mut().for_each(|member| *member = closed(member.take()));
+            if members.contains_key("properties") && members["type"] == "object" {
+                members.insert("additionalProperties".to_owned(), false.into());
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| *element = closed(element.take())),
+        _ => {}
+    }
+    schema
+}
+
+#[test]
+fn consumers_have_a_type_for_every_payload_and_lose_no_field_of_it() {
+    for kind in kinds() {
+        let (name, file) = match kind {
+            PayloadKind::Kyc => ("Kyc", "kyc"),
+            PayloadKind::AccountsDetail => ("AccountsDetail", "accounts-detail"),
+            PayloadKind::Investments => ("Investments", "investments"),
+            PayloadKind::Pay => ("EftSessionStatus", "eft-session-status"),
+            PayloadKind::UploadFraud => ("FraudAlert", "fraud-alert"),
+            PayloadKind::Unknown => ("Unknown", ""),
+        };
+        let form = if kind.scheme() == Scheme::Pay { "pay" } else { "raw" };
+        let schema = fs::read(format!("{}/../events/schemas/{file}.json", env!("CARGO_MANIFEST_DIR")));
+        let schema = schema.map(|schema| closed(serde_json::from_slice(&schema).unwrap())).unwrap_or(true.into());
+        let schema = jsonschema::draft202012::new(&schema).unwrap();
+        for seed in 0..100 {
+            let payload = payload(kind, None, seed);
+            let event = Event::read(payload.as_bytes(), Attributes::from_iter([("SignatureForm", form)]));
+            assert_eq!((event.payload.name(), event.lost.paths()), (name, [].as_slice()), "{kind:?} {seed}");
+            let payload = serde_json::from_str(&payload).unwrap();
+            schema.validate(&payload).unwrap_or_else(|error| panic!("{kind:?} {seed}: {error}"));
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! The kinds of callback. Each has a queue of its own.
 //!
-//! To add a kind, add a variant here and follow the compiler; then `template.yaml`, whose queues a test compares with
-//! this list.
+//! To add a kind, see "Where do I change X" in `docs/architecture.md`. The compiler finds most of it, but not how the
+//! kind is recognised (`Kind::of`).
 
 use strum::VariantArray;
 
-/// What a callback is, and with that which queue it goes to.
+use crate::{
+    fields::{Fields, Scalar},
+    signature_form,
+};
+
+/// What a callback is. It decides the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Kind {
     /// `"ResponseType":"KYC"`.
@@ -18,13 +23,35 @@ pub enum Kind {
     Pay,
     /// A Flinks Upload fraud alert.
     UploadFraud,
-    /// Authentic and unknown. It is stored like every other.
+    /// Authentic and unknown. It is stored like every other kind.
     Unclassified,
 }
 
 impl Kind {
     /// Every kind.
     pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().unwrap();
+
+    /// The kind of a payload. `signature_form` is what verified it: a Pay signature makes it Pay, and what was fetched
+    /// from the API is the details of accounts. Otherwise its `ResponseType` decides, and then its published shape.
+    ///
+    /// `mapped` has the kinds of further `ResponseType` values. It is asked only for a value that is not documented.
+    pub fn of(signature_form: &str, fields: &Fields, mapped: impl FnOnce(&str) -> Option<Self>) -> Self {
+        match signature_form {
+            signature_form::PAY => return Self::Pay,
+            signature_form::API => return Self::AccountsDetail,
+            _ => {}
+        }
+        let named = match &fields.response_type {
+            Some(Scalar::Text(name)) => Self::from_response_type(name).or_else(|| mapped(name)),
+            _ => None,
+        };
+        match named {
+            Some(kind) => kind,
+            None if fields.has_document_analysis => Self::UploadFraud,
+            None if fields.has_session_status => Self::Pay,
+            None => Self::Unclassified,
+        }
+    }
 
     /// The name in logs, metrics and object keys.
     pub fn label(self) -> &'static str {
@@ -71,26 +98,5 @@ impl Kind {
     }
 }
 
-/// One value for each kind, so that none can be missing.
-#[derive(Clone, Debug, Default)]
-pub struct PerKind<T> {
-    pub kyc: T,
-    pub accounts_detail: T,
-    pub investments: T,
-    pub pay: T,
-    pub upload_fraud: T,
-    pub unclassified: T,
-}
-
-impl<T> PerKind<T> {
-    pub fn get(&self, kind: Kind) -> &T {
-        match kind {
-            Kind::Kyc => &self.kyc,
-            Kind::AccountsDetail => &self.accounts_detail,
-            Kind::Investments => &self.investments,
-            Kind::Pay => &self.pay,
-            Kind::UploadFraud => &self.upload_fraud,
-            Kind::Unclassified => &self.unclassified,
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

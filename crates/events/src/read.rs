@@ -1,0 +1,147 @@
+//! Reads a payload's values leniently: a value of another JSON type than expected costs only its own field.
+//!
+//! Each object is scanned for the members that its type has, and each member is then read from its own text. So the last
+//! one of a key that is there twice counts, and nothing recurses but along the types.
+
+use std::{
+    fmt::{self, Write as _},
+    marker::PhantomData,
+};
+
+use serde::de::{Deserializer as _, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::fields::Scalar;
+
+/// The fields that were there, and not `null`, but of another JSON type than expected. A list's element that is of
+/// another type, or `null`, counts as a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LostFields {
+    paths: Vec<String>,
+    count: usize,
+}
+
+impl LostFields {
+    /// Most paths that are kept: a payload can have a million wrong values.
+    pub const MAX_PATHS: usize = 100;
+
+    /// Where the first [`MAX_PATHS`](Self::MAX_PATHS) of them are, such as `Accounts[0].Transactions[3].Debit`. A path
+    /// has only names that this crate knows and positions, so that it can be logged.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether nothing was lost.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn note(&mut self, trail: &[Step]) {
+        self.count += 1;
+        if self.paths.len() < Self::MAX_PATHS {
+            let mut path = String::new();
+            for step in trail {
+                // Writing to a string cannot fail.
+                let _ = match step {
+                    Step::Key(key) if path.is_empty() => write!(path, "{key}"),
+                    Step::Key(key) => write!(path, ".{key}"),
+                    Step::Index(index) => write!(path, "[{index}]"),
+                };
+            }
+            self.paths.push(path);
+        }
+    }
+}
+
+enum Step {
+    Key(&'static str),
+    Index(usize),
+}
+
+/// What is being read, and what was lost on the way.
+#[derive(Default)]
+pub struct Reader {
+    trail: Vec<Step>,
+    lost: LostFields,
+}
+
+impl Reader {
+    /// The value of a member; `None` where it is absent, `null` or of another type.
+    pub fn member<T: FromJson>(&mut self, key: &'static str, json: Option<&RawValue>) -> Option<T> {
+        self.step(Step::Key(key), json?)
+    }
+
+    pub fn into_lost(self) -> LostFields {
+        self.lost
+    }
+
+    fn step<T: FromJson>(&mut self, step: Step, json: &RawValue) -> Option<T> {
+        self.trail.push(step);
+        let value = T::from_json(json, self);
+        if value.is_none() {
+            self.lost.note(&self.trail);
+        }
+        self.trail.pop();
+        value
+    }
+}
+
+/// A type that a payload's value can have.
+pub trait FromJson: Sized {
+    /// The value; `None` for JSON of another type.
+    fn from_json(json: &RawValue, reader: &mut Reader) -> Option<Self>;
+}
+
+impl FromJson for String {
+    /// `None` for a string with half of a surrogate pair as well: it is no text.
+    fn from_json(json: &RawValue, _: &mut Reader) -> Option<Self> {
+        serde_json::from_str(json.get()).ok()
+    }
+}
+
+impl FromJson for bool {
+    fn from_json(json: &RawValue, _: &mut Reader) -> Option<Self> {
+        json.get().parse().ok()
+    }
+}
+
+impl FromJson for Scalar {
+    fn from_json(json: &RawValue, _: &mut Reader) -> Option<Self> {
+        Self::of_any_length(json)
+    }
+}
+
+impl<T: FromJson> FromJson for Vec<T> {
+    /// Without the elements that are lost.
+    fn from_json(json: &RawValue, reader: &mut Reader) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json.get());
+        deserializer.deserialize_seq(ElementsVisitor { reader, element: PhantomData }).ok()
+    }
+}
+
+struct ElementsVisitor<'r, T> {
+    reader: &'r mut Reader,
+    element: PhantomData<T>,
+}
+
+impl<'de, T: FromJson> Visitor<'de> for ElementsVisitor<'_, T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        let (mut found, mut index) = (Vec::new(), 0);
+        while let Some(json) = elements.next_element::<&RawValue>()? {
+            found.extend(self.reader.step(Step::Index(index), json));
+            index += 1;
+        }
+        Ok(found)
+    }
+}

@@ -96,7 +96,7 @@ impl Scalar {
         }
     }
 
-    /// A string or number of any length. A string with half of a surrogate pair is no text.
+    /// A string or number of any length. `None` for anything else, and for a string with a lone surrogate.
     pub(crate) fn of_any_length(raw: &RawValue) -> Option<Self> {
         let json = raw.get();
         match json.bytes().next()? {

@@ -109,11 +109,12 @@ async fn queued(sample: &samples::Sample) -> (String, Value) {
     answer(&stack, &sample.event).await;
     let kind = sample.expected.kind().unwrap();
     let messages = stack.aws.messages(kind.queue());
-    let [message] = &messages[..] else { panic!("{messages:?}") };
-    let mut attributes = json!({});
-    for (name, attribute) in &message.attributes {
-        attributes[name] = json!({ "stringValue": attribute.value, "dataType": attribute.data_type });
-    }
+    assert_eq!(messages.len(), 1, "{}", sample.name);
+    let message = messages.first().unwrap();
+    let in_json = |(name, attribute): (&String, &local_aws::Attribute)| {
+        (name.clone(), json!({ "stringValue": attribute.value, "dataType": attribute.data_type }))
+    };
+    let attributes: serde_json::Map<_, _> = message.attributes.iter().map(in_json).collect();
     let attributes = json!({ "message": attributes, "group": message.group_id });
     (message.body.clone(), attributes)
 }
@@ -184,7 +185,8 @@ fn a_duplicate_is_another_message_with_the_same_delivery_id() {
     for sample in ["kyc", "claim-check"] {
         let event = printed(&[sample, "--as", "sqs", "--duplicate"], "", &[]);
         let records = event["Records"].as_array().unwrap();
-        let [first, second] = &records[..] else { panic!("{records:?}") };
+        assert_eq!(records.len(), 2);
+        let (first, second) = (&records[0], &records[1]);
         let delivery_id = |record: &Value| record["messageAttributes"]["DeliveryId"].clone();
         assert_eq!(delivery_id(first), delivery_id(second));
         for field in ["messageId", "receiptHandle"] {

@@ -105,19 +105,19 @@ impl Delivery {
     }
 
     /// The system attributes, for the first receive.
-    fn system_attributes(&self) -> Value {
-        let milliseconds = |time: Duration| time.as_millis().to_string();
-        let mut attributes = json!({
-            "ApproximateFirstReceiveTimestamp": milliseconds(self.sent + TO_CONSUMER),
-            "ApproximateReceiveCount": "1",
+    fn system_attributes(&self) -> Map<String, Value> {
+        let milliseconds = |time: Duration| Some(time.as_millis().to_string());
+        [
+            ("ApproximateFirstReceiveTimestamp", milliseconds(self.sent + TO_CONSUMER)),
+            ("ApproximateReceiveCount", Some("1".to_owned())),
+            ("MessageGroupId", self.group_id.clone()),
             // The receiver's role, and its function as the name of the session.
-            "SenderId": format!("AROAEXAMPLEEXAMPLE123:{STACK}-ReceiverFunction"),
-            "SentTimestamp": milliseconds(self.sent),
-        });
-        if let Some(group_id) = &self.group_id {
-            attributes["MessageGroupId"] = json!(group_id);
-        }
-        attributes
+            ("SenderId", Some(format!("AROAEXAMPLEEXAMPLE123:{STACK}-ReceiverFunction"))),
+            ("SentTimestamp", milliseconds(self.sent)),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.into())))
+        .collect()
     }
 
     fn attributes(&self, value: impl Fn(&Attribute) -> Value) -> Map<String, Value> {

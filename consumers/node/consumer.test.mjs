@@ -19,7 +19,7 @@ const { bucket, foreignBucket } = table;
 for (const service of ["S3", "DYNAMODB"]) {
   const endpoint = env[`AWS_ENDPOINT_URL_${service}`] ?? env.AWS_ENDPOINT_URL ?? "http://none";
   if (!["127.0.0.1", "localhost"].includes(new URL(endpoint).hostname)) {
-    console.error("start `moto_server -p 5000` and set AWS_ENDPOINT_URL=http://127.0.0.1:5000");
+    console.error("start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055");
     exit(2);
   }
 }
@@ -91,8 +91,8 @@ async function recordOf(wanted) {
   let payload;
   if (record.messageAttributes.ExtendedPayloadSize) payload = read(`fixtures/objects/${bucket}/${keyOf(record)}`);
   if (wanted.payload) {
-    const { prefix, fill, suffix, bytes, sha256 } = wanted.payload;
-    payload = Buffer.from(prefix + fill.repeat(bytes - prefix.length - suffix.length) + suffix);
+    const { sha256 } = wanted.payload;
+    payload = madePayload(wanted.payload);
     assert.equal(createHash("sha256").update(payload).digest("hex"), sha256);
     record.messageAttributes.DeliveryId.stringValue = sha256;
     record.messageAttributes.ExtendedPayloadSize.stringValue = String(payload.length);
@@ -103,6 +103,11 @@ async function recordOf(wanted) {
     }
   }
   return [wanted.as ?? wanted.fixture, patched(record, wanted.patch ?? {})];
+}
+
+function madePayload({ base64, prefix, fill, suffix, bytes }) {
+  if (base64) return Buffer.from(base64, "base64");
+  return Buffer.from(prefix + fill.repeat(bytes - prefix.length - suffix.length) + suffix);
 }
 
 /** Hands a batch to the handler, and compares what was processed. */

@@ -3,6 +3,7 @@
 A local S3 and a local DynamoDB do for AWS. `../README.md` describes the cases.
 """
 
+import base64
 import contextlib
 import copy
 import hashlib
@@ -25,7 +26,7 @@ IDEMPOTENCY_TABLE = "idempotency"
 for service in ["S3", "DYNAMODB"]:
     endpoint = os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL", "")
     if urlsplit(endpoint).hostname not in ["127.0.0.1", "localhost"]:
-        pytest.exit("start `moto_server -p 5000` and set AWS_ENDPOINT_URL=http://127.0.0.1:5000", returncode=2)
+        pytest.exit("start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055", returncode=2)
 
 # Made up: the tests never use an account that this machine happens to know.
 os.environ.pop("AWS_PROFILE", None)
@@ -115,16 +116,22 @@ def record_of(wanted: str | dict) -> tuple[str, dict]:
     payload = None
     if "ExtendedPayloadSize" in record["messageAttributes"]:
         payload = (FOLDER / "fixtures/objects" / BUCKET / key_of(record)).read_bytes()
-    if large := wanted.get("payload"):
-        fill = large["bytes"] - len(large["prefix"]) - len(large["suffix"])
-        payload = (large["prefix"] + large["fill"] * fill + large["suffix"]).encode()
-        assert hashlib.sha256(payload).hexdigest() == large["sha256"]
-        record["messageAttributes"]["DeliveryId"]["stringValue"] = large["sha256"]
+    if made := wanted.get("payload"):
+        payload = made_payload(made)
+        assert hashlib.sha256(payload).hexdigest() == made["sha256"]
+        record["messageAttributes"]["DeliveryId"]["stringValue"] = made["sha256"]
         record["messageAttributes"]["ExtendedPayloadSize"]["stringValue"] = str(len(payload))
     if payload is not None:
         for bucket in [BUCKET, FOREIGN_BUCKET]:
             s3.put_object(Bucket=bucket, Key=key_of(record), Body=payload)
     return wanted.get("as", wanted["fixture"]), patched(record, wanted.get("patch", {}))
+
+
+def made_payload(made: dict) -> bytes:
+    if "base64" in made:
+        return base64.b64decode(made["base64"])
+    fill = made["bytes"] - len(made["prefix"]) - len(made["suffix"])
+    return (made["prefix"] + made["fill"] * fill + made["suffix"]).encode()
 
 
 def key_of(record: dict) -> str:

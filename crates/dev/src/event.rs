@@ -1,8 +1,14 @@
-//! `cargo dev event`: prints the API Gateway event of a callback, for `sam local invoke ReceiverFunction -e -`.
+//! `cargo dev event`: prints the API Gateway event of a callback, for `sam local invoke ReceiverFunction -e -`, or what a
+//! consumer receives for that callback.
+
+pub mod consumer;
+
+use std::io::{Write, stdout};
 
 use flinks_webhooks::auth::Scheme;
 use local_lambda::gateway::{HttpRequest, event};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::{
     doctor::{EncodingName, SchemeName, key_of, read_body, sign::Header},
@@ -12,15 +18,21 @@ use crate::{
     secret::{self, SecretArguments},
     sign,
 };
+use consumer::Delivery;
 
-/// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke ReceiverFunction -e -`.
+/// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke ReceiverFunction -e -`. With
+/// --as, print what a consumer receives for that callback.
 ///
-/// If you give no secret, the command signs with the sample secret, which the local stack uses too.
+/// If you give no secret, the command signs with the sample secret, which the local stack uses too. A message has no
+/// signature, so --as sqs and --as receive-message need no secret.
 #[derive(clap::Args)]
 pub struct EventArguments {
     /// A sample (kyc, accounts-detail, investments, pay, upload-fraud, or any other name in `events/`), the file of a
-    /// body of your own, or - for standard input. Investments and upload-fraud are guesses, because Flinks does not
-    /// publish these payloads.
+    /// body of your own, or - for standard input. Investments, upload-fraud and failed-refresh are guesses, because
+    /// Flinks does not publish these payloads.
+    ///
+    /// A consumer must handle these too: claim-check, not-utf8, unknown-type, failed-refresh, nulls (every field is
+    /// null), exact-money (amounts that a float cannot hold), and any of them with --duplicate.
     #[arg(value_name = "KIND|FILE")]
     subject: String,
     /// Sign with this scheme. Default: the sample's own, or aggregation for a body of your own.
@@ -32,19 +44,57 @@ pub struct EventArguments {
     /// Encode the body as base64, as API Gateway does if the content type is not text.
     #[arg(long)]
     base64: bool,
+    /// What to print.
+    #[arg(long = "as", value_enum, default_value_t, value_name = "FORM")]
+    shape: Shape,
+    /// Print Flinks' retry as well: a second message with the same DeliveryId. Only with --as sqs or receive-message.
+    #[arg(long)]
+    duplicate: bool,
     #[command(flatten)]
     secret: SecretArguments,
+}
+
+/// Where a callback is on its way.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shape {
+    /// The event that API Gateway hands to the receiver.
+    #[default]
+    ApiGateway,
+    /// The event that a Lambda function gets from its queue. It has all attributes.
+    Sqs,
+    /// The response of `ReceiveMessage` to a client that asks for all attributes.
+    ReceiveMessage,
+    /// The bytes that Flinks sent, which the object of a claim check holds.
+    Payload,
 }
 
 /// Prints the event.
 ///
 /// # Errors
-/// If there is no such sample or file, or it cannot be signed as asked.
+/// If there is no such sample or file, it cannot be signed as asked, or the receiver rejects it.
 pub async fn run(arguments: &EventArguments, output: &Output) -> Result<(), Failure> {
     let event = arguments.event().await?;
-    output.json(&event);
-    output.line(format_args!("{event:#}"));
+    let printed = match arguments.shape {
+        Shape::ApiGateway if arguments.duplicate => return Err(only_for_consumers()),
+        Shape::ApiGateway => event,
+        Shape::Sqs => consumer::lambda_event(&arguments.deliveries(&event)?),
+        Shape::ReceiveMessage => consumer::receive_message(&arguments.deliveries(&event)?),
+        Shape::Payload if arguments.duplicate => return Err(only_for_consumers()),
+        Shape::Payload => {
+            for delivery in arguments.deliveries(&event)? {
+                // A reader that has gone (`| head`) is no reason to fail.
+                let _ = stdout().lock().write_all(&delivery.payload);
+            }
+            return Ok(());
+        }
+    };
+    output.json(&printed);
+    output.line(format_args!("{printed:#}"));
     Ok(())
+}
+
+fn only_for_consumers() -> Failure {
+    Failure::usage("--duplicate is only for --as sqs and --as receive-message")
 }
 
 impl EventArguments {
@@ -63,11 +113,21 @@ impl EventArguments {
                 sample.name
             )));
         };
-        if self.changes_nothing() && self.secret.given(scheme).await?.is_none() {
+        if self.changes_nothing() && self.given(scheme).await?.is_none() {
             return Ok(sample.event.clone());
         }
         let base64 = self.base64 || sample.event.get("isBase64Encoded").and_then(Value::as_bool) == Some(true);
         self.signed(&sample.body, scheme, encoding, base64).await
+    }
+
+    /// The secret that the user gives. A message depends on no secret, so the sample's secret is enough for a consumer.
+    async fn given(&self, scheme: Scheme) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        if self.shape == Shape::ApiGateway { self.secret.given(scheme).await } else { Ok(None) }
+    }
+
+    fn deliveries(&self, event: &Value) -> Result<Vec<Delivery>, Failure> {
+        let deliveries = consumer::deliveries(event, self.duplicate.into());
+        deliveries.ok_or_else(|| Failure::usage(format!("no consumer gets {}: the receiver rejects it", self.subject)))
     }
 
     fn changes_nothing(&self) -> bool {
@@ -85,7 +145,7 @@ impl EventArguments {
         let scheme = self.scheme.map_or(scheme, Scheme::from);
         // A sample's ASCII encoding is only legal in its own scheme.
         let encoding = self.encoding.unwrap_or(if changed { EncodingName::Raw } else { encoding });
-        let secret = self.secret.given(scheme).await?;
+        let secret = self.given(scheme).await?;
         let secret = secret.as_ref().map_or(secret::sample(scheme).as_bytes(), |secret| secret.as_slice());
         let header = Header::sign(body, &key_of(secret)?, scheme, encoding)?;
 

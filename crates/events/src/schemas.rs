@@ -11,14 +11,15 @@ use serde_json::Value;
 
 use json_schema::Document;
 
-/// Every generated file: its path in the package, and what is in it.
+/// Every generated file: its path, seen from the package, and what is in it. The consumers have the types of their
+/// language beside them.
 pub fn files() -> Vec<(String, String)> {
     let documents = json_schema::documents();
     let mut files: Vec<_> =
         documents.iter().map(|Document { file, schema, .. }| (file.clone(), json(schema))).collect();
     files.extend([
-        ("generated/flinks_events.d.ts".to_owned(), typescript::module(&documents)),
-        ("generated/flinks_events.py".to_owned(), python::module(&documents)),
+        ("../../consumers/node/flinks-events.d.ts".to_owned(), typescript::module(&documents)),
+        ("../../consumers/python/flinks_events.py".to_owned(), python::module(&documents)),
         ("asyncapi.json".to_owned(), json(&asyncapi::document(&documents))),
     ]);
     files

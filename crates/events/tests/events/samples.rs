@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use crate::support::{PAYLOADS, body_of, closed, corpus, files_in, package, read_json, repository, schema};
 
-/// Samples that are odd on purpose: a list of lists where holders are expected, and half of a surrogate pair.
-const ODD: [&str; 2] = ["deeply-nested", "lone-surrogate"];
+/// Samples that lose a field on purpose: to a list of lists where holders are expected, to a lone surrogate, and to null
+/// elements of lists.
+const ODD: [&str; 3] = ["deeply-nested", "lone-surrogate", "nulls"];
 
 /// Name, body and signature form of every sample that the receiver stores.
 fn samples() -> Vec<(String, Vec<u8>, &'static str)> {

@@ -106,7 +106,7 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
 
         let started = Instant::now();
         let classified = ClassifiedCallback::classify(authentic, &self.response_types);
-        let message = Message::from_callback(&classified, received_at);
+        let message = Message::from_callback(&classified, received_at).with_trace(callback.trace_header);
         record.set_duration(Metric::RouteTime, started);
         record.kind = Some(message.kind());
         record.delivery_id = Some(message.delivery_id().clone());

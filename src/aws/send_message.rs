@@ -6,7 +6,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_sqs::{operation::send_message::SendMessageInput, types::MessageAttributeValue};
+use aws_sdk_sqs::{
+    operation::send_message::SendMessageInput,
+    types::{MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue},
+};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -61,8 +64,8 @@ impl SerializeRequest for SendMessage {
         let input = input.downcast::<SendMessageInput>().map_err(|_| "the input of another operation")?;
         if input.delay_seconds().is_some()
             || input.message_deduplication_id().is_some()
-            || input.message_system_attributes().is_some()
             || input.message_attributes().is_some_and(|all| !all.values().all(is_text))
+            || input.message_system_attributes().is_some_and(|all| !all.values().all(is_system_text))
         {
             return Err("this serialiser does not support a field that is set".into());
         }
@@ -89,6 +92,14 @@ fn is_text(value: &MessageAttributeValue) -> bool {
         && value.binary_list_values().is_empty()
 }
 
+/// The same for a system attribute.
+fn is_system_text(value: &MessageSystemAttributeValue) -> bool {
+    value.string_value().is_some()
+        && value.binary_value().is_none()
+        && value.string_list_values().is_empty()
+        && value.binary_list_values().is_empty()
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Request<'m> {
@@ -99,6 +110,8 @@ struct Request<'m> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message_attributes: Option<Attributes<'m>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    message_system_attributes: Option<SystemAttributes<'m>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     message_group_id: Option<&'m str>,
 }
 
@@ -108,6 +121,7 @@ impl<'m> Request<'m> {
             queue_url: input.queue_url(),
             message_body: input.message_body(),
             message_attributes: input.message_attributes().map(Attributes),
+            message_system_attributes: input.message_system_attributes().map(SystemAttributes),
             message_group_id: input.message_group_id(),
         }
     }
@@ -117,19 +131,30 @@ struct Attributes<'m>(&'m HashMap<String, MessageAttributeValue>);
 
 impl Serialize for Attributes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Value<'m> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            string_value: Option<&'m str>,
-            data_type: &'m str,
-        }
         serializer.collect_map(
             self.0.iter().map(|(name, value)| {
                 (name, Value { string_value: value.string_value(), data_type: value.data_type() })
             }),
         )
     }
+}
+
+struct SystemAttributes<'m>(&'m HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>);
+
+impl Serialize for SystemAttributes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| {
+            (name.as_str(), Value { string_value: value.string_value(), data_type: value.data_type() })
+        }))
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Value<'m> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    string_value: Option<&'m str>,
+    data_type: &'m str,
 }
 
 #[cfg(test)]
@@ -179,12 +204,17 @@ mod tests {
         let text = |value: &str, data_type: &str| {
             MessageAttributeValue::builder().data_type(data_type).string_value(value).build().unwrap()
         };
+        let trace = MessageSystemAttributeValue::builder()
+            .data_type("String")
+            .string_value("Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1")
+            .build();
         let sent = Client::from_conf(config(builder).build())
             .send_message()
             .queue_url("https://sqs.ca-central-1.amazonaws.com/123456789012/KycQueue")
             .message_body(body)
             .message_attributes("Tag", text("caf\u{e9} \"\\", "String"))
             .message_attributes("HttpStatusCode", text("200", "Number"))
+            .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, trace.unwrap())
             .message_group_id("{5e115eac~1209}")
             .send()
             .await;

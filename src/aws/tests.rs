@@ -144,7 +144,7 @@ async fn receipt() -> Receipt {
 }
 
 fn empty_message() -> OutboundMessage<'static> {
-    OutboundMessage { kind: Kind::Kyc, body: "{}".to_owned(), attributes: &[], group_id: None }
+    OutboundMessage { kind: Kind::Kyc, body: "{}".to_owned(), attributes: &[], group_id: None, trace_header: None }
 }
 
 /// Makes a call that gets this response.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     auth::SignatureForm,
+    http::TraceHeader,
     routing::{ClassifiedCallback, Fields, Kind, Scalar},
     timestamp::rfc3339,
 };
@@ -55,6 +56,7 @@ pub struct Message {
     received_at: String,
     attributes: Vec<Attribute>,
     group_id: Option<String>,
+    trace_header: Option<TraceHeader>,
     body: Bytes,
 }
 
@@ -147,6 +149,11 @@ impl Message {
         self.group_id.as_deref()
     }
 
+    /// The X-Ray trace that a consumer's trace continues. The redelivery's messages have none.
+    pub fn trace_header(&self) -> Option<&TraceHeader> {
+        self.trace_header.as_ref()
+    }
+
     /// What Flinks sent.
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -190,8 +197,14 @@ impl Message {
             received_at,
             attributes: attributes.into_iter().flatten().collect(),
             group_id: group.as_ref().map(Scalar::as_str).filter(|id| is_legal_group_id(id)).map(str::to_owned),
+            trace_header: None,
             body,
         }
+    }
+
+    /// The same message as a part of this trace.
+    pub fn with_trace(self, trace_header: Option<TraceHeader>) -> Self {
+        Self { trace_header, ..self }
     }
 
     /// The body as text, if SQS can carry it as it is: UTF-8, not empty, of legal characters, and with its attributes

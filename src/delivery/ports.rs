@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, time::SystemTime};
 use bytes::Bytes;
 
 use super::{message::Attribute, undelivered::UndeliveredKey};
-use crate::{aws_error::AwsError, routing::Kind};
+use crate::{aws_error::AwsError, http::TraceHeader, routing::Kind};
 
 /// The queues, one for each kind.
 pub trait Queues {
@@ -23,6 +23,8 @@ pub struct OutboundMessage<'m> {
     pub body: String,
     pub attributes: &'m [Attribute],
     pub group_id: Option<&'m str>,
+    /// SQS keeps it beside the attributes: it counts neither towards their number nor towards the size.
+    pub trace_header: Option<&'m TraceHeader>,
 }
 
 /// The bucket for payloads that no queue can carry, or that no queue took.

@@ -224,7 +224,8 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         limit: Instant,
     ) -> Result<(), AwsError> {
         let group_id = message.group_id().filter(|_| plan.with_group);
-        let outbound = OutboundMessage { kind: message.kind(), body, attributes, group_id };
+        let (kind, trace_header) = (message.kind(), message.trace_header());
+        let outbound = OutboundMessage { kind, body, attributes, group_id, trace_header };
         attempt(Operation::SendMessage, limit, self.queues.send(outbound)).await
     }
 

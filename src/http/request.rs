@@ -16,6 +16,7 @@ use serde::{
 use serde_json::Value;
 use strum::VariantArray;
 
+use super::trace_header::TraceHeader;
 use crate::rejection::Rejection;
 
 /// A header that carries a signature.
@@ -116,6 +117,8 @@ pub struct Callback {
     /// The stack itself sent it, to try a new version before it gets traffic. The mark stands where a Lambda
     /// authorizer's result would be. The route has no authorizer, so no HTTP request can set it.
     pub deployment_check: bool,
+    /// The X-Ray trace of the invocation, if it is sampled. The event does not have it: Lambda passes it beside the event.
+    pub trace_header: Option<TraceHeader>,
 }
 
 /// The event of an HTTP API or a function URL (payload format 2.0), of a REST API (1.0) or of `sam local`, read from
@@ -183,6 +186,7 @@ fn callback_of_format_2(event: ApiGatewayV2httpRequest) -> Result<Callback, Reje
         source: ip_address(context.http.source_ip),
         gateway_request_id: context.request_id.as_deref().and_then(RequestId::parse),
         deployment_check: authorizer.fields.get("deploymentCheck").and_then(Value::as_bool) == Some(true),
+        trace_header: None,
     })
 }
 
@@ -196,6 +200,7 @@ fn callback_of_format_1(event: ApiGatewayProxyRequest) -> Result<Callback, Rejec
         source: ip_address(context.identity.source_ip),
         gateway_request_id: context.request_id.as_deref().and_then(RequestId::parse),
         deployment_check: false,
+        trace_header: None,
     })
 }
 

@@ -348,10 +348,37 @@ async fn without_the_runtime_api_the_process_ends_and_logs_why() {
 }
 
 #[tokio::test]
+async fn a_sampled_trace_continues_on_the_message_whatever_its_size() {
+    let trace_headers = |function: &Function| -> Vec<Option<String>> {
+        let messages = Kind::ALL.into_iter().flat_map(|kind| function.stack.aws.messages(kind.queue()));
+        messages.map(|message| message.trace_header).collect()
+    };
+    let function = Function::start().await;
+    let samples = samples::all();
+    let post = async |name: &str| {
+        let sample = samples.iter().find(|sample| sample.name == name).unwrap();
+        assert_eq!(function.invoke(sample.event.to_string()).await.0, 200);
+    };
+    post("kyc").await;
+    post("claim-check").await;
+    assert_eq!(trace_headers(&function), [None, None]);
+
+    function.runtime.sample_traces();
+    post("pay").await;
+    post("not-utf8").await;
+    let headers: Vec<_> = trace_headers(&function).into_iter().flatten().collect();
+    assert_eq!(headers.len(), 2);
+    for header in headers {
+        assert!(header.starts_with("Root=1-") && header.ends_with(";Sampled=1"), "{header}");
+    }
+}
+
+#[tokio::test]
 async fn the_redelivery_sends_undelivered_payloads_and_logs_them() {
     let receiver = Function::start().await;
     receiver.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
     let kyc = samples::all().remove(0);
+    receiver.runtime.sample_traces();
     assert_eq!(receiver.invoke(kyc.event.to_string()).await.0, 200);
     receiver.stack.aws.clear_faults();
 
@@ -361,7 +388,9 @@ async fn the_redelivery_sends_undelivered_payloads_and_logs_them() {
     };
     let summary: Value = serde_json::from_slice(&summary).unwrap();
     assert_eq!((&summary["found"], &summary["sent"], &summary["left"]), (&json!(1), &json!(1), &json!(0)));
-    assert_eq!(redelivery.stack.aws.messages("KycQueue")[0].body.as_bytes(), kyc.body);
+    let message = &redelivery.stack.aws.messages("KycQueue")[0];
+    assert_eq!(message.body.as_bytes(), kyc.body);
+    assert_eq!(message.trace_header, None);
     assert!(redelivery.stack.aws.objects(PAYLOAD_BUCKET).is_empty());
 
     // Without a listing the run does not know what waits. The invocation fails, so that Lambda counts an error.

@@ -352,6 +352,7 @@ impl OfflineFunction {
             body,
             attributes: message.attributes(),
             group_id: message.group_id(),
+            trace_header: None,
         };
         let sent = self.clients.storage.queues.send(outbound);
         self.runtime.block_on(sent).expect("the queue accepts it");

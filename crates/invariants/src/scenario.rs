@@ -190,7 +190,7 @@ impl SecretSource for &Scenario {
 
 impl Queues for &Scenario {
     async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
-        let OutboundMessage { kind, body, attributes, group_id } = message;
+        let OutboundMessage { kind, body, attributes, group_id, trace_header: _ } = message;
         let mut first = false;
         self.note(|effects| {
             first = effects.sends == 0;

@@ -90,8 +90,9 @@ async fn next(invocations: &Invocations, poller: &Poller) -> HttpResult {
     let now_ms = clock::now_ms();
     let deadline_ms = now_ms.saturating_add(function::TIMEOUT_MS);
     let (root, parent) = (request_id.simple().to_string(), request_id.as_u64_pair().1);
-    // X-Ray's format: the start in seconds and 96 bits, both in hexadecimal. The trace is not sampled.
-    let trace_id = format!("Root=1-{:08x}-{:.24};Parent={parent:016x};Sampled=0", now_ms / 1000, root);
+    let sampled = u8::from(invocations.traces_are_sampled());
+    // X-Ray's format: the start in seconds and 96 bits, both in hexadecimal.
+    let trace_id = format!("Root=1-{:08x}-{:.24};Parent={parent:016x};Sampled={sampled}", now_ms / 1000, root);
     let response = Response::builder()
         .header(CONTENT_TYPE, "application/json")
         .header("Lambda-Runtime-Aws-Request-Id", request_id.to_string())

@@ -1,6 +1,7 @@
 //! The invocations between the caller and the function: queued, running and finished.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ pub(crate) struct Invocations {
     /// Wakes every poller when an event is queued. Waking one is not enough, because it may be gone.
     queued: Notify,
     polled: watch::Sender<bool>,
+    traces_are_sampled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +94,14 @@ impl Invocations {
         if !has_caller {
             state.init_error = Some(init_error.clone());
         }
+    }
+
+    pub(crate) fn sample_traces(&self) {
+        self.traces_are_sampled.store(true, Relaxed);
+    }
+
+    pub(crate) fn traces_are_sampled(&self) -> bool {
+        self.traces_are_sampled.load(Relaxed)
     }
 
     pub(crate) async fn first_poll(&self) {

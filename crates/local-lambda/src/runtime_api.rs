@@ -70,6 +70,11 @@ impl RuntimeApi {
         ]
     }
 
+    /// Marks the trace of every later invocation as sampled, as X-Ray does for a part of them. Without this call, none is.
+    pub fn sample_traces(&self) {
+        self.server.invocations.sample_traces();
+    }
+
     /// Waits until a function has polled for its first event, which ends Lambda's init phase.
     ///
     /// Never returns if the function fails before that. [`RuntimeApi::invoke`] then returns the reported error.

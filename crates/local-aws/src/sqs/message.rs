@@ -20,6 +20,8 @@ pub struct StoredMessage {
     pub attributes: BTreeMap<String, Attribute>,
     /// The MessageGroupId, which on a standard queue makes it a fair one.
     pub group_id: Option<String>,
+    /// The system attribute AWSTraceHeader.
+    pub trace_header: Option<String>,
     /// The ApproximateReceiveCount, which is exact here. The message keeps it in its dead-letter queue.
     pub receive_count: u32,
     /// The ARN of the queue that the message came from, if it was received too often there.
@@ -98,6 +100,7 @@ impl Message {
             body: self.content.body.clone(),
             attributes: attributes.map(|(name, attribute)| (name.clone(), attribute.shown())).collect(),
             group_id: self.content.group_id.clone(),
+            trace_header: self.content.trace_header.as_ref().map(|header| header.shown().value),
             receive_count: self.receive_count,
             dead_letter_source: self.dead_letter_source.clone(),
         }

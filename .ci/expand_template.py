@@ -1,8 +1,8 @@
-"""Writes the template with its loops expanded, for the Rust tests and checkov, which do not look into loops. Parameters
-and conditions stay unchanged.
+"""Writes the templates with their loops expanded, for the Rust tests and checkov, which do not look into loops.
+Parameters and conditions stay unchanged. The fan-out has all six kinds.
 
-Usage: expand_template.py            writes tests/data/template.expanded.json
-       expand_template.py --check    fails if that file is out of date
+Usage: expand_template.py            writes tests/data/template.expanded.json and tests/data/fan-out.expanded.json
+       expand_template.py --check    fails if one of them is out of date
 """
 
 import json
@@ -14,8 +14,11 @@ from samcli.lib.cfn_language_extensions.models import TemplateProcessingContext
 from samcli.lib.cfn_language_extensions.processors import ForEachProcessor
 from samcli.yamlhelper import yaml_parse
 
-TEMPLATE = pathlib.Path("template.yaml")
-EXPANDED = pathlib.Path("tests/data/template.expanded.json")
+TEMPLATES = {
+    "template.yaml": "tests/data/template.expanded.json",
+    "fan-out.yaml": "tests/data/fan-out.expanded.json",
+}
+KINDS = ["Kyc", "AccountsDetail", "Investments", "Pay", "UploadFraud", "Unclassified"]
 
 
 def expand(template: dict) -> dict:
@@ -23,10 +26,23 @@ def expand(template: dict) -> dict:
         for name, loop in template.get(section, {}).items():
             if name.startswith("Fn::ForEach::"):
                 check_loop(name, *loop)
-    context = TemplateProcessingContext(fragment=template)
+    context = TemplateProcessingContext(fragment=with_all_kinds(template))
     ForEachProcessor().process_template(context)
     mappings = template.get("Mappings", {})
     return {name: constants(section, mappings) for name, section in context.fragment.items()}
+
+
+def with_all_kinds(node):
+    """Gives each loop over the parameter Kinds all kinds."""
+    if isinstance(node, list):
+        return [with_all_kinds(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {name: with_all_kinds(value) for name, value in node.items()}
+    for name, loop in node.items():
+        if name.startswith("Fn::ForEach::") and loop[1] == {"Ref": "Kinds"}:
+            node[name] = [loop[0], KINDS, loop[2]]
+    return node
 
 
 def check_loop(name: str, identifier: str, _values: list, body: dict) -> None:
@@ -71,11 +87,13 @@ def constants(node, mappings: dict):
 
 
 def main(mode: str = "") -> None:
-    expanded = json.dumps(expand(yaml_parse(TEMPLATE.read_text())), indent=1, ensure_ascii=False) + "\n"
-    if mode != "--check":
-        EXPANDED.write_text(expanded)
-    elif not EXPANDED.exists() or EXPANDED.read_text() != expanded:
-        raise SystemExit(f"{EXPANDED} is out of date: run python .ci/expand_template.py")
+    for template, path in TEMPLATES.items():
+        file = pathlib.Path(path)
+        expanded = json.dumps(expand(yaml_parse(pathlib.Path(template).read_text())), indent=1, ensure_ascii=False) + "\n"
+        if mode != "--check":
+            file.write_text(expanded)
+        elif not file.exists() or file.read_text() != expanded:
+            raise SystemExit(f"{file} is out of date: run python .ci/expand_template.py")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ pub enum Operation {
     ListObjectsV2,
     GetObject,
     DeleteObject,
+    Publish,
 }
 
 /// A failed call, with AWS's code, status and id. Never the error's message: services quote what they were sent.
@@ -66,9 +67,9 @@ pub enum Meaning {
 }
 
 use Meaning::{ContentRejected, OnceMore, Permanent, Transient};
-use Operation::{DeleteObject, GetObject, GetSecretValue, ListObjectsV2, PutObject, SendMessage};
+use Operation::{DeleteObject, GetObject, GetSecretValue, ListObjectsV2, Publish, PutObject, SendMessage};
 
-const EVERY: &[Operation] = &[GetSecretValue, SendMessage, PutObject, ListObjectsV2, GetObject, DeleteObject];
+const EVERY: &[Operation] = &[GetSecretValue, SendMessage, PutObject, ListObjectsV2, GetObject, DeleteObject, Publish];
 const S3: &[Operation] = &[PutObject, ListObjectsV2, GetObject, DeleteObject];
 
 /// What AWS's error codes mean. For a code that is not listed, the status decides ([`AwsError::meaning`]). So no
@@ -100,6 +101,8 @@ const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
         ],
     ),
     (Transient, &[SendMessage], &["OverLimit"]),
+    // SNS has its own names for it, and for KMS.
+    (Transient, &[Publish], &["KMSThrottling", "Throttled"]),
     // KMS, as SQS and S3 pass its errors on: throttled, or failing itself. Its other states are permanent.
     (
         Transient,

@@ -75,6 +75,41 @@ pub struct StorageConfig {
     pub s3_endpoint: Option<String>,
 }
 
+/// The settings of the fan-out's bridge.
+#[cfg(feature = "fan-out")]
+#[derive(Clone, Debug)]
+pub struct FanOutConfig {
+    pub function: LambdaFunction,
+    pub routes: TopicRoutes,
+    /// `AWS_ENDPOINT_URL_SNS`, or else `AWS_ENDPOINT_URL`.
+    pub sns_endpoint: Option<String>,
+    pub aws: AwsConfig,
+}
+
+/// The topics of the bridged queues.
+#[cfg(feature = "fan-out")]
+#[derive(Clone, Debug)]
+pub struct TopicRoutes(Vec<TopicRoute>);
+
+/// A bridged queue and its topic. `KINDS` lists the kinds. The ARNs are `QUEUE_ARN_PREFIX` and `TOPIC_ARN_PREFIX` with a
+/// name of the kind: both stacks name their queues and topics like that, and a template cannot write a variable for each
+/// member of a list.
+#[cfg(feature = "fan-out")]
+#[derive(Clone, Debug)]
+pub struct TopicRoute {
+    pub kind: Kind,
+    pub queue_arn: String,
+    pub topic_arn: String,
+}
+
+#[cfg(feature = "fan-out")]
+impl TopicRoutes {
+    /// The topic of what comes from a queue.
+    pub fn of_queue(&self, queue_arn: &str) -> Option<&TopicRoute> {
+        self.0.iter().find(|route| route.queue_arn == queue_arn)
+    }
+}
+
 /// What every call to AWS needs. Lambda sets it.
 #[derive(Clone)]
 pub struct AwsConfig {
@@ -151,6 +186,24 @@ impl RedeliveryConfig {
     }
 }
 
+#[cfg(feature = "fan-out")]
+impl FanOutConfig {
+    /// Reads the variables through `lookup`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { lookup, problems: Vec::new() };
+        let config = Self {
+            function: reader.function(),
+            routes: reader.topic_routes(),
+            sns_endpoint: reader.endpoint("AWS_ENDPOINT_URL_SNS"),
+            aws: reader.aws(),
+        };
+        reader.done(config)
+    }
+}
+
 struct Reader<L> {
     lookup: L,
     problems: Vec<Problem>,
@@ -187,6 +240,23 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
             sqs_endpoint: self.endpoint("AWS_ENDPOINT_URL_SQS"),
             s3_endpoint: self.endpoint("AWS_ENDPOINT_URL_S3"),
         }
+    }
+
+    #[cfg(feature = "fan-out")]
+    fn topic_routes(&mut self) -> TopicRoutes {
+        let of_queues = "beginning of the queues' ARNs, such as arn:aws:sqs:ca-central-1:123456789012:flinks-webhooks-";
+        let of_topics = "beginning of the topics' ARNs, such as arn:aws:sns:ca-central-1:123456789012:flinks-fan-out-";
+        let queues = self.checked("QUEUE_ARN_PREFIX", of_queues, |arn| is_arn_of("sqs", arn));
+        let topics = self.checked("TOPIC_ARN_PREFIX", of_topics, |arn| is_arn_of("sns", arn));
+        let kinds = self.checked("KINDS", "kinds such as Kyc,AccountsDetail with commas between", |kinds| {
+            kinds.split(',').all(|kind| Kind::from_queue(&format!("{kind}Queue")).is_some())
+        });
+        let routes = kinds.split(',').filter_map(|name| {
+            let kind = Kind::from_queue(&format!("{name}Queue"))?;
+            let (queue_arn, topic_arn) = (format!("{queues}{name}Queue"), format!("{topics}{name}Topic"));
+            Some(TopicRoute { kind, queue_arn, topic_arn })
+        });
+        TopicRoutes(routes.collect())
     }
 
     fn optional(&mut self, variable: &'static str) -> Option<String> {
@@ -323,6 +393,14 @@ fn is_url(value: &str) -> bool {
     // `None`: something else stands before the host, such as a user name. `Some(None)`: there is no port.
     let port = authority.strip_prefix(host).map(|rest| rest.strip_prefix(':').map(str::parse::<u16>));
     matches!(url.scheme_str(), Some("http" | "https")) && !host.is_empty() && matches!(port, Some(None | Some(Ok(_))))
+}
+
+/// The beginning of an ARN: `arn:PARTITION:SERVICE:REGION:ACCOUNT:`, and perhaps the beginning of a name.
+#[cfg(feature = "fan-out")]
+fn is_arn_of(service: &str, value: &str) -> bool {
+    let parts: Vec<_> = value.split(':').collect();
+    let ["arn", partition, of, region, account, _] = parts[..] else { return false };
+    of == service && [partition, region, account].iter().all(|part| !part.is_empty())
 }
 
 /// A name that a bucket can have, by S3's naming rules in short.

@@ -1,4 +1,4 @@
-//! What both programs share: the start and the end of a Lambda function.
+//! What the programs share: the start and the end of a Lambda function.
 
 use std::{panic::AssertUnwindSafe, process::ExitCode};
 

@@ -17,13 +17,15 @@
 //! stands behind the traits [`SecretSource`], [`Queues`] and [`PayloadStore`], which [`aws`] implements.
 //!
 //! A module imports only from stages before its own: `http`, `auth`, `routing`, `delivery`. What all share stands
-//! beside them. What is public is used by the programs, by the tests, by `cargo dev` or by the fuzz targets.
+//! beside them. The optional `fan_out` publishes what is on the queues, and is no stage of the pipeline. What is public is used by the programs, by the tests, by `cargo dev` or by the fuzz targets.
 
 pub mod auth;
 pub mod aws;
 pub mod aws_error;
 pub mod config;
 pub mod delivery;
+#[cfg(feature = "fan-out")]
+pub mod fan_out;
 pub mod http;
 pub mod lambda;
 pub mod rejection;

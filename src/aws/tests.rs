@@ -61,6 +61,13 @@ impl Canned {
         Self { status, body, ..Self::default() }
     }
 
+    #[cfg(feature = "fan-out")]
+    fn of_sns(status: u16, code: &str) -> Self {
+        let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error>");
+        let body = format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>");
+        Self { status, body, ..Self::default() }
+    }
+
     fn plain(status: u16, body: &str) -> Self {
         Self { status, body: body.to_owned(), ..Self::default() }
     }
@@ -158,7 +165,34 @@ async fn call(operation: Operation, response: &Canned) -> Result<(), AwsError> {
         Operation::ListObjectsV2 => payloads.list("undelivered/", Depth::All, None).await.map(drop),
         Operation::GetObject => payloads.get(&UndeliveredKey::for_message(&message())).await.map(drop),
         Operation::DeleteObject => payloads.remove(&UndeliveredKey::for_message(&message()), &receipt().await).await,
+        #[cfg(feature = "fan-out")]
+        Operation::Publish => publish(response).await,
+        #[cfg(not(feature = "fan-out"))]
+        Operation::Publish => unreachable!("the client is not compiled"),
     }
+}
+
+#[cfg(feature = "fan-out")]
+async fn publish(response: &Canned) -> Result<(), AwsError> {
+    use crate::{
+        config::FanOutConfig,
+        fan_out::{Notification, Topics},
+    };
+    let known = |name: &'static str| match name {
+        "KINDS" => "Kyc",
+        "QUEUE_ARN_PREFIX" => "arn:aws:sqs:ca-central-1:1:q-",
+        "TOPIC_ARN_PREFIX" => "arn:aws:sns:ca-central-1:1:t-",
+        "AWS_REGION" => "ca-central-1",
+        name if name.starts_with("AWS_ENDPOINT") || name.starts_with("AWS_USE") => "",
+        _ => "fake",
+    };
+    let config = FanOutConfig::read(|name| Some(known(name).to_owned())).unwrap();
+    let response = response.clone();
+    let http = http_client_fn(move |_, _| SharedHttpConnector::new(response.clone()));
+    let (attributes, topic_arn) = (Default::default(), "arn:aws:sns:ca-central-1:1:t-KycTopic");
+    let notification =
+        Notification { topic_arn, body: "{}", attributes: &attributes, group_id: None, trace_header: None };
+    Sns::with_http_client(http, &config).publish(notification).await
 }
 
 async fn meaning(operation: Operation, response: &Canned) -> (Meaning, Option<String>) {
@@ -167,7 +201,11 @@ async fn meaning(operation: Operation, response: &Canned) -> (Meaning, Option<St
     (failed.meaning(), failed.code)
 }
 
+#[cfg(not(feature = "fan-out"))]
 const EVERY_SERVICE: [Operation; 3] = [Operation::GetSecretValue, Operation::SendMessage, Operation::PutObject];
+#[cfg(feature = "fan-out")]
+const EVERY_SERVICE: [Operation; 4] =
+    [Operation::GetSecretValue, Operation::SendMessage, Operation::PutObject, Operation::Publish];
 const S3_CALLS: [Operation; 4] =
     [Operation::PutObject, Operation::ListObjectsV2, Operation::GetObject, Operation::DeleteObject];
 
@@ -259,6 +297,22 @@ const OF_S3: [(u16, &str, Meaning); 16] = [
     (400, "KMS.KMSInvalidStateException", Permanent),
 ];
 
+#[cfg(feature = "fan-out")]
+const OF_SNS: [(u16, &str, Meaning); 12] = [
+    (429, "Throttled", Transient),
+    (400, "Throttled", Transient),
+    (400, "KMSThrottling", Transient),
+    (500, "InternalError", Transient),
+    (403, "AuthorizationError", Permanent),
+    (404, "NotFound", Permanent),
+    (400, "InvalidParameter", Permanent),
+    (400, "ParameterValueInvalid", Permanent),
+    (400, "KMSAccessDenied", Permanent),
+    (400, "KMSDisabled", Permanent),
+    (400, "KMSInvalidState", Permanent),
+    (400, "KMSNotFound", Permanent),
+];
+
 const OF_SECRETS_MANAGER: [(u16, &str, Meaning); 4] = [
     (500, "InternalServiceError", Transient),
     (400, "DecryptionFailure", OnceMore),
@@ -272,6 +326,8 @@ async fn every_error_code_means_what_the_documentation_says() {
     let error = |operation, status, code| match operation {
         Operation::SendMessage => Canned::of_sqs(status, code),
         Operation::GetSecretValue => Canned::json(status, code),
+        #[cfg(feature = "fan-out")]
+        Operation::Publish => Canned::of_sns(status, code),
         _ => Canned::of_s3(status, code),
     };
     for (status, code, meaning) in COMMON {
@@ -292,6 +348,10 @@ async fn every_error_code_means_what_the_documentation_says() {
                 rows.push((operation, error(operation, status, code), code, meaning));
             }
         }
+    }
+    #[cfg(feature = "fan-out")]
+    for (status, code, meaning) in OF_SNS {
+        rows.push((Operation::Publish, error(Operation::Publish, status, code), code, meaning));
     }
     for (status, code, meaning) in OF_SECRETS_MANAGER {
         rows.push((Operation::GetSecretValue, error(Operation::GetSecretValue, status, code), code, meaning));

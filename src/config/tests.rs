@@ -101,3 +101,38 @@ fn an_endpoint_of_one_service_goes_before_the_common_one() {
     assert_eq!(config.storage.sqs_endpoint.as_deref(), Some("http://b:2"));
     assert_eq!(config.storage.s3_endpoint.as_deref(), Some("http://a:1"));
 }
+
+#[cfg(feature = "fan-out")]
+#[test]
+fn the_fan_out_needs_its_kinds_and_where_their_queues_and_topics_are() {
+    let complete = [
+        ("KINDS", "Kyc,UploadFraud"),
+        ("QUEUE_ARN_PREFIX", "arn:aws:sqs:ca-central-1:123456789012:flinks-webhooks-"),
+        ("TOPIC_ARN_PREFIX", "arn:aws:sns:ca-central-1:123456789012:flinks-fan-out-"),
+    ];
+    let read = |changed: &[(&str, &str)]| {
+        let lookup = |name: &'static str| {
+            let known = changed.iter().chain(&complete).chain(&COMPLETE);
+            known.copied().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+        };
+        let config = FanOutConfig::read(lookup);
+        config.map_err(|problems| problems.iter().map(|problem| problem.variable).collect::<Vec<_>>())
+    };
+    let routes = read(&[]).unwrap().routes;
+    let route = routes.of_queue("arn:aws:sqs:ca-central-1:123456789012:flinks-webhooks-UploadFraudQueue").unwrap();
+    assert_eq!(route.kind, Kind::UploadFraud);
+    assert_eq!(route.topic_arn, "arn:aws:sns:ca-central-1:123456789012:flinks-fan-out-UploadFraudTopic");
+    for (variable, value) in [
+        ("KINDS", ""),
+        ("KINDS", "kyc"),
+        ("KINDS", "Kyc,"),
+        ("KINDS", "Kyc, Pay"),
+        ("QUEUE_ARN_PREFIX", ""),
+        ("QUEUE_ARN_PREFIX", "arn:aws:sns:ca-central-1:123456789012:flinks-webhooks-"),
+        ("TOPIC_ARN_PREFIX", "flinks-fan-out-"),
+        ("TOPIC_ARN_PREFIX", "arn:aws:sns::123456789012:flinks-fan-out-"),
+        ("AWS_ENDPOINT_URL_SNS", "127.0.0.1"),
+    ] {
+        assert_eq!(read(&[(variable, value)]).unwrap_err(), [variable], "{value}");
+    }
+}

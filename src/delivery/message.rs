@@ -36,6 +36,13 @@ impl DeliveryId {
         Self(hex::encode(digest))
     }
 
+    /// The id in the attribute of a message. `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digest = [0; 32];
+        hex::decode_to_slice(text, &mut digest).ok()?;
+        Some(Self::from_digest(digest)).filter(|id| id.0 == text)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

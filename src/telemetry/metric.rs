@@ -58,6 +58,11 @@ pub enum Metric {
     RedeliveredBytes,
     /// Undelivered payloads that it could not send, and failed listings.
     RedeliveryFailures,
+    /// Messages that the fan-out's bridge published, and the length of their bodies.
+    Published,
+    PublishedBytes,
+    /// Messages that it could not publish. They stay on their queue.
+    PublishFailures,
 }
 
 /// A metric's unit, by CloudWatch's name for it.
@@ -84,7 +89,7 @@ impl Metric {
 
     pub fn unit(self) -> Unit {
         match self {
-            Self::BodyBytes | Self::RedeliveredBytes => Unit::Bytes,
+            Self::BodyBytes | Self::RedeliveredBytes | Self::PublishedBytes => Unit::Bytes,
             Self::AuthenticateTime | Self::RouteTime | Self::StoreTime | Self::TotalTime => Unit::Milliseconds,
             Self::KeyAge | Self::UndeliveredAge => Unit::Seconds,
             _ => Unit::Count,

@@ -1,6 +1,8 @@
-//! What operators see: one log line for each callback and for each run of the redelivery, which is also their metrics.
-//! Everything is written from what the stages return.
+//! What operators see: one log line for each callback, for each run of the redelivery and for each batch of the
+//! fan-out, which is also their metrics. Everything is written from what the stages return.
 
+#[cfg(feature = "fan-out")]
+mod fan_out;
 mod log;
 pub mod metric;
 mod notices;
@@ -8,6 +10,8 @@ mod record;
 mod redelivery;
 pub mod runtime;
 
+#[cfg(feature = "fan-out")]
+pub use fan_out::fan_out_line;
 pub use log::{Entry, Level, Line, silence_panics};
 pub use metric::Metric;
 pub use notices::{log_configuration_problems, log_ignored_response_types, log_prefetch};

@@ -10,6 +10,7 @@ mod corpus;
 mod crashes;
 mod documents;
 mod events;
+mod fan_out;
 mod faults;
 mod keys;
 mod operations;

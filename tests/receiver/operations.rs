@@ -110,6 +110,8 @@ fn published() -> BTreeSet<Named> {
     let mut published = BTreeSet::new();
     for metric in Metric::ALL {
         let function = match metric {
+            // Of another stack, without a dashboard.
+            Metric::Published | Metric::PublishedBytes | Metric::PublishFailures => continue,
             Metric::Undelivered
             | Metric::UndeliveredAge
             | Metric::Redelivered

@@ -3,14 +3,24 @@
 use std::{collections::BTreeSet, path::Path};
 
 use flinks_webhooks::{
-    config::{Config, RedeliveryConfig},
+    config::{Config, FanOutConfig, RedeliveryConfig},
     routing::Kind,
 };
 use serde_json::{Map, Value, json};
 
-/// `template.yaml` with its loops expanded, as `.ci/expand_template.py` writes it. CloudFormation's functions have
-/// their short names: `{"Fn::Sub": "X"}` as `{"Sub": "X"}`, `{"Fn::GetAtt": ["X", "Y"]}` as `{"GetAtt": "X.Y"}`.
+/// `template.yaml` with its loops expanded, as `.ci/expand_template.py` writes it.
 pub fn template() -> Value {
+    with_short_names(include_str!("../data/template.expanded.json"))
+}
+
+/// The same of `fan-out.yaml`, with all kinds.
+pub fn fan_out_template() -> Value {
+    with_short_names(include_str!("../data/fan-out.expanded.json"))
+}
+
+/// CloudFormation's functions by their short names: `{"Fn::Sub": "X"}` as `{"Sub": "X"}`, `{"Fn::GetAtt": ["X", "Y"]}`
+/// as `{"GetAtt": "X.Y"}`.
+fn with_short_names(template: &str) -> Value {
     fn short(value: Value) -> Value {
         match value {
             Value::Object(members) => members
@@ -28,7 +38,7 @@ pub fn template() -> Value {
             other => other,
         }
     }
-    short(serde_json::from_str(include_str!("../data/template.expanded.json")).unwrap())
+    short(serde_json::from_str(template).unwrap())
 }
 
 pub fn resource(template: &Value, name: &str) -> Value {
@@ -57,13 +67,17 @@ fn variable_of(kind: Kind) -> &'static str {
 
 #[test]
 fn exactly_the_variables_that_are_read_are_declared() {
-    let (mut of_receiver, mut of_redelivery) = (BTreeSet::new(), BTreeSet::new());
+    let (mut of_receiver, mut of_redelivery, mut of_fan_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let _ = Config::read(|name| {
         of_receiver.insert(name);
         None
     });
     let _ = RedeliveryConfig::read(|name| {
         of_redelivery.insert(name);
+        None
+    });
+    let _ = FanOutConfig::read(|name| {
+        of_fan_out.insert(name);
         None
     });
     let from_lambda = [
@@ -76,14 +90,20 @@ fn exactly_the_variables_that_are_read_are_declared() {
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
     ];
-    let template = template();
-    for (function, mut read) in FUNCTIONS.into_iter().zip([of_receiver, of_redelivery]) {
+    let (template, fan_out) = (template(), fan_out_template());
+    for (template, function, mut read) in [
+        (&template, "ReceiverFunction", of_receiver),
+        (&template, "RedeliveryFunction", of_redelivery),
+        (&fan_out, "FanOutFunction", of_fan_out),
+    ] {
         for variable in from_lambda {
             assert!(read.remove(variable), "{function} does not read {variable}");
         }
-        // glibc reads these.
-        read.extend(["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]);
-        let declared = variables(&template, function);
+        if function != "FanOutFunction" {
+            // glibc reads these.
+            read.extend(["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]);
+        }
+        let declared = variables(template, function);
         assert_eq!(declared.keys().map(String::as_str).collect::<BTreeSet<_>>(), read, "{function}");
     }
 }

@@ -17,6 +17,7 @@ use crate::operation::{Operation, Service};
 use crate::parameters::Parameters;
 use crate::s3::{self, S3};
 use crate::secrets::SecretsManager;
+use crate::sns::Sns;
 use crate::sqs::Sqs;
 use crate::sync::lock;
 use crate::wire::{Call, REQUEST_ID, Response};
@@ -25,6 +26,7 @@ use crate::{cloudwatch, json, query, sqs};
 /// The services and the faults set for them. CloudWatch has no state: it measures the queues.
 pub(crate) struct Services {
     pub(crate) sqs: Sqs,
+    pub(crate) sns: Sns,
     pub(crate) secrets: SecretsManager,
     pub(crate) s3: S3,
     pub(crate) parameters: Parameters,
@@ -58,6 +60,7 @@ impl Services {
     pub(crate) fn new(address: SocketAddr, clock: Clock) -> Services {
         Services {
             sqs: Sqs::new(address, clock),
+            sns: Sns::default(),
             secrets: SecretsManager::new(clock),
             s3: S3::new(clock),
             parameters: Parameters::new(clock),
@@ -155,16 +158,20 @@ impl Services {
             Service::S3 => self.s3.serve(operation, call),
             Service::SystemsManager => self.parameters.serve(operation, call).map(json::response_1_1),
             Service::CloudWatch => cloudwatch::serve(&self.sqs, operation, call),
+            Service::Sns => self.sns.publish(&self.sqs, call),
         };
         response.unwrap_or_else(|error| error_response(service, &error, call))
     }
 }
 
-/// The service and the operation of a request. `X-Amz-Target` names them for the JSON protocols, the path for CBOR. A
-/// request with neither is for S3 or uses an unsupported protocol.
+/// The service and the operation of a request. `X-Amz-Target` names them for the JSON protocols, the path for CBOR,
+/// the form for SNS. A request with none of them is for S3 or uses an unsupported protocol.
 fn route(call: &Call) -> (Service, Option<Operation>) {
     if let Some(name) = cloudwatch::operation_name(call) {
         return (Service::CloudWatch, Operation::from_name(Service::CloudWatch, name));
+    }
+    if let Some(name) = query::sns_operation_name(call) {
+        return (Service::Sns, Operation::from_name(Service::Sns, &name));
     }
     let Some(target) = call.header("x-amz-target") else {
         return (Service::S3, s3::operation(call));
@@ -201,6 +208,7 @@ fn error_response(service: Service, error: &ServiceError, call: &Call) -> Respon
         Service::Sqs => sqs::error_response(error),
         Service::SecretsManager | Service::SystemsManager => json::error_response_1_1(error),
         Service::CloudWatch => cloudwatch::error_response(error),
+        Service::Sns => query::error_response(error),
         Service::S3 => s3::error_response(error, call),
     }
 }
@@ -222,6 +230,7 @@ fn throttled(service: Service) -> ServiceError {
         Service::SecretsManager | Service::SystemsManager | Service::CloudWatch => {
             ServiceError::bad_request("ThrottlingException", "Rate exceeded")
         }
+        Service::Sns => ServiceError::new(StatusCode::TOO_MANY_REQUESTS, "Throttled", "Rate exceeded"),
         Service::S3 => {
             ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
         }
@@ -234,7 +243,7 @@ fn failed(service: Service) -> ServiceError {
         Service::SecretsManager => "InternalServiceError",
         Service::SystemsManager => "InternalServerError",
         Service::CloudWatch => "InternalServiceFault",
-        Service::S3 => "InternalError",
+        Service::S3 | Service::Sns => "InternalError",
     };
     let message = "We encountered an internal error. Please try again.";
     ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
@@ -243,7 +252,7 @@ fn failed(service: Service) -> ServiceError {
 /// The status of an error code.
 fn status(service: Service, code: &str) -> StatusCode {
     match (service, code) {
-        (Service::Sqs, "AccessDenied") => StatusCode::FORBIDDEN,
+        (Service::Sqs, "AccessDenied") | (Service::Sns, "AuthorizationError") => StatusCode::FORBIDDEN,
         (Service::S3, "AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch") => StatusCode::FORBIDDEN,
         (Service::S3, "NoSuchBucket" | "NoSuchKey") => StatusCode::NOT_FOUND,
         (Service::S3, "ConditionalRequestConflict" | "OperationAborted") => StatusCode::CONFLICT,

@@ -9,10 +9,10 @@ use crate::operation::Operation;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The service's own throttling error: `RequestThrottled` (SQS, 400), `ThrottlingException` (Secrets Manager, 400),
-    /// `SlowDown` (S3, 503). The request has no effect.
+    /// `SlowDown` (S3, 503), `Throttled` (SNS, 429). The request has no effect.
     Throttle,
     /// The service's own failure, status 500: `InternalFailure` (SQS), `InternalServiceError` (Secrets Manager),
-    /// `InternalError` (S3). The request has no effect.
+    /// `InternalError` (S3, SNS). The request has no effect.
     Error,
     /// Waits, then carries out the request and responds as usual.
     Delay(Duration),

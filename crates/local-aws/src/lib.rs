@@ -1,5 +1,5 @@
 //! A local AWS on loopback, in this process: SQS, Secrets Manager and S3 with their real wire protocols and limits, and
-//! a small part of Systems Manager and CloudWatch.
+//! a small part of Systems Manager, CloudWatch and SNS.
 //!
 //! It is for tests, and for running a program that needs these services without installing anything. Every AWS SDK
 //! works with its [endpoint](LocalAws::endpoint). A test prepares queues, secrets and buckets, runs the program, and
@@ -35,6 +35,7 @@
 //! | S3, path-style | REST | PutObject, GetObject, HeadObject, DeleteObject, ListObjectsV2, CreateBucket, HeadBucket |
 //! | Systems Manager, parameters | AWS JSON 1.1 | PutParameter, GetParameters |
 //! | CloudWatch | Smithy RPC v2 CBOR | GetMetricData |
+//! | SNS, standard topics | query | Publish |
 //!
 //! Anything else is rejected with `UnknownOperationException` or `NotImplemented`, never served in part. SDKs from
 //! before November 2023 use the query protocol with SQS. It is rejected in its own XML, with the advice to use a newer
@@ -75,6 +76,9 @@
 //! it is moved there. AWS's metric is minutes late. Here the only data point is the current one. Any other metric has
 //! no data.
 //!
+//! SNS (developer guide): a message, with its attributes, has at most 1,048,576 bytes. Every queue that subscribes to the
+//! topic gets it with raw delivery: body, attributes, group and trace. A message with more than 10 attributes is dropped.
+//!
 //! Errors have the codes and the wire format of each service. All times, including time stamps, follow tokio's clock,
 //! which a test can pause and move.
 //!
@@ -88,6 +92,7 @@
 //! - **Not durable.** Everything is in memory and is lost with the last [`LocalAws`].
 //! - **Not all of SQS.** There are no FIFO queues, no fair order among message groups (the oldest message comes first),
 //!   and no limit on messages in flight. Approximate counts are exact. Requests cannot change, purge or delete a queue.
+//! - **Not all of SNS.** There are no filter policies, no retries and no dead-letter queues of subscriptions.
 //! - **Not all of S3.** There are no ranges, versions or multipart uploads, and no conditions except `If-None-Match:
 //!   *`. Encryption and ACL headers are ignored.
 //! - **Not a measure of AWS.** Latency and throughput differ from AWS's.
@@ -108,6 +113,7 @@ mod query;
 mod s3;
 mod secrets;
 mod server;
+mod sns;
 mod sqs;
 mod sync;
 mod wire;

@@ -150,6 +150,12 @@ impl LocalAws {
         self.services().sqs.messages(queue)
     }
 
+    /// Subscribes a queue to a topic of SNS, with raw message delivery, and creates the topic if it is missing. Returns
+    /// the topic's ARN.
+    pub fn subscribe(&self, topic: &str, queue: &str) -> String {
+        self.services().sns.subscribe(topic, queue)
+    }
+
     /// Creates an empty bucket. An existing bucket keeps its objects.
     pub fn create_bucket(&self, name: &str) {
         self.services().s3.create(name);

@@ -54,6 +54,8 @@ pub enum Operation {
     GetParameters,
     /// CloudWatch
     GetMetricData,
+    /// SNS
+    Publish,
 }
 
 /// The services.
@@ -64,6 +66,7 @@ pub(crate) enum Service {
     S3,
     SystemsManager,
     CloudWatch,
+    Sns,
 }
 
 impl Operation {
@@ -87,11 +90,12 @@ impl Operation {
             }
             PutParameter | GetParameters => Service::SystemsManager,
             GetMetricData => Service::CloudWatch,
+            Publish => Service::Sns,
         }
     }
 
-    /// The operation with this name, for the services whose requests carry it: after the dot in `X-Amz-Target`, or at
-    /// the end of the path.
+    /// The operation with this name, for the services whose requests carry it: after the dot in `X-Amz-Target`, at
+    /// the end of the path, or as the `Action` of a form.
     pub(crate) fn from_name(service: Service, name: &str) -> Option<Operation> {
         use Operation::*;
         let operation = match name {
@@ -112,6 +116,7 @@ impl Operation {
             "PutParameter" => PutParameter,
             "GetParameters" => GetParameters,
             "GetMetricData" => GetMetricData,
+            "Publish" => Publish,
             _ => return None,
         };
         (operation.service() == service).then_some(operation)

@@ -1,5 +1,7 @@
-//! The query protocol: a form whose `Action` names the operation, and a response in XML. Older clients of SQS and
-//! CloudWatch still use it. They get an error that they can read and show.
+//! The query protocol: a form whose `Action` names the operation, and a response in XML. SNS has no
+//! other. Older clients of SQS and CloudWatch still use it. They get an error that they can read and show.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -15,6 +17,8 @@ use crate::wire::{Call, REQUEST_ID, Response};
 const SQS: &str = "2012-11-05";
 /// `Version` of CloudWatch's.
 const CLOUDWATCH: &str = "2010-08-01";
+/// `Version` of SNS's, which has no other protocol.
+const SNS: &str = "2010-03-31";
 
 /// Whether a request uses this protocol, as a form in the body or in the query of its URL.
 pub(crate) fn is_used_by(call: &Call) -> bool {
@@ -23,7 +27,26 @@ pub(crate) fn is_used_by(call: &Call) -> bool {
         && parameter(call, "Version").is_some()
 }
 
-/// The error for every request: it says what the client has to do instead.
+/// The operation of a request to SNS, if it is one.
+pub(crate) fn sns_operation_name(call: &Call) -> Option<String> {
+    (is_used_by(call) && parameter(call, "Version").as_deref() == Some(SNS)).then(|| parameter(call, "Action"))?
+}
+
+/// The parameters of a form.
+pub(crate) fn parameters(call: &Call) -> BTreeMap<String, String> {
+    let decoded = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).replace('+', " ");
+        percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    };
+    let pairs = call.body.split(|byte| *byte == b'&');
+    let pairs = pairs.filter_map(|pair| {
+        let (name, value) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
+        Some((decoded(name), decoded(value.get(1..)?)))
+    });
+    pairs.collect()
+}
+
+/// The error for every other request: it says what the client has to do instead.
 pub(crate) fn unsupported(call: &Call) -> ServiceError {
     match parameter(call, "Version").as_deref() {
         Some(SQS) => ServiceError::bad_request(

@@ -31,6 +31,13 @@ impl Sqs {
         Ok(Value::Object(sent))
     }
 
+    /// Sends what another service delivers: the parameters of SendMessage.
+    pub(crate) fn deliver(&self, sent: &Value) -> Result<(), ServiceError> {
+        let sent = SentMessage::deserialize(sent);
+        let sent = sent.map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))?;
+        self.send_message(sent).map(drop)
+    }
+
     /// An invalid message fails by itself. An invalid batch fails as a whole.
     pub(super) fn send_message_batch(&self, request: SendMessageBatch) -> Result<Value, ServiceError> {
         check_entry_ids(request.entries.iter().map(|entry| entry.id.as_deref()))?;

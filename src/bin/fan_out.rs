@@ -1,0 +1,44 @@
+//! The fan-out's program: connects the bridge to the Lambda runtime and to SNS.
+// The SDK nests its futures deeper than the compiler follows by default.
+#![recursion_limit = "256"]
+
+use std::{process::ExitCode, time::SystemTime};
+
+use flinks_webhooks::{
+    aws::Sns,
+    config::FanOutConfig,
+    fan_out::{BatchResponse, SqsEvent, publish_batch, publish_until},
+    http::RequestId,
+    lambda::{catch_panic, run},
+    telemetry::{Level, Line, fan_out_line},
+};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+fn main() -> ExitCode {
+    run(FanOutConfig::read(|variable| std::env::var(variable).ok()), serve)
+}
+
+async fn serve(config: FanOutConfig) -> Result<(), Error> {
+    let topics = Sns::new(&config);
+    let (topics, config) = (&topics, &config);
+    lambda_runtime::run(service_fn(move |event| respond(topics, config, event))).await
+}
+
+/// Publishes a batch and logs its line. After an error the whole batch stays on the queue.
+async fn respond(
+    topics: &Sns,
+    config: &FanOutConfig,
+    LambdaEvent { payload: SqsEvent(messages), context }: LambdaEvent<SqsEvent>,
+) -> Result<BatchResponse, Error> {
+    const NOT_SQS: &str = "the event is not from an SQS queue";
+    let Some(messages) = messages else {
+        Line::notice(Level::Error, NOT_SQS).end().write();
+        return Err(NOT_SQS.into());
+    };
+    let limit = publish_until(context.deadline());
+    let published = catch_panic(publish_batch(topics, &config.routes, &messages, limit)).await;
+    let batch = published.ok_or("the program panicked")?;
+    let request_id = RequestId::parse(&context.request_id);
+    fan_out_line(&batch, request_id.as_ref(), &config.function, SystemTime::now()).write();
+    Ok(batch.response())
+}

@@ -49,6 +49,7 @@ EXAMPLES = {
     "SecretsKmsKeyArn": [KEY_1, KEY_2],
     "PreviousKeyDays": ["0", "14"],
     "ConsumerAccountIds": ["111122223333,444455556666", "111122223333"],
+    "SharedPayloadKinds": ["Kyc,UploadFraud", "AccountsDetail,Investments,Pay,Unclassified"],
     "KmsKeyArn": [KEY_2, KEY_1],
     "ResponseTypeQueues": ["GetAccountsSummary=AccountsDetailQueue", "GetStatements=AccountsDetailQueue"],
     "AlarmTopicArn": ["arn:aws:sns:ca-central-1:123456789012:given", "arn:aws:sns:ca-central-1:123456789012:other"],
@@ -80,6 +81,11 @@ VARIANTS = {
     "custom-domain-dns-elsewhere": given("DomainName", "CertificateArn", DefaultEndpoint="disabled"),
     "default-endpoint-disabled": given(DefaultEndpoint="disabled"),
     "consumers": given("ConsumerAccountIds"),
+    "shared-payloads": given("ConsumerAccountIds", "SharedPayloadKinds"),
+    "all-payloads-shared": given(
+        "ConsumerAccountIds",
+        SharedPayloadKinds="Kyc,AccountsDetail,Investments,Pay,UploadFraud,Unclassified",
+    ),
     "alarm-email": given("AlarmEmail"),
     "given-alarm-topic": given("AlarmTopicArn"),
     "all-alarms": given(SilenceAlarmHours="26", AsciiAlarm="on"),
@@ -130,7 +136,7 @@ def expand(template: dict, parameters: dict[str, str]) -> dict:
     if "AWS::LanguageExtensions" not in template.get("Transform", []):
         return copy.deepcopy(template)
     values = values_of(template, parameters)
-    loops = TemplateProcessingContext(fragment=copy.deepcopy(template))
+    loops = TemplateProcessingContext(fragment=with_collections(copy.deepcopy(template), values))
     ForEachProcessor().process_template(loops)
     for section in {"Resources", "Outputs"} & loops.fragment.keys():
         loops.fragment[section] = keep(loops.fragment[section], values.keys())
@@ -138,6 +144,19 @@ def expand(template: dict, parameters: dict[str, str]) -> dict:
     for section in {"Resources", "Outputs"} & loops.fragment.keys():
         expanded[section] = give_back(expanded[section], values)
     return expanded | {"Transform": "AWS::Serverless-2016-10-31"}
+
+
+def with_collections(value, values: dict):
+    """Replaces a parameter that is the collection of a loop with its value."""
+    if isinstance(value, list):
+        return [with_collections(part, values) for part in value]
+    if not isinstance(value, dict):
+        return value
+    value = {key: with_collections(part, values) for key, part in value.items()}
+    for key, loop in value.items():
+        if key.startswith("Fn::ForEach::") and isinstance(loop[1], dict):
+            value[key] = [loop[0], values[loop[1]["Ref"]], loop[2]]
+    return value
 
 
 KEPT = "Kept::"
@@ -543,10 +562,19 @@ def ordered(value):
     return {key: ordered(value[key]) for key in keys}
 
 
-def snapshot_faults(files: dict[str, str]) -> list[str]:
-    committed = {path.name: path.read_text() for path in SNAPSHOTS.glob("*.json")}
+def write_snapshots(files: dict[str, str], folder: pathlib.Path = SNAPSHOTS) -> None:
+    folder.mkdir(exist_ok=True)
+    for stale in folder.glob("*.json"):
+        stale.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def snapshot_faults(files: dict[str, str], folder: pathlib.Path = SNAPSHOTS) -> list[str]:
+    committed = {path.name: path.read_text() for path in folder.glob("*.json")}
+    check = pathlib.Path(sys.argv[0]).name
     return [
-        f".ci/iam/{name} differs from the template: run .ci/check_template.py --write and read the diff"
+        f".ci/{folder.name}/{name} differs from the template: run .ci/{check} --write and read the diff"
         for name in sorted(committed.keys() | files.keys())
         if committed.get(name) != files.get(name)
     ]
@@ -768,15 +796,15 @@ def translated_faults(translated: dict, stack: Stack, parameters: dict[str, str]
     ]
 
 
-def coverage_faults(template: dict) -> list[str]:
+def coverage_faults(template: dict, variants: dict[str, dict[str, str]] | None = None) -> list[str]:
     """Conditions that have the same value in every variant, so that a part of the template is never checked."""
     met: dict[str, set[bool]] = {name: set() for name in template.get("Conditions", {})}
-    for parameters in VARIANTS.values():
+    for parameters in (variants or VARIANTS).values():
         stack = Stack(template | {"Resources": {}, "Outputs": {}}, parameters)
         for name in met:
             met[name].add(stack.condition({"Condition": name}))
     return [
-        f"condition {name} is {str(next(iter(results))).lower()} in every variant of .ci/check_template.py"
+        f"condition {name} is {str(next(iter(results))).lower()} in every variant"
         for name, results in met.items()
         if len(results) == 1
     ]
@@ -802,11 +830,7 @@ def main(arguments: list[str]) -> None:
     if "default" in statements:
         files = snapshots(statements)
         if write:
-            SNAPSHOTS.mkdir(exist_ok=True)
-            for stale in SNAPSHOTS.glob("*.json"):
-                stale.unlink()
-            for name, text in files.items():
-                (SNAPSHOTS / name).write_text(text)
+            write_snapshots(files)
         faults["IAM statements"] = snapshot_faults(files)
         for function in published_functions(template):
             faults[f"versions of {function}"] = version_faults(template, function)

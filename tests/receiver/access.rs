@@ -33,12 +33,21 @@ fn a_consumers_account_can_consume_and_nothing_else() {
         let of_dead_letters = statements(&template, &format!("{}Policy", dead_letter_queue(kind)));
         assert!(of_dead_letters.iter().all(|statement| statement["Effect"] == "Deny"), "{kind:?}");
     }
-    let [_, consume] = &statements(&template, "PayloadBucketPolicy")[..] else {
-        panic!("there is an unexpected third statement")
+    let [_, consume, keep] = &statements(&template, "PayloadBucketPolicy")[..] else {
+        panic!("there is an unexpected statement")
     };
     assert_eq!(consume["Action"], json!(["s3:GetObject", "s3:DeleteObject"]));
     let prefixes = Kind::ALL.map(|kind| json!({ "Sub": format!("${{PayloadBucket.Arn}}/{}/*", kind.label()) }));
     assert_eq!(consume["Resource"], json!(prefixes), "undelivered payloads are for the operator alone");
+
+    // What several teams read, none of them deletes.
+    assert_eq!((&keep["Effect"], &keep["Action"]), (&json!("Deny"), &json!("s3:DeleteObject")));
+    assert_eq!(keep["Principal"], consume["Principal"]);
+    let shared = Kind::ALL.into_iter().zip(prefixes).map(|(kind, prefix)| {
+        let condition = format!("Shares{}", kind.queue().strip_suffix("Queue").unwrap());
+        json!({ "If": [condition, prefix, { "Ref": "AWS::NoValue" }] })
+    });
+    assert_eq!(keep["Resource"], shared.collect::<Value>());
 }
 
 #[test]

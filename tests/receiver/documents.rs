@@ -1,5 +1,6 @@
 //! Checks what the documents promise against the sources.
 
+mod deploys;
 mod markdown;
 
 use std::{

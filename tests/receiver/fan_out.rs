@@ -31,7 +31,7 @@ impl FanOut {
         let fixture = Fixture::start().await;
         for team in TEAMS {
             fixture.aws().create_queue(team, QueueSettings::default());
-            assert_eq!(fixture.aws().subscribe("KycTopic", team), format!("{TOPICS}KycTopic"));
+            assert_eq!(fixture.aws().subscribe("KycTopic", team, None), format!("{TOPICS}KycTopic"));
         }
         let (runtime, process) = Self::program(&fixture).await;
         Self { fixture, runtime, process }
@@ -172,6 +172,21 @@ async fn a_claim_check_has_its_ten_attributes_and_one_object_for_all() {
         let received = fan_out.of(team).pop().unwrap();
         assert_eq!(content(&received), content(&message));
         assert_eq!(fan_out.fixture.payload(&received).len(), kyc("t", "").len() + 1_100_000);
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_that_is_gone_has_its_dead_letters_and_the_others_lose_nothing() {
+    let fan_out = FanOut::start().await;
+    let aws = fan_out.fixture.aws();
+    aws.create_queue("dead-letters-of-gone", QueueSettings::default());
+    aws.subscribe("KycTopic", "gone", Some("dead-letters-of-gone"));
+    let messages = [fan_out.post(&kyc("t", "")).await, fan_out.post(&kyc("t", &"x".repeat(1_100_000))).await];
+    assert!(fan_out.bridge(&messages.iter().collect::<Vec<_>>()).await.is_empty());
+    for queue in [TEAMS[0], TEAMS[1], "dead-letters-of-gone"] {
+        let mut received: Vec<_> = fan_out.of(queue).iter().map(content).collect();
+        received.sort_by_key(|message| message.attributes.len());
+        assert_eq!(received, messages.each_ref().map(content), "{queue}");
     }
 }
 

@@ -77,7 +77,8 @@
 //! no data.
 //!
 //! SNS (developer guide): a message, with its attributes, has at most 1,048,576 bytes. Every queue that subscribes to the
-//! topic gets it with raw delivery: body, attributes, group and trace. A message with more than 10 attributes is dropped.
+//! topic gets it with raw delivery: body, attributes, group and trace. What a queue does
+//! not take, and a message with more than 10 attributes, goes to the dead-letter queue of the subscription.
 //!
 //! Errors have the codes and the wire format of each service. All times, including time stamps, follow tokio's clock,
 //! which a test can pause and move.
@@ -92,7 +93,7 @@
 //! - **Not durable.** Everything is in memory and is lost with the last [`LocalAws`].
 //! - **Not all of SQS.** There are no FIFO queues, no fair order among message groups (the oldest message comes first),
 //!   and no limit on messages in flight. Approximate counts are exact. Requests cannot change, purge or delete a queue.
-//! - **Not all of SNS.** There are no filter policies, no retries and no dead-letter queues of subscriptions.
+//! - **Not all of SNS.** There are no filter policies and no retries.
 //! - **Not all of S3.** There are no ranges, versions or multipart uploads, and no conditions except `If-None-Match:
 //!   *`. Encryption and ACL headers are ignored.
 //! - **Not a measure of AWS.** Latency and throughput differ from AWS's.

@@ -150,10 +150,10 @@ impl LocalAws {
         self.services().sqs.messages(queue)
     }
 
-    /// Subscribes a queue to a topic of SNS, with raw message delivery, and creates the topic if it is missing. Returns
-    /// the topic's ARN.
-    pub fn subscribe(&self, topic: &str, queue: &str) -> String {
-        self.services().sns.subscribe(topic, queue)
+    /// Subscribes a queue to a topic of SNS, with raw message delivery, and creates the topic if it is missing. What the
+    /// queue does not take goes to the dead-letter queue of the subscription. Returns the topic's ARN.
+    pub fn subscribe(&self, topic: &str, queue: &str, dead_letter_queue: Option<&str>) -> String {
+        self.services().sns.subscribe(topic, queue, dead_letter_queue)
     }
 
     /// Creates an empty bucket. An existing bucket keeps its objects.

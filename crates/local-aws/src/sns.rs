@@ -23,17 +23,20 @@ const MAX_MESSAGE_BYTES: usize = 1_048_576;
 /// attributes).
 const MAX_RAW_ATTRIBUTES: usize = 10;
 
-/// The queues that subscribe to each topic, by the topic's ARN.
+/// The subscriptions of each topic, by the topic's ARN: the queue, and its dead-letter queue.
 #[derive(Default)]
 pub(crate) struct Sns {
-    topics: Mutex<BTreeMap<String, Vec<String>>>,
+    topics: Mutex<BTreeMap<String, Vec<(String, Option<String>)>>>,
 }
 
 impl Sns {
     /// Creates the topic if it is missing. Returns its ARN.
-    pub(crate) fn subscribe(&self, topic: &str, queue: &str) -> String {
+    pub(crate) fn subscribe(&self, topic: &str, queue: &str, dead_letter_queue: Option<&str>) -> String {
         let arn = arn("sns", topic);
-        lock(&self.topics).entry(arn.clone()).or_default().push(queue.to_owned());
+        lock(&self.topics)
+            .entry(arn.clone())
+            .or_default()
+            .push((queue.to_owned(), dead_letter_queue.map(str::to_owned)));
         arn
     }
 
@@ -65,10 +68,12 @@ impl Sns {
             let header = json!({ "AWSTraceHeader": { "DataType": "String", "StringValue": header } });
             set(&mut sent, "MessageSystemAttributes", header);
         }
-        for queue in queues.iter().filter(|_| attributes.len() <= MAX_RAW_ATTRIBUTES) {
-            set(&mut sent, "QueueUrl", json!(sqs.url(queue)));
-            // What a queue does not take is lost: no subscription has a dead-letter queue here.
-            let _ = sqs.deliver(&sent);
+        for (queue, dead_letter_queue) in queues {
+            let is_dropped = attributes.len() > MAX_RAW_ATTRIBUTES;
+            // A client error is not retried. Without a dead-letter queue the message is lost for the subscriber.
+            if is_dropped || !deliver(sqs, &mut sent, &queue) {
+                dead_letter_queue.map(|queue| deliver(sqs, &mut sent, &queue));
+            }
         }
         let id = uuid::Uuid::new_v4();
         let document = format!(
@@ -79,6 +84,12 @@ impl Sns {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/xml"));
         Ok(response)
     }
+}
+
+/// Whether the queue took the message.
+fn deliver(sqs: &Sqs, sent: &mut Value, queue: &str) -> bool {
+    set(sent, "QueueUrl", json!(sqs.url(queue)));
+    sqs.deliver(sent).is_ok()
 }
 
 fn set(sent: &mut Value, name: &str, value: Value) {

@@ -23,29 +23,34 @@ const MAX_MESSAGE_BYTES: usize = 1_048_576;
 /// attributes).
 const MAX_RAW_ATTRIBUTES: usize = 10;
 
-/// The subscriptions of each topic, by the topic's ARN: the queue, and its dead-letter queue.
+/// The topics, by ARN, each with its subscriptions.
 #[derive(Default)]
 pub(crate) struct Sns {
-    topics: Mutex<BTreeMap<String, Vec<(String, Option<String>)>>>,
+    topics: Mutex<BTreeMap<String, Vec<Subscription>>>,
+}
+
+#[derive(Clone)]
+struct Subscription {
+    queue: String,
+    dead_letter_queue: Option<String>,
 }
 
 impl Sns {
     /// Creates the topic if it is missing. Returns its ARN.
     pub(crate) fn subscribe(&self, topic: &str, queue: &str, dead_letter_queue: Option<&str>) -> String {
         let arn = arn("sns", topic);
-        lock(&self.topics)
-            .entry(arn.clone())
-            .or_default()
-            .push((queue.to_owned(), dead_letter_queue.map(str::to_owned)));
+        let dead_letter_queue = dead_letter_queue.map(str::to_owned);
+        let subscription = Subscription { queue: queue.to_owned(), dead_letter_queue };
+        lock(&self.topics).entry(arn.clone()).or_default().push(subscription);
         arn
     }
 
     pub(crate) fn publish(&self, sqs: &Sqs, call: &Call) -> Result<Response, ServiceError> {
         let form = query::parameters(call);
         let parameter = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-        let queues = lock(&self.topics).get(parameter("TopicArn")).cloned();
-        let queues =
-            queues.ok_or_else(|| ServiceError::new(StatusCode::NOT_FOUND, "NotFound", "Topic does not exist"))?;
+        let subscriptions = lock(&self.topics).get(parameter("TopicArn")).cloned();
+        let subscriptions = subscriptions
+            .ok_or_else(|| ServiceError::new(StatusCode::NOT_FOUND, "NotFound", "Topic does not exist"))?;
         let message = parameter("Message");
         if message.is_empty() {
             return Err(invalid("Empty message"));
@@ -68,7 +73,7 @@ impl Sns {
             let header = json!({ "AWSTraceHeader": { "DataType": "String", "StringValue": header } });
             set(&mut sent, "MessageSystemAttributes", header);
         }
-        for (queue, dead_letter_queue) in queues {
+        for Subscription { queue, dead_letter_queue } in subscriptions {
             let is_dropped = attributes.len() > MAX_RAW_ATTRIBUTES;
             // A client error is not retried. Without a dead-letter queue the message is lost for the subscriber.
             if is_dropped || !deliver(sqs, &mut sent, &queue) {

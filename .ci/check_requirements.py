@@ -1,5 +1,5 @@
-"""Whether .ci/requirements*.txt is what .ci/lock makes of .ci/requirements*.in, as far as one can tell without an
-index: each package that the .in file names has that version, everything has a hash, and no file names an index.
+"""Whether requirements*.txt, here and in consumers/python/, is what .ci/lock makes of requirements*.in, as far as one can
+tell without an index: each package that the .in file names has that version, everything has a hash, and no file names an index.
 """
 
 import pathlib
@@ -39,7 +39,8 @@ def test() -> None:
 
 def main() -> None:
     test()
-    for wanted in sorted(pathlib.Path(__file__).parent.glob("requirements*.in")):
+    here = pathlib.Path(__file__).parent
+    for wanted in sorted([*here.glob("requirements*.in"), *here.parent.glob("consumers/python/requirements*.in")]):
         locked = wanted.with_suffix(".txt")
         for fault in faults(wanted.read_text(), locked.read_text() if locked.exists() else ""):
             sys.exit(f"{locked.name}: {fault}")

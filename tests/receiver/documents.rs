@@ -120,7 +120,7 @@ const RUN: [(&str, &str, &str); 7] = [
     ("cargo dev up", "crates/dev/tests/running/mod.rs", r#".arg("up")"#),
     ("cargo dev up --aws-listen 0.0.0.0:4566", "crates/dev/tests/up.rs", r#""--aws-listen", "0.0.0.0:0""#),
     ("cargo dev send kyc", "crates/dev/tests/send/process.rs", r#"["send", "kyc","#),
-    ("cargo dev queues", "crates/dev/tests/queues.rs", r#"&["queues"]"#),
+    ("cargo dev queues", "crates/queues/tests/queues.rs", r#"&["queues"]"#),
     ("cargo test --workspace", ".ci/run", "cargo test --workspace"),
     (".ci/run", ".github/workflows/ci.yml", "run: .ci/run"),
 ];

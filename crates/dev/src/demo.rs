@@ -14,9 +14,9 @@ use serde_json::json;
 
 use crate::{
     aws,
+    failed_call::reason,
     failure::Failure,
     output::Output,
-    queues::reason,
     samples::{self, Sample},
     stack::{self, Stack},
 };

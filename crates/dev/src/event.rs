@@ -1,8 +1,14 @@
-//! `cargo dev event`: the API Gateway event of a callback, for `sam local invoke ReceiverFunction -e -`.
+//! `cargo dev event`: the API Gateway event of a callback, for `sam local invoke ReceiverFunction -e -`; or what a consumer
+//! gets of that callback.
+
+pub mod consumer;
+
+use std::io::{Write, stdout};
 
 use flinks_webhooks::auth::Scheme;
 use local_lambda::gateway::{HttpRequest, event};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::{
     doctor::{FormName, SchemeName, key_of, read_body, sign::Header},
@@ -12,15 +18,21 @@ use crate::{
     secret::{self, SecretArguments},
     sign,
 };
+use consumer::Delivery;
 
-/// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke ReceiverFunction -e -`.
+/// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke ReceiverFunction -e -`; or, with
+/// --as, what a consumer gets of it.
 ///
-/// It is signed with the secret that is given, or else with the sample secret, which the local stack has too.
+/// The API Gateway event is signed with the secret that is given, or else with the sample secret, which the local stack
+/// has too. A message has no signature, so --as sqs and --as receive-message need no secret.
 #[derive(clap::Args)]
 pub struct EventArguments {
     /// A sample (kyc, accounts-detail, investments, pay, upload-fraud, or any other name in `events/`), or the file of
-    /// a body of your own, or - for standard input. Investments and upload-fraud are guesses: Flinks does not publish
-    /// these payloads.
+    /// a body of your own, or - for standard input. Investments, upload-fraud and failed-refresh are guesses: Flinks does
+    /// not publish these payloads.
+    ///
+    /// A consumer must survive these too: claim-check, not-utf8, unknown-type, failed-refresh, nulls (every field is
+    /// null), exact-money (amounts that a float does not hold), and any of them with --duplicate.
     #[arg(value_name = "KIND|FILE")]
     subject: String,
     /// How it is signed. Default: as the sample is; a body of your own with the aggregation scheme.
@@ -32,19 +44,57 @@ pub struct EventArguments {
     /// Pass the body as base64, as API Gateway does without a content type that it takes for text.
     #[arg(long)]
     base64: bool,
+    /// What to print.
+    #[arg(long = "as", value_enum, default_value_t, value_name = "FORM")]
+    shape: Shape,
+    /// Print Flinks' retry as well: a second message with the same DeliveryId. Only with --as sqs or receive-message.
+    #[arg(long)]
+    duplicate: bool,
     #[command(flatten)]
     secret: SecretArguments,
+}
+
+/// Where a callback is on its way.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Shape {
+    /// The event that API Gateway hands to the receiver.
+    #[default]
+    ApiGateway,
+    /// The event that a Lambda function gets from its queue. It has all attributes.
+    Sqs,
+    /// The response of `ReceiveMessage` to a client that asks for all attributes.
+    ReceiveMessage,
+    /// The bytes that Flinks sent, which the object of a claim check holds.
+    Payload,
 }
 
 /// Prints the event.
 ///
 /// # Errors
-/// When there is no such sample or file, or it cannot be signed as asked.
+/// When there is no such sample or file, it cannot be signed as asked, or no consumer gets it.
 pub async fn run(arguments: &EventArguments, output: &Output) -> Result<(), Failure> {
     let event = arguments.event().await?;
-    output.json(&event);
-    output.line(format_args!("{event:#}"));
+    let printed = match arguments.shape {
+        Shape::ApiGateway if arguments.duplicate => return Err(only_for_consumers()),
+        Shape::ApiGateway => event,
+        Shape::Sqs => consumer::lambda_event(&arguments.deliveries(&event)?),
+        Shape::ReceiveMessage => consumer::receive_message(&arguments.deliveries(&event)?),
+        Shape::Payload if arguments.duplicate => return Err(only_for_consumers()),
+        Shape::Payload => {
+            for delivery in arguments.deliveries(&event)? {
+                // A reader that has gone (`| head`) is no reason to fail.
+                let _ = stdout().lock().write_all(&delivery.payload);
+            }
+            return Ok(());
+        }
+    };
+    output.json(&printed);
+    output.line(format_args!("{printed:#}"));
     Ok(())
+}
+
+fn only_for_consumers() -> Failure {
+    Failure::usage("--duplicate is only for --as sqs and --as receive-message")
 }
 
 impl EventArguments {
@@ -63,11 +113,21 @@ impl EventArguments {
                 sample.name
             )));
         };
-        if self.asks_for_nothing() && self.secret.given(scheme).await?.is_none() {
+        if self.asks_for_nothing() && self.given(scheme).await?.is_none() {
             return Ok(sample.event.clone());
         }
         let base64 = self.base64 || sample.event.get("isBase64Encoded").and_then(Value::as_bool) == Some(true);
         self.signed(&sample.body, scheme, form, base64).await
+    }
+
+    /// The secret that is given. A message says nothing of the secret, so the sample's does for a consumer.
+    async fn given(&self, scheme: Scheme) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        if self.shape == Shape::ApiGateway { self.secret.given(scheme).await } else { Ok(None) }
+    }
+
+    fn deliveries(&self, event: &Value) -> Result<Vec<Delivery>, Failure> {
+        let deliveries = consumer::deliveries(event, self.duplicate.into());
+        deliveries.ok_or_else(|| Failure::usage(format!("no consumer gets {}: the receiver rejects it", self.subject)))
     }
 
     fn asks_for_nothing(&self) -> bool {
@@ -79,7 +139,7 @@ impl EventArguments {
         let scheme = self.scheme.map_or(scheme, Scheme::from);
         // A sample's ASCII form goes with its own scheme only.
         let form = self.form.unwrap_or(if changed { FormName::Raw } else { form });
-        let secret = self.secret.given(scheme).await?;
+        let secret = self.given(scheme).await?;
         let secret = secret.as_ref().map_or(secret::sample(scheme).as_bytes(), |secret| secret.as_slice());
         let header = Header::of(body, &key_of(secret)?, scheme, form)?;
 

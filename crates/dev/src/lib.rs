@@ -1,13 +1,15 @@
 //! What a developer has on their desk: samples of callbacks, their signatures, and a stack like the deployed one.
 
 pub mod aws;
+pub mod command;
 pub mod demo;
 pub mod doctor;
 pub mod event;
+pub mod failed_call;
 pub mod failure;
 pub mod output;
 pub mod payload;
-pub mod queues;
+pub mod program;
 pub mod samples;
 pub mod secret;
 pub mod send;

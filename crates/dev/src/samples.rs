@@ -62,6 +62,8 @@ pub fn all() -> Vec<Sample> {
     let other_signature = sign::aggregation(kyc, "some other secret");
     let deep = format!(r#"{{"ResponseType":"KYC","Holders":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
     let long_tag = json!({ "ResponseType": "KYC", "Tag": "tag ".repeat(100), "Login": { "Id": LOGIN_ID } }).to_string();
+    // U+FFFF is legal in JSON, and SQS rejects it: a claim check that is small.
+    let claim_check = ACCOUNTS_DETAIL.replace("EXAMPLE PAYROLL", "EXAMPLE\u{FFFF}PAYROLL");
     vec![
         signed("kyc", KYC, Expected::Inline(Kind::Kyc)),
         signed("accounts-detail", ACCOUNTS_DETAIL, Expected::Inline(Kind::AccountsDetail)),
@@ -84,6 +86,9 @@ pub fn all() -> Vec<Sample> {
         ),
         // Without a content type API Gateway passes the body on as base64.
         posted("kyc-base64", &[(AGGREGATION_HEADER, &signature)], kyc, Expected::Inline(Kind::Kyc)),
+        signed("nulls", NULLS, Expected::Inline(Kind::AccountsDetail)),
+        signed("exact-money", EXACT_MONEY, Expected::Inline(Kind::AccountsDetail)),
+        signed("claim-check", &claim_check, Expected::ClaimCheck(Kind::AccountsDetail)),
         signed("unknown-type", UNKNOWN_TYPE, Expected::Inline(Kind::Unclassified)),
         signed("array", "[1, 2, 3]", Expected::Inline(Kind::Unclassified)),
         signed("malformed", r#"{"ResponseType":"KYC","Holders":[{"#, Expected::Inline(Kind::Unclassified)),
@@ -188,3 +193,9 @@ const SESSION_STATUS: &str = r#"{"sessionId":"aadd08f2-0000-4000-8000-0000000000
 const FRAUD_ANALYSIS: &str = r#"{"HttpStatusCode":200,"Message":"Completed","Login":{"LoginId":"2c4b6a88-1357-4246-9bdf-02468ace1357","RequestId":"9e8d7c6b-5a49-4382-b716-05f4e3d2c1b0"},"DocumentAnalysis":[{"Status":"High Risk","FullAnalysis":[{"DocumentType":"BankStatement","FraudSignals":[{"Type":"FontMismatch","PageNumber":1,"Count":2}]}]}],"Tag":"application-77"}"#;
 
 const UNKNOWN_TYPE: &str = r#"{"ResponseType":"GetStatements","HttpStatusCode":200,"Login":{"Username":"sam_example","IsScheduledRefresh":false,"LastRefresh":"2026-10-01T17:57:16.4111654","Type":"Personal","Id":"6b818cd8-359f-41c8-2246-08de0113edf4"},"RequestId":"703b94bc-8318-4aa0-8b11-a70da78edb5c"}"#;
+
+/// Every field is null but the one that tells the type.
+const NULLS: &str = r#"{"ResponseType":"GetAccountsDetail","HttpStatusCode":null,"Accounts":[{"Transactions":[{"Date":null,"Code":null,"Description":null,"Debit":null,"Credit":null,"Balance":null,"Id":null},null],"TransitNumber":null,"InstitutionNumber":null,"OverdraftLimit":null,"Title":null,"AccountNumber":null,"LastFourDigits":null,"Balance":{"Available":null,"Current":null,"Limit":null},"Category":null,"Type":null,"Currency":null,"Holder":{"Name":null,"Address":{"CivicAddress":null,"City":null,"Province":null,"PostalCode":null,"POBox":null,"Country":null},"Email":null,"PhoneNumber":null},"AccountType":null,"Id":null},{"Transactions":null,"Balance":null,"Holder":null},null],"Tag":null,"Login":{"Username":null,"IsScheduledRefresh":null,"LastRefresh":null,"Type":null,"Id":null},"InstitutionId":null,"Institution":null,"InstitutionName":null,"RequestId":null}"#;
+
+/// Amounts that a float does not hold, and one that no decimal of 28 digits does.
+const EXACT_MONEY: &str = r#"{"ResponseType":"GetAccountsDetail","HttpStatusCode":200,"Accounts":[{"Transactions":[{"Date":"2026-10-01","Code":null,"Description":"EXAMPLE PAYROLL","Debit":null,"Credit":19.10,"Balance":-0.30,"Id":"c140e187-3356-4ba8-b694-cc7051a323f4"}],"Balance":{"Available":1e400,"Current":123456789012345678.12,"Limit":9007199254740993},"Currency":"CAD","Id":"964ce7d7-4014-4784-a148-cd1db08e5514"}],"Login":{"Id":"6b818cd8-359f-41c8-2246-08de0113edf4"},"RequestId":"703b94bc-8318-4aa0-8b11-a70da78edb5c"}"#;

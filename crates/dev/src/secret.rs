@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     aws,
+    failed_call::reason,
     failure::Failure,
-    queues::reason,
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
 

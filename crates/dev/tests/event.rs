@@ -10,11 +10,11 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_dev::{
-    samples,
+    samples::{self, Expected},
     stack::{self, PAY_SIGNING_SECRET_ID, SIGNING_SECRET_ID, Stack},
 };
 use flinks_webhooks::{http::read_event, routing::Kind, telemetry::Record};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const BODY: &str = r#"{"ResponseType":"KYC","Holders":[{"Name":"Zoé 😀"}]}"#;
 
@@ -103,6 +103,110 @@ async fn a_sample_can_be_signed_in_another_way() {
     assert_eq!((status, record.signature_form.map(|form| form.as_str())), (200, Some("pay")));
 }
 
+/// What the whole receiver puts on the queue of a sample, without what differs each time.
+async fn queued(sample: &samples::Sample) -> (String, Value) {
+    let stack = Stack::start().await.unwrap();
+    answer(&stack, &sample.event).await;
+    let kind = sample.expected.kind().unwrap();
+    let messages = stack.aws.messages(kind.queue());
+    assert_eq!(messages.len(), 1, "{}", sample.name);
+    let message = messages.first().unwrap();
+    let in_json = |(name, attribute): (&String, &local_aws::Attribute)| {
+        (name.clone(), json!({ "stringValue": attribute.value, "dataType": attribute.data_type }))
+    };
+    let attributes: serde_json::Map<_, _> = message.attributes.iter().map(in_json).collect();
+    let attributes = json!({ "message": attributes, "group": message.group_id });
+    (message.body.clone(), attributes)
+}
+
+#[tokio::test]
+async fn a_consumer_gets_what_the_receiver_puts_on_the_queue() {
+    for sample in samples::all().iter().filter(|sample| sample.expected.kind().is_some()) {
+        let event = printed(&[sample.name, "--as", "sqs"], "", &[]);
+        let record = &event["Records"][0];
+        let (body, mut attributes) = queued(sample).await;
+        for (name, value) in attributes["message"].as_object_mut().unwrap() {
+            let mut found = record["messageAttributes"][name].clone();
+            for list in ["stringListValues", "binaryListValues"] {
+                assert_eq!(found.as_object_mut().unwrap().remove(list), Some(json!([])));
+            }
+            if name == "ReceivedAt" {
+                *value = found.clone();
+            }
+            assert_eq!(found, *value, "{} {name}", sample.name);
+        }
+        assert_eq!(
+            record["messageAttributes"].as_object().unwrap().len(),
+            attributes["message"].as_object().unwrap().len()
+        );
+        assert_eq!(record["attributes"]["MessageGroupId"], attributes["group"], "{}", sample.name);
+        // The key of a claim check's object ends in a random part.
+        let until_the_random_part = |body: &str| body.rsplit_once('/').unwrap().0.to_owned();
+        let found = record["body"].as_str().unwrap();
+        match sample.expected {
+            Expected::ClaimCheck(_) => assert_eq!(until_the_random_part(found), until_the_random_part(&body)),
+            _ => assert_eq!(found, body),
+        }
+        let output = self::event(&[sample.name, "--as", "payload"], "", &[]);
+        assert!(output.stdout == sample.body, "{}", sample.name);
+    }
+}
+
+#[test]
+fn it_has_every_field_that_aws_sends_in_the_case_of_each() {
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let event = printed(&["kyc", "--as", "sqs"], "", &[]);
+    let record = &event["Records"][0];
+    let expected = "attributes awsRegion body eventSource eventSourceARN md5OfBody md5OfMessageAttributes \
+                    messageAttributes messageId receiptHandle";
+    assert_eq!(keys(record), expected);
+    let system = "ApproximateFirstReceiveTimestamp ApproximateReceiveCount MessageGroupId SenderId SentTimestamp";
+    assert_eq!(keys(&record["attributes"]), system);
+    let value = &record["messageAttributes"]["HttpStatusCode"];
+    let expected =
+        json!({ "stringValue": "200", "dataType": "Number", "stringListValues": [], "binaryListValues": [] });
+    assert_eq!(*value, expected);
+
+    let response = printed(&["kyc", "--as", "receive-message"], "", &[]);
+    let message = &response["Messages"][0];
+    let expected = "Attributes Body MD5OfBody MD5OfMessageAttributes MessageAttributes MessageId ReceiptHandle";
+    assert_eq!(keys(message), expected);
+    assert_eq!(keys(&message["Attributes"]), system);
+    assert_eq!(message["MessageAttributes"]["HttpStatusCode"], json!({ "StringValue": "200", "DataType": "Number" }));
+    for (lambda, response) in
+        [("messageId", "MessageId"), ("body", "Body"), ("md5OfMessageAttributes", "MD5OfMessageAttributes")]
+    {
+        assert_eq!(record[lambda], message[response]);
+    }
+}
+
+#[test]
+fn a_duplicate_is_another_message_with_the_same_delivery_id() {
+    for sample in ["kyc", "claim-check"] {
+        let event = printed(&[sample, "--as", "sqs", "--duplicate"], "", &[]);
+        let records = event["Records"].as_array().unwrap();
+        assert_eq!(records.len(), 2);
+        let (first, second) = (&records[0], &records[1]);
+        let delivery_id = |record: &Value| record["messageAttributes"]["DeliveryId"].clone();
+        assert_eq!(delivery_id(first), delivery_id(second));
+        for field in ["messageId", "receiptHandle"] {
+            assert_ne!(first[field], second[field]);
+        }
+        // Every message has an object of its own.
+        assert_eq!(first["body"] == second["body"], sample == "kyc");
+        assert_eq!(event, printed(&[sample, "--as", "sqs", "--duplicate"], "", &[]), "the same each time");
+    }
+}
+
+#[test]
+fn a_consumer_gets_a_body_of_ones_own_whatever_the_secret_is() {
+    let environment = [("FLINKS_SIGNING_SECRET", "a secret of mine")];
+    let event = printed(&["-", "--as", "sqs", "--form", "ascii"], BODY, &environment);
+    assert_eq!(event["Records"][0]["body"], BODY);
+    assert_eq!(event["Records"][0]["messageAttributes"]["SignatureForm"]["stringValue"], "ascii");
+    assert_eq!(event["Records"][0]["eventSourceARN"], "arn:aws:sqs:ca-central-1:123456789012:flinks-webhooks-KycQueue");
+}
+
 #[test]
 fn a_script_gets_it_on_one_line() {
     let output = event(&["kyc", "--json"], "", &[]);
@@ -116,6 +220,8 @@ fn what_cannot_be_made_ends_with_2_and_one_line() {
         (&["no-such-file.json"], "cannot read the body from no-such-file.json"),
         (&["forged", "--base64"], "the sample forged is wrong on purpose"),
         (&["pay", "--form", "ascii"], "the Pay scheme has no ASCII form"),
+        (&["forged", "--as", "sqs"], "no consumer gets forged: the receiver rejects it"),
+        (&["kyc", "--duplicate"], "--duplicate is only for --as sqs and --as receive-message"),
         (&["kyc", "--secret-file", "no-such-secret"], "cannot read the secret from no-such-secret"),
     ] {
         let output = event(arguments, "", &[]);

@@ -122,4 +122,4 @@ pub use host::{Host, is_forwarded};
 pub use local::LocalAws;
 pub use operation::Operation;
 pub use s3::StoredObject;
-pub use sqs::{Attribute, QueueSettings, Redrive, StoredMessage};
+pub use sqs::{Attribute, QueueSettings, Redrive, StoredMessage, md5_of_attributes, md5_of_body};

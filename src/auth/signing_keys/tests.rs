@@ -6,7 +6,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use tokio::time::{advance, sleep};
+use tokio::time::{advance, sleep, timeout};
 use zeroize::Zeroizing;
 
 use super::*;
@@ -322,6 +322,29 @@ async fn after_forgeries_during_an_outage_the_first_authentic_callback_is_accept
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn after_a_key_was_found_the_next_loss_of_all_keys_is_retried_as_fast_as_the_first() {
+    let calls_in_a_second = async |instance: &Instance| {
+        let before = instance.calls();
+        assert!(timeout(SECOND, instance.check("first")).await.is_err());
+        instance.calls() - before
+    };
+    let instance = Instance::new(|_| {});
+    instance.trouble(Trouble::Fails, &BOTH);
+    // Six at most once the waits are at their longest.
+    assert!(calls_in_a_second(&instance).await > 6);
+    assert!(calls_in_a_second(&instance).await <= 6);
+    instance.all_is_well();
+    assert_eq!(instance.accepts("first").await, Ok(()));
+    // Secrets Manager reports that both stages are gone, and then fails.
+    instance.change(|state| state.current = None);
+    advance(FRESH_FOR).await;
+    assert_eq!(instance.accepts("first").await, NO_KEYS);
+    advance(SECOND).await;
+    instance.trouble(Trouble::Fails, &BOTH);
+    assert!(calls_in_a_second(&instance).await > 6);
+}
+
 // 7. The instance starts.
 
 #[tokio::test(start_paused = true)]
@@ -393,6 +416,17 @@ async fn a_mismatch_retries_for_two_seconds_while_the_read_fails_and_finds_the_r
         let (accepted, ()) = tokio::join!(instance.accepts("second"), over);
         assert_eq!(accepted, Ok(()), "{seconds} s");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_for_a_mismatch_that_fails_leaves_fresh_keys_fresh() {
+    let instance = Instance::warm(|_| {}).await;
+    instance.trouble(Trouble::Fails, &BOTH);
+    assert_eq!(instance.accepts("forged").await, WRONG);
+    let calls = instance.calls();
+    advance(RETRY_DUE_AFTER + SECOND).await;
+    assert_eq!(instance.accepts("first").await, Ok(()));
+    assert_eq!(instance.calls(), calls);
 }
 
 #[tokio::test(start_paused = true)]
@@ -609,6 +643,21 @@ async fn a_rotation_is_noticed_while_the_previous_key_cannot_be_read() {
     assert_eq!(instance.accepts("first").await, Ok(()));
     instance.rotate();
     assert_eq!(instance.accepts("second").await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_rotation_that_was_read_in_part_the_keys_are_due_again_in_half_a_minute() {
+    let instance = Instance::warm(|_| {}).await;
+    instance.rotate();
+    instance.trouble(Trouble::Denied, &[Stage::Previous]);
+    assert_eq!(instance.accepts("second").await, Ok(()));
+    let calls = instance.calls();
+    advance(RETRY_DUE_AFTER - SECOND).await;
+    assert_eq!(instance.accepts("second").await, Ok(()));
+    assert_eq!(instance.calls(), calls);
+    advance(SECOND).await;
+    assert_eq!(instance.accepts("second").await, Ok(()));
+    assert_eq!(instance.calls(), calls + 2);
 }
 
 #[tokio::test(start_paused = true)]

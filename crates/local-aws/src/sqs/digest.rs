@@ -1,12 +1,23 @@
 //! The digests that SQS returns and that clients check.
 
+use std::collections::BTreeMap;
+
 use md5::{Digest, Md5};
 
 use super::message::{AttributeValue, StoredAttribute};
 
 /// MD5OfMessageBody, MD5OfBody.
-pub(super) fn body_md5(body: &str) -> String {
+pub fn md5_of_body(body: &str) -> String {
     hex::encode(Md5::digest(body))
+}
+
+/// MD5OfMessageAttributes of attributes with text: name, data type and value, in any order. None for no attributes.
+pub fn md5_of_attributes<'a>(attributes: impl IntoIterator<Item = (&'a str, &'a str, &'a str)>) -> Option<String> {
+    let stored = attributes.into_iter().map(|(name, data_type, value)| {
+        (name, StoredAttribute { data_type: data_type.to_owned(), value: AttributeValue::Text(value.to_owned()) })
+    });
+    let sorted: BTreeMap<_, _> = stored.collect();
+    attributes_md5(sorted.iter().map(|(name, attribute)| (*name, attribute)))
 }
 
 /// MD5OfMessageAttributes: over the attributes in the order of their names, each as its name, its

@@ -25,6 +25,7 @@ use crate::json::parameters;
 use crate::operation::Operation;
 use crate::wire::Call;
 
+pub use self::digest::{md5_of_attributes, md5_of_body};
 pub(crate) use self::error::error_response;
 pub use self::message::{Attribute, StoredMessage};
 pub use self::settings::{QueueSettings, Redrive};

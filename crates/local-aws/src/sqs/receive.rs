@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::digest::{attributes_md5, body_md5};
+use super::digest::{attributes_md5, md5_of_body};
 use super::error::{invalid, missing, no_queue};
 use super::message::{AttributeValue, Message, StoredAttribute};
 use super::receipt::Receipt;
@@ -186,7 +186,7 @@ fn shown(message: &Message, receipt: &Receipt, wanted: &Wanted) -> Value {
     let mut shown = Map::new();
     shown.insert("MessageId".into(), message.id.clone().into());
     shown.insert("ReceiptHandle".into(), receipt.handle().into());
-    shown.insert("MD5OfBody".into(), body_md5(&message.content.body).into());
+    shown.insert("MD5OfBody".into(), md5_of_body(&message.content.body).into());
     shown.insert("Body".into(), message.content.body.clone().into());
     let system: Map<String, Value> = system_attributes(message)
         .into_iter()

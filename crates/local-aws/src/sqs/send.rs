@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::batch::{check_entry_ids, failed_entry};
 use super::content::SentMessage;
-use super::digest::{attributes_md5, body_md5};
+use super::digest::{attributes_md5, md5_of_body};
 use super::error::invalid;
 use super::message::Content;
 use super::queue::Queue;
@@ -72,7 +72,7 @@ fn store(queue: &mut Queue, content: Content, delay: Option<u32>) -> Result<Map<
     let trace_header = content.trace_header.as_ref();
     let system = attributes_md5(trace_header.map(|value| ("AWSTraceHeader", value)));
     let mut answer = Map::new();
-    answer.insert("MD5OfMessageBody".into(), body_md5(&content.body).into());
+    answer.insert("MD5OfMessageBody".into(), md5_of_body(&content.body).into());
     if let Some(md5) = attributes {
         answer.insert("MD5OfMessageAttributes".into(), md5.into());
     }

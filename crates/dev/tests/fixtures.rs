@@ -1,0 +1,75 @@
+//! The files of `consumers/fixtures/` are what a consumer gets of the samples, written out.
+//! `UPDATE_EVENTS=1 cargo test -p flinks-dev --test fixtures` writes them again.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use flinks_dev::{
+    event::consumer::{deliveries, lambda_event, receive_message},
+    samples,
+};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../consumers/fixtures")
+}
+
+/// Samples that are there with Flinks' retry of them as well.
+const RETRIED: [&str; 2] = ["claim-check", "kyc"];
+
+/// Every file, by its path within the folder: the samples that the receiver stores.
+fn expected() -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for sample in samples::all().iter().filter(|sample| sample.expected.kind().is_some()) {
+        let names = [sample.name.to_owned(), format!("{}.retry", sample.name)];
+        let retries = RETRIED.contains(&sample.name).into();
+        for (name, delivery) in names.iter().zip(deliveries(&sample.event, retries).unwrap()) {
+            if let Some(object) = &delivery.object {
+                files.insert(format!("objects/{}/{}", object.bucket, object.key).into(), delivery.payload.to_vec());
+            }
+            let delivery = [delivery];
+            files.insert(format!("sqs/{name}.json").into(), format!("{:#}\n", lambda_event(&delivery)).into());
+            files.insert(
+                format!("receive-message/{name}.json").into(),
+                format!("{:#}\n", receive_message(&delivery)).into(),
+            );
+        }
+    }
+    files
+}
+
+fn files_in(folder: &Path, within: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let within = within.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            files_in(&entry.path(), &within, found);
+        } else {
+            found.insert(within, fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_files_are_what_a_consumer_gets_of_the_samples() {
+    let expected = expected();
+    if std::env::var_os("UPDATE_EVENTS").is_some() {
+        fs::remove_dir_all(folder()).unwrap_or_default();
+        for (path, content) in &expected {
+            let path = folder().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    }
+    let mut actual = BTreeMap::new();
+    files_in(&folder(), Path::new(""), &mut actual);
+    let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&actual), names(&expected), "UPDATE_EVENTS=1 cargo test -p flinks-dev --test fixtures");
+    for (path, content) in expected {
+        assert!(actual[&path] == content, "{} is stale", path.display());
+    }
+}

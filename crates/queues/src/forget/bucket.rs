@@ -1,0 +1,182 @@
+//! The objects of the bucket: what waits under `undelivered/`, the payloads of claim checks, and what nobody points to.
+
+use std::collections::HashMap;
+
+use aws_sdk_s3::types::{EncodingType, Object};
+use flinks_webhooks::delivery::UNDELIVERED_PREFIX;
+use futures_util::{StreamExt, stream};
+use percent_encoding::percent_decode_str;
+
+use super::{
+    super::object::{self, NoPayload},
+    report::{Found, NotRead, Outcome, Place, Report},
+    search::Search,
+};
+use flinks_dev::failed_call::reason;
+
+/// Objects that are read at the same time. Each is up to 6 MB.
+const AT_ONCE: usize = 8;
+
+/// What is known of an object. Of two verdicts on one, the greater counts: two messages can share an object after a
+/// redrive that was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It is somebody else's.
+    Others,
+    /// It is the person's, and so was its message.
+    Persons,
+    /// It stays for the next run, because its message does.
+    Stays,
+}
+
+/// Verdicts by key.
+pub type Verdicts = HashMap<String, Verdict>;
+
+/// Keeps the greater verdict.
+pub fn record(verdicts: &mut Verdicts, key: String, verdict: Verdict) {
+    verdicts.entry(key).and_modify(|known| *known = (*known).max(verdict)).or_insert(verdict);
+}
+
+/// Looks at what waits under `undelivered/`, and deletes what is the person's. It goes to a queue sooner or later, so it
+/// is looked at before the queues are.
+pub async fn undelivered(search: &Search, verdicts: &mut Verdicts) -> Report {
+    all(search, UNDELIVERED_PREFIX, verdicts).await
+}
+
+/// Looks at the whole bucket, but for what has its verdict already, and deletes what is the person's.
+pub async fn rest(search: &Search, verdicts: &mut Verdicts) -> Report {
+    let mut report = all(search, "", verdicts).await;
+    if !report.failures.is_empty() {
+        // They were not listed, but these keys are known: their messages are gone.
+        let known = verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Persons).map(|(key, _)| key.clone());
+        let left: Vec<_> = known.filter(|key| !report.found.iter().any(|found| found.is_object(key))).collect();
+        for key in left {
+            report.found.push(remove(search, key).await);
+        }
+    }
+    report
+}
+
+async fn all(search: &Search, prefix: &str, verdicts: &mut Verdicts) -> Report {
+    let mut report = Report::default();
+    let request = search.connection.s3.list_objects_v2().bucket(&search.bucket).prefix(prefix);
+    // A key can have characters that XML has not: with one of them no page could be read.
+    let mut pages = request.encoding_type(EncodingType::Url).into_paginator().send();
+    while !search.stop.is_asked()
+        && let Some(page) = pages.next().await
+    {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                let bucket = &search.bucket;
+                report.failures.push(format!("cannot list s3://{bucket}/{prefix}: {}", reason(&error)));
+                break;
+            }
+        };
+        let unknown = page.contents().iter().filter(|object| !is_folder(object)).filter_map(|object| {
+            let key = decoded(object.key()?, page.encoding_type());
+            let known = verdicts.get(&key).copied();
+            matches!(known, None | Some(Verdict::Persons)).then_some((key, known))
+        });
+        let looks = stream::iter(unknown.collect::<Vec<_>>()).map(|(key, known)| look(search, key, known));
+        let mut looks = looks.buffer_unordered(AT_ONCE);
+        while let Some((key, look)) = looks.next().await {
+            search.bar.inc(1);
+            match look {
+                Look::Gone | Look::Skipped => {}
+                Look::Others => {
+                    report.objects_seen += 1;
+                    record(verdicts, key, Verdict::Others);
+                }
+                Look::Persons(found) => {
+                    report.objects_seen += 1;
+                    if !matches!(found.outcome, Outcome::Deleted) {
+                        record(verdicts, key, Verdict::Stays);
+                    }
+                    report.found.push(found);
+                }
+                Look::NotRead(why) => {
+                    record(verdicts, key.clone(), Verdict::Stays);
+                    report.not_read.push(NotRead { place: Place::Object { key }, why });
+                }
+            }
+        }
+    }
+    report
+}
+
+/// What the console makes for a folder: nothing.
+fn is_folder(object: &Object) -> bool {
+    object.size() == Some(0) && object.key().is_some_and(|key| key.ends_with('/'))
+}
+
+/// A key as it is, from how S3 encodes it in a listing: as a form does, with + for a blank.
+fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
+    if encoding != Some(&EncodingType::Url) {
+        return key.to_owned();
+    }
+    percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+}
+
+enum Look {
+    /// Somebody was faster.
+    Gone,
+    /// The user wants to end.
+    Skipped,
+    Others,
+    Persons(Found),
+    NotRead(String),
+}
+
+async fn look(search: &Search, key: String, known: Option<Verdict>) -> (String, Look) {
+    if search.stop.is_asked() {
+        return (key, Look::Skipped);
+    }
+    if known == Some(Verdict::Persons) {
+        let found = remove(search, key.clone()).await;
+        return (key, Look::Persons(found));
+    }
+    let payload = object::get(&search.connection.s3, &search.bucket, &key).await;
+    let look = match payload.as_deref().map(|payload| search.wanted.is_in(payload)) {
+        Ok(Ok(true)) => Look::Persons(remove(search, key.clone()).await),
+        Ok(Ok(false)) => Look::Others,
+        Ok(Err(why)) => Look::NotRead(why.to_owned()),
+        Err(NoPayload::Gone) => Look::Gone,
+        Err(NoPayload::Failed(why)) => Look::NotRead(why.clone()),
+    };
+    (key, look)
+}
+
+/// Deletes an object of the person's; a dry run leaves it.
+async fn remove(search: &Search, key: String) -> Found {
+    let outcome = if search.delete {
+        let request = search.connection.s3.delete_object().bucket(&search.bucket).key(&key);
+        match request.send().await {
+            Ok(_) => Outcome::Deleted,
+            Err(error) => Outcome::Failed(reason(&error)),
+        }
+    } else {
+        Outcome::Left
+    };
+    Found { place: Place::Object { key }, outcome }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_key_is_decoded_where_it_is_encoded() {
+        assert_eq!(decoded("a+b%2B%1B%25", Some(&EncodingType::Url)), "a b+\u{1b}%");
+        assert_eq!(decoded("a+b%2B", None), "a+b%2B");
+    }
+
+    #[test]
+    fn of_two_verdicts_the_one_that_keeps_an_object_counts() {
+        let mut verdicts = Verdicts::new();
+        for verdict in [Verdict::Others, Verdict::Stays, Verdict::Persons] {
+            record(&mut verdicts, "key".to_owned(), verdict);
+        }
+        assert_eq!(verdicts["key"], Verdict::Stays);
+    }
+}

@@ -149,7 +149,7 @@ fn every_command_is_run_by_a_test_or_marked() {
         let is_marked = document.prose.iter().any(|(_, line)| line.contains(WHOLE_PAGE_NEEDS_AN_ACCOUNT));
         for block in &document.blocks {
             let language = block.language.as_str();
-            assert!(["sh", "text", "yaml", "json"].contains(&language), "{path}: a block in {language:?}");
+            assert!(["sh", "text", "yaml", "json", "java"].contains(&language), "{path}: a block in {language:?}");
             let needs = block.lines.first().map(|line| line.trim()).filter(|line| line.starts_with("# Needs "));
             assert!(needs.is_none_or(|needs| NEEDS.contains(&needs)), "{path}: {needs:?}");
             if language == "sh" && !is_marked && needs.is_none() {

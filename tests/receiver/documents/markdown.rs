@@ -27,7 +27,7 @@ pub fn documents() -> Vec<Document> {
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.ends_with(".md")).map(|name| format!("{within}{name}")).collect::<Vec<_>>()
     };
-    let paths = ["", "docs/", "benches/", "fuzz/"].into_iter().flat_map(in_folder);
+    let paths = ["", "docs/", "benches/", "consumers/", "fuzz/"].into_iter().flat_map(in_folder);
     paths.map(|path| parse(path.clone(), &read(&path))).collect()
 }
 

@@ -543,10 +543,19 @@ def ordered(value):
     return {key: ordered(value[key]) for key in keys}
 
 
-def snapshot_faults(files: dict[str, str]) -> list[str]:
-    committed = {path.name: path.read_text() for path in SNAPSHOTS.glob("*.json")}
+def write_snapshots(files: dict[str, str], folder: pathlib.Path = SNAPSHOTS) -> None:
+    folder.mkdir(exist_ok=True)
+    for stale in folder.glob("*.json"):
+        stale.unlink()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+def snapshot_faults(files: dict[str, str], folder: pathlib.Path = SNAPSHOTS) -> list[str]:
+    committed = {path.name: path.read_text() for path in folder.glob("*.json")}
+    check = pathlib.Path(sys.argv[0]).name
     return [
-        f".ci/iam/{name} says something else than the template: run .ci/check_template.py --write and read the diff"
+        f".ci/{folder.name}/{name} says something else than the template: run .ci/{check} --write and read the diff"
         for name in sorted(committed.keys() | files.keys())
         if committed.get(name) != files.get(name)
     ]
@@ -571,8 +580,8 @@ def as_list(value) -> list:
     return value if isinstance(value, list) else [value]
 
 
-def role_faults(stack: Stack) -> list[str]:
-    """A role of the functions has written-out rights only, and its S3 rights end at this account's buckets."""
+def role_faults(stack: Stack, owner: str = PSEUDO["AWS::AccountId"]) -> list[str]:
+    """A role of the functions has written-out rights only, and its S3 rights end at the buckets of one account."""
     faults = []
     for name, resource in stack.resources.items():
         properties = readable(resource.get("Properties", {}))
@@ -584,7 +593,7 @@ def role_faults(stack: Stack) -> list[str]:
         actions = as_list(statement.get("Action", []))
         if any(str(action).startswith("s3:") for action in actions):
             equals = statement.get("Condition", {}).get("StringEquals", {})
-            if equals.get("aws:ResourceAccount") != PSEUDO["AWS::AccountId"]:
+            if equals.get("aws:ResourceAccount") != owner:
                 faults.append(f"{place}: a bucket of another account could take this one's name (aws:ResourceAccount)")
     return faults
 
@@ -768,15 +777,15 @@ def translated_faults(translated: dict, stack: Stack, parameters: dict[str, str]
     ]
 
 
-def coverage_faults(template: dict) -> list[str]:
+def coverage_faults(template: dict, variants: dict[str, dict[str, str]] | None = None) -> list[str]:
     """Each condition is met in one variant and not in another, so that no half of the template goes unchecked."""
     met: dict[str, set[bool]] = {name: set() for name in template.get("Conditions", {})}
-    for parameters in VARIANTS.values():
+    for parameters in (variants or VARIANTS).values():
         stack = Stack(template | {"Resources": {}, "Outputs": {}}, parameters)
         for name in met:
             met[name].add(stack.condition({"Condition": name}))
     return [
-        f"condition {name} is {str(next(iter(results))).lower()} in every variant of .ci/check_template.py"
+        f"condition {name} is {str(next(iter(results))).lower()} in every variant"
         for name, results in met.items()
         if len(results) == 1
     ]
@@ -802,11 +811,7 @@ def main(arguments: list[str]) -> None:
     if "default" in statements:
         files = snapshots(statements)
         if write:
-            SNAPSHOTS.mkdir(exist_ok=True)
-            for stale in SNAPSHOTS.glob("*.json"):
-                stale.unlink()
-            for name, text in files.items():
-                (SNAPSHOTS / name).write_text(text)
+            write_snapshots(files)
         faults["IAM statements"] = snapshot_faults(files)
         for function in published_functions(template):
             faults[f"versions of {function}"] = version_faults(template, function)

@@ -1,7 +1,8 @@
 """Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has a
-undelivered payload delivered.
+undelivered payload delivered. Then deploys a consumer beside it.
 
-Usage: check_deploy.py MINISTACK ARCHITECTURE, with `sam build` done for that architecture.
+Usage: check_deploy.py MINISTACK ARCHITECTURE, with `sam build` and `sam build --config-env consumer` done for that
+architecture.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ import boto3
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 import check_handlers
+from check_consumer_deploy import check_consumer
 from local_aws import (
     PAY_SIGNING_SECRET,
     QUEUES,
@@ -155,6 +157,13 @@ def main(ministack: str, architecture: str) -> None:
         check_redelivery(outputs)
         check_redrive(outputs)
         check_dashboard()
+
+        def accept(body: bytes) -> None:
+            callback = aggregation("for the consumer", body, "AccountsDetailQueue")
+            status, answer = post(url, body, headers | callback.headers)
+            assert status == 200, f"{len(body)} bytes were answered {status} {answer!r}"
+
+        check_consumer(architecture, STACK, accept)
     print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries refused")
 
 

@@ -1,5 +1,6 @@
 //! What the documents promise, held against the sources.
 
+mod deploys;
 mod markdown;
 
 use std::{
@@ -273,11 +274,14 @@ fn the_time_limits_are_those_of_the_code() {
 fn every_crate_keeps_to_the_lints_of_the_workspace_and_they_forbid_unsafe() {
     let lints = lints_in("Cargo.toml");
     assert!(lints.iter().any(|lint| lint == "unsafe_code = \"forbid\""));
-    assert_eq!(lints_in("benches/Cargo.toml"), lints, "the measurements are a workspace of their own");
+    for workspace in ["benches/Cargo.toml", "consumers/rust/Cargo.toml"] {
+        assert_eq!(lints_in(workspace), lints, "{workspace} is a workspace of its own");
+    }
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates");
     let crates = fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut manifests: BTreeSet<_> = crates.map(|name| format!("crates/{name}/Cargo.toml")).collect();
-    manifests.extend(["Cargo.toml", "benches/floor/Cargo.toml", "benches/harness/Cargo.toml"].map(str::to_owned));
+    let others = ["benches/floor/Cargo.toml", "benches/harness/Cargo.toml", "consumers/rust/Cargo.toml"];
+    manifests.extend(["Cargo.toml"].into_iter().chain(others).map(str::to_owned));
     for manifest in manifests {
         assert!(read(&manifest).contains("[lints]\nworkspace = true\n"), "{manifest}");
     }

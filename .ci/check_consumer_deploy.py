@@ -19,6 +19,7 @@ def check_consumer(architecture: str, receiver: str, accept: Callable[[bytes], N
     """`accept` posts a body to the API as Flinks does, and returns once it was answered 200."""
     before = boto3.client("cloudformation").describe_stacks(StackName=receiver)["Stacks"]
     outputs = deploy(architecture, receiver)
+    let_mapping_start(outputs["ConsumerFunctionName"])
     bodies = [payload(b""), payload(b"x" * 1_500_000)]
     deliveries = [hashlib.sha256(body).hexdigest() for body in bodies]
 
@@ -58,6 +59,15 @@ def deploy(architecture: str, receiver: str) -> dict[str, str]:
     assert log.returncode == 0, f"sam deploy failed:\n{log.stdout}"
     stack = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def let_mapping_start(function: str) -> None:
+    """This local AWS keeps a parameter's number as text, and its mapping then stands still: it gets the number anew."""
+    functions = boto3.client("lambda")
+    [mapping] = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
+    concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
+    functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
 
 
 def lines() -> list[dict]:

@@ -4,6 +4,7 @@ runs it, with `sam build --config-env consumer` done.
 
 import hashlib
 import json
+import os
 import subprocess
 import time
 from collections import Counter
@@ -35,7 +36,8 @@ def check_consumer(architecture: str, receiver: str, accept: Callable[[bytes], N
     assert remembered(outputs["DeliveriesTableName"]) == {f"flinks-consumer#{id}": "COMPLETED" for id in deliveries}
     assert not logged("failed"), f"failed: {lines()}"
     check_one_bad(receiver, deliveries[0])
-
+    check_alarms(receiver)
+    check_wrong_environment(receiver)
     after = boto3.client("cloudformation").describe_stacks(StackName=receiver)["Stacks"]
     assert before == after, f"the stack {receiver} changed: {before}, {after}"
     print("the deployed consumer processed a small post and one of 1.5 MB once each")
@@ -94,6 +96,33 @@ def wait_for(condition: Callable[[], bool], otherwise: str) -> None:
 def remembered(table: str) -> dict[str, str]:
     items = boto3.client("dynamodb").scan(TableName=table, ConsistentRead=True)["Items"]
     return {item["id"]["S"]: item["status"]["S"] for item in items}
+
+
+def check_alarms(receiver: str) -> None:
+    """What they watch is there."""
+    watched = {
+        dimension["Name"]: dimension["Value"]
+        for alarm in boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
+        for dimension in alarm["Dimensions"]
+    }
+    assert watched.keys() == {"QueueName", "FunctionName"}, watched
+    boto3.client("lambda").get_function(FunctionName=watched["FunctionName"])
+    dead_letters = boto3.client("sqs").get_queue_url(QueueName=watched["QueueName"])["QueueUrl"]
+    assert watched["QueueName"] == f"{receiver}-AccountsDetailDeadLetterQueue", dead_letters
+
+
+def check_wrong_environment(receiver: str) -> None:
+    """Deployed as the receiver, the consumer's template is rejected before anything changes."""
+    log = subprocess.run(
+        # Else sam looks for it beside the template.
+        ["sam", "deploy", "--no-confirm-changeset", "--config-file", os.path.abspath("samconfig.toml")]
+        + ["--template-file", ".aws-sam/consumer/template.yaml"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert log.returncode != 0 and "Kind" in log.stdout.splitlines()[-1], f"it was not rejected:\n{log.stdout}"
 
 
 def check_one_bad(receiver: str, delivery: str) -> None:

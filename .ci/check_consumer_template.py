@@ -80,6 +80,13 @@ def variant_faults(template: dict, parameters: dict[str, str]) -> tuple[list[str
     return list(dict.fromkeys(faults)), stack
 
 
+def timeout_faults(template: dict, receiver: dict) -> list[str]:
+    """A message is hidden for six times as long as the function may take, as AWS advises."""
+    timeout = template["Resources"]["ConsumerFunction"]["Properties"]["Timeout"]
+    hidden = receiver["Parameters"]["VisibilityTimeoutSeconds"]["Default"]
+    return [] if 6 * timeout <= hidden else [f"a timeout of {timeout} s, for a visibility timeout of {hidden} s"]
+
+
 def mapping_faults(stack: Stack) -> list[str]:
     """Lambda hands over one queue, takes failures one by one, and no more batches at once than it is told."""
     [mapping] = [r["Properties"] for r in stack.resources.values() if r["Type"] == "AWS::Lambda::EventSourceMapping"]
@@ -111,7 +118,8 @@ def main(arguments: list[str]) -> None:
         faults[variant], stack = variant_faults(template, parameters)
         if stack:
             statements[variant] = iam_statements(stack)
-    faults["all variants together"] = coverage_faults(template, VARIANTS)
+    receiver = yaml_parse((HERE.parent / "template.yaml").read_text())
+    faults["all variants together"] = coverage_faults(template, VARIANTS) + timeout_faults(template, receiver)
     if "default" in statements:
         files = snapshots(statements)
         if arguments == ["--write"]:

@@ -17,19 +17,31 @@ import { DynamoDBPersistenceLayer } from "@aws-lambda-powertools/idempotency/dyn
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { parse } from "lossless-json";
 
+// For editors and type checkers. The types of the payloads are in the file beside this one. There an amount is a `number`;
+// here it is a `LosslessNumber`, whose `value` is its text, because a `number` keeps 15 digits only.
 /**
- * One callback of Flinks.
+ * @template T
+ * @typedef {T extends number ? import("lossless-json").LosslessNumber
+ *   : T extends object ? { [K in keyof T]: Exact<T[K]> } : T} Exact
+ */
+
+/**
+ * One callback of Flinks. Flinks adds keys to the payload, and any of them may be absent or null.
  *
- * The types of the payload stand in the file beside this one, for editors and type checkers. There an amount is a
- * `number`; here it is a `LosslessNumber`, whose `value` is its text, because a `number` keeps 15 digits only.
- *
- * @typedef {object} Event
+ * @typedef {object} Message
  * @property {string} deliveryId The same for every retry. Use it as your key.
- * @property {"Kyc" | "AccountsDetail" | "Investments" | "EftSessionStatus" | "FraudAlert" | "Unknown"} type
- * @property {import("./flinks-events").Payload | Record<string, unknown> | undefined} payload Flinks adds keys, and any
- *   of them may be absent or null. `undefined` if the payload is not a JSON object.
  * @property {Buffer} body The bytes that Flinks sent. They need not be UTF-8.
  * @property {Record<string, string>} attributes The message attributes, by name.
+ *
+ * @typedef {{ type: "Kyc", payload: Exact<import("./flinks-events.js").Kyc> }
+ *   | { type: "AccountsDetail", payload: Exact<import("./flinks-events.js").AccountsDetail> }
+ *   | { type: "Investments", payload: Exact<import("./flinks-events.js").Investments> }
+ *   | { type: "EftSessionStatus", payload: Exact<import("./flinks-events.js").EftSessionStatus> }
+ *   | { type: "FraudAlert", payload: Exact<import("./flinks-events.js").FraudAlert> }
+ *   | { type: "Unknown", payload: Record<string, unknown> | undefined }} Typed `undefined` if the payload is not a JSON
+ *   object.
+ *
+ * @typedef {Message & Typed} Event
  */
 
 /**
@@ -113,7 +125,11 @@ async function fetchPayload(pointer) {
   }
 }
 
-/** The JSON object in a payload, with exact amounts; undefined if it is something else. */
+/**
+ * The JSON object in a payload, with exact amounts; undefined if it is something else.
+ *
+ * @returns {any}
+ */
 function readJson(body) {
   try {
     // Takes a byte-order mark away, and throws for what is not UTF-8.

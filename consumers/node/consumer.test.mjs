@@ -16,12 +16,23 @@ const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url));
 const table = JSON.parse(read("cases.json"));
 const { bucket, foreignBucket } = table;
 
-for (const service of ["S3", "DYNAMODB"]) {
-  const endpoint = env[`AWS_ENDPOINT_URL_${service}`] ?? env.AWS_ENDPOINT_URL ?? "http://none";
+/** Until a server that was just started listens. */
+async function waitFor(endpoint) {
+  const help = "start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055";
   if (!["127.0.0.1", "localhost"].includes(new URL(endpoint).hostname)) {
-    console.error("start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055");
+    console.error(help);
     exit(2);
   }
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (await fetch(endpoint).then(() => true, () => false)) return;
+    await setTimeout(100);
+  }
+  console.error(`nothing listens at ${endpoint}: ${help}`);
+  exit(2);
+}
+
+for (const service of ["S3", "DYNAMODB"]) {
+  await waitFor(env[`AWS_ENDPOINT_URL_${service}`] ?? env.AWS_ENDPOINT_URL ?? "http://none");
 }
 
 // Made up: the tests never use an account that this machine happens to know.

@@ -29,8 +29,8 @@ from aws_lambda_powertools.utilities.idempotency import (
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    # Types for editors and type checkers, in the file beside this one. Nothing imports it when the function runs.
-    from flinks_events import AccountsDetail, EftSessionStatus, FraudAlert, Investments, Kyc
+    # For editors and type checkers: a TypedDict for each type, in the file beside this one. The function runs without it.
+    from flinks_events import AccountsDetail, Kyc
 
 PAYLOAD_BUCKET = os.environ["PAYLOAD_BUCKET"]
 # A message can come back for 28 days: 14 on the queue and 14 as a dead letter. An undelivered payload comes later still.
@@ -49,9 +49,9 @@ class Event:
     delivery_id: str
     # Kyc, AccountsDetail, Investments, EftSessionStatus, FraudAlert, or Unknown.
     type: str
-    # The payload. Flinks adds keys, and any of them may be absent or null. Amounts are int or Decimal, never float. None
-    # if it is not a JSON object.
-    payload: Kyc | AccountsDetail | Investments | EftSessionStatus | FraudAlert | dict[str, Any] | None
+    # The payload: a dict of the type above. Flinks adds keys, and any of them may be absent or null. Amounts are int or
+    # Decimal, never float. Unknown has any dict, or None if the payload is not a JSON object.
+    payload: Any
     # The bytes that Flinks sent. They need not be UTF-8.
     body: bytes
     # The message attributes, by name.
@@ -67,10 +67,12 @@ def process(event: Event) -> None:
     """
     match event.type:
         case "Kyc":
-            log.info("KYC with %d holders", len(event.payload.get("Holders") or []))
+            kyc: Kyc = event.payload
+            log.info("KYC with %d holders", len(kyc.get("Holders") or []))
         case "AccountsDetail":
+            accounts: AccountsDetail = event.payload
             # HttpStatusCode is other than 200 if Flinks could not get the data.
-            log.info("%d accounts", len(event.payload.get("Accounts") or []))
+            log.info("%d accounts", len(accounts.get("Accounts") or []))
         case "EftSessionStatus" if event.attributes.get("SignatureForm") != "pay":
             # The aggregation secret signed it, not the Pay secret. If your two secrets are not equally well protected,
             # check it with Flinks before you rely on it.
@@ -183,7 +185,7 @@ def handle_record(record: dict[str, Any]) -> None:
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> Any:
     # Lambda would take an empty list of failures for success, and delete the messages.
     records = event.get("Records")
     if not isinstance(records, list) or not records or any(r.get("eventSource") != "aws:sqs" for r in records):

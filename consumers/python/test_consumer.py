@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pathlib
+import socket
 import time
 from decimal import Decimal
 from urllib.parse import urlsplit
@@ -23,10 +24,23 @@ TABLE = json.loads((FOLDER / "cases.json").read_text("utf-8"))
 BUCKET, FOREIGN_BUCKET = TABLE["bucket"], TABLE["foreignBucket"]
 IDEMPOTENCY_TABLE = "idempotency"
 
+HELP = "start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055"
+
+
+def wait_for(endpoint: str) -> None:
+    """Until a server that was just started listens."""
+    place = urlsplit(endpoint)
+    if place.hostname not in ["127.0.0.1", "localhost"]:
+        pytest.exit(HELP, returncode=2)
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection((place.hostname, place.port or 80), 1):
+            return
+        time.sleep(0.1)
+    pytest.exit(f"nothing listens at {endpoint}: {HELP}", returncode=2)
+
+
 for service in ["S3", "DYNAMODB"]:
-    endpoint = os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL", "")
-    if urlsplit(endpoint).hostname not in ["127.0.0.1", "localhost"]:
-        pytest.exit("start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055", returncode=2)
+    wait_for(os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL", ""))
 
 # Made up: the tests never use an account that this machine happens to know.
 os.environ.pop("AWS_PROFILE", None)

@@ -15,7 +15,7 @@ async fn config() -> SdkConfig {
         let endpoint = env::var(format!("AWS_ENDPOINT_URL_{service}")).or(env::var("AWS_ENDPOINT_URL"));
         let endpoint = endpoint.unwrap_or_default();
         let is_local = ["http://127.0.0.1:", "http://localhost:"].iter().any(|local| endpoint.starts_with(local));
-        assert!(is_local, "start `moto_server -p 5000` and set AWS_ENDPOINT_URL=http://127.0.0.1:5000");
+        assert!(is_local, "start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055");
     }
     let config = sdk_config().await.into_builder();
     let credentials = Credentials::new("fake", "fake", None, None, "test");

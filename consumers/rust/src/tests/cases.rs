@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_lambda_events::encodings::Base64Data;
 use flinks_events::{Payload, number::Number, payload::Account};
 
 use super::*;
@@ -85,12 +86,12 @@ async fn prepared<S: Stores>(stores: S, batch: &Value) -> (S, BTreeMap<&str, Val
     for wanted in batch.get("records").and_then(Value::as_array).into_iter().flatten() {
         let mut record = record(wanted.as_str().or(wanted["fixture"].as_str()).unwrap());
         let mut payload = key(&record).map(|key| fs::read(format!("{FIXTURES}/objects/{BUCKET}/{key}")).unwrap());
-        if let Some(generated) = wanted.get("payload") {
-            let generated = generate(generated);
+        if let Some(wanted) = wanted.get("payload") {
+            let made = made(wanted);
             let attributes = &mut record["messageAttributes"];
-            attributes["DeliveryId"]["stringValue"] = hex::encode(Sha256::digest(&generated)).into();
-            attributes["ExtendedPayloadSize"]["stringValue"] = generated.len().to_string().into();
-            payload = Some(generated);
+            attributes["DeliveryId"]["stringValue"] = wanted["sha256"].clone();
+            attributes["ExtendedPayloadSize"]["stringValue"] = made.len().to_string().into();
+            payload = Some(made);
         }
         if let Some(payload) = payload {
             stores.put(&key(&record).unwrap(), &payload).await;
@@ -123,12 +124,17 @@ fn key(record: &Value) -> Option<String> {
     Some(pointer[1]["s3Key"].as_str().unwrap().to_owned())
 }
 
-fn generate(generated: &Value) -> Vec<u8> {
-    let part = |name: &str| generated[name].as_str().unwrap();
-    let around = part("prefix").len() + part("suffix").len();
-    let fill = (usize::try_from(generated["bytes"].as_u64().unwrap()).unwrap() - around) / part("fill").len();
-    let payload = [part("prefix"), &part("fill").repeat(fill), part("suffix")].concat().into_bytes();
-    assert_eq!(hex::encode(Sha256::digest(&payload)), part("sha256"));
+fn made(wanted: &Value) -> Vec<u8> {
+    let payload = match wanted.get("base64") {
+        Some(base64) => serde_json::from_value::<Base64Data>(base64.clone()).unwrap().0,
+        None => {
+            let part = |name: &str| wanted[name].as_str().unwrap();
+            let around = part("prefix").len() + part("suffix").len();
+            let fill = (usize::try_from(wanted["bytes"].as_u64().unwrap()).unwrap() - around) / part("fill").len();
+            [part("prefix"), &part("fill").repeat(fill), part("suffix")].concat().into_bytes()
+        }
+    };
+    assert_eq!(hex::encode(Sha256::digest(&payload)), wanted["sha256"]);
     payload
 }
 

@@ -33,6 +33,7 @@ use futures_util::FutureExt as _;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::time::{Instant, timeout_at};
 
 // ---- Replace this
 
@@ -116,6 +117,7 @@ impl<D: Deliveries, P: Payloads, F: AsyncFn(&str, &Event, &[u8]) -> Result<(), E
         if left.is_zero() {
             return Err(Failure::new("no time left"));
         }
+        let end = Instant::now() + left;
         match self.deliveries.claim(delivery_id, lease).await? {
             Claim::Ours => {}
             Claim::Done => {
@@ -125,7 +127,7 @@ impl<D: Deliveries, P: Payloads, F: AsyncFn(&str, &Event, &[u8]) -> Result<(), E
             Claim::InProgress => return Err(Failure::new("in progress elsewhere")),
         }
         let work = AssertUnwindSafe(self.work_off(delivery_id, attributes, body)).catch_unwind();
-        let worked_off = match tokio::time::timeout(left, work).await {
+        let worked_off = match timeout_at(end, work).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Failure::new("panicked")),
             Err(_) => Err(Failure::new("no time left")),

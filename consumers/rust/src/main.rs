@@ -100,7 +100,9 @@ impl<D: Deliveries, P: Payloads, F: AsyncFn(&str, &Event, &[u8]) -> Result<(), E
         let delivery_id = attributes.delivery_id.clone().filter(|id| is_sha256(id));
         let delivery_id = delivery_id.ok_or(Failure::new("no DeliveryId"))?;
         let body = message.body.unwrap_or_default();
-        let lease = Lease { owner: request_id, from: SystemTime::now(), until: deadline };
+        // Another one for a duplicate in the same batch.
+        let owner = format!("{request_id}/{}", message.message_id.unwrap_or_default());
+        let lease = Lease { owner: &owner, from: SystemTime::now(), until: deadline };
         let work = self.delivery(&delivery_id, attributes, body, &lease);
         work.await.map_err(|failure| Failure { delivery_id: Some(delivery_id), ..failure })
     }
@@ -195,7 +197,7 @@ impl Failure {
 // ---- Which deliveries are done
 
 trait Deliveries {
-    /// Claims a delivery that nobody claimed, or whose lease is over.
+    /// Claims a delivery that nobody else claimed, or whose lease is over.
     async fn claim(&self, delivery_id: &str, lease: &Lease<'_>) -> Result<Claim, Failure>;
     /// Marks a delivery as done, whoever claims it by now: its effect is there.
     async fn finish(&self, delivery_id: &str) -> Result<(), Failure>;
@@ -243,10 +245,15 @@ impl Deliveries for Table {
             .item("owner", AttributeValue::S(lease.owner.to_owned()))
             .item("in_progress_expiration", number(millis(lease.until)))
             .item("expiration", number(millis(lease.from + KEPT) / 1000))
-            .condition_expression("attribute_not_exists(id) OR (#status = :open AND in_progress_expiration < :now)")
+            // Its own claim: the SDK tries again when a response is lost.
+            .condition_expression(
+                "attribute_not_exists(id) OR #status = :open AND (in_progress_expiration < :now OR #owner = :owner)",
+            )
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#owner", "owner")
             .expression_attribute_values(":open", AttributeValue::S("INPROGRESS".to_owned()))
             .expression_attribute_values(":now", number(millis(lease.from)))
+            .expression_attribute_values(":owner", AttributeValue::S(lease.owner.to_owned()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await

@@ -4,7 +4,11 @@ mod cases;
 mod local_aws;
 mod memory;
 
-use std::{cell::RefCell, fs};
+use std::{
+    cell::RefCell,
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use lambda_runtime::Context;
 
@@ -26,12 +30,13 @@ fn delivery_id(record: &Value) -> String {
 }
 
 fn event(records: &[Value], left: Duration) -> LambdaEvent<Value> {
-    invocation(json!({ "Records": records }), "a request", left)
+    invocation(json!({ "Records": records }), left)
 }
 
-fn invocation(event: Value, request_id: &str, left: Duration) -> LambdaEvent<Value> {
+fn invocation(event: Value, left: Duration) -> LambdaEvent<Value> {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let mut context = Context::default();
-    context.request_id = request_id.to_owned();
+    context.request_id = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
     context.deadline = u64::try_from(millis(SystemTime::now() + left)).unwrap();
     LambdaEvent::new(event, context)
 }
@@ -90,11 +95,38 @@ async fn what_takes_too_long_fails_before_the_deadline_and_so_does_what_comes_af
 async fn a_claim_of_another_function_is_not_touched() {
     let consumer = consumer(Memory::default(), Folder::default(), async |_: &str, _: &Event, _: &[u8]| Ok(()));
     let kyc = record("kyc");
-    let other = Lease { owner: "another request", from: SystemTime::now(), until: SystemTime::now() + HALF_A_MINUTE };
-    assert_eq!(consumer.deliveries.claim(&delivery_id(&kyc), &other).await.unwrap(), Claim::Ours);
+    let now = SystemTime::now();
+    let lease = |owner| Lease { owner, from: now, until: now + HALF_A_MINUTE };
+    assert_eq!(consumer.deliveries.claim(&delivery_id(&kyc), &lease("another")).await.unwrap(), Claim::Ours);
     let response = consumer.handle(event(std::slice::from_ref(&kyc), HALF_A_MINUTE)).await.unwrap();
     assert_eq!(failed(&response), [message_id(&kyc)]);
-    assert_eq!(consumer.deliveries.claim(&delivery_id(&kyc), &other).await.unwrap(), Claim::InProgress);
+    assert_eq!(consumer.deliveries.claim(&delivery_id(&kyc), &lease("a third")).await.unwrap(), Claim::InProgress);
+}
+
+#[tokio::test]
+async fn an_effect_without_its_mark_is_not_repeated_by_a_duplicate_in_the_batch() {
+    /// Where marks are lost.
+    struct Unmarked(Memory);
+    impl Deliveries for Unmarked {
+        async fn claim(&self, delivery_id: &str, lease: &Lease<'_>) -> Result<Claim, Failure> {
+            self.0.claim(delivery_id, lease).await
+        }
+        async fn finish(&self, _: &str) -> Result<(), Failure> {
+            Err(Failure::new("could not mark as done"))
+        }
+        async fn release(&self, delivery_id: &str, lease: &Lease<'_>) -> Result<(), Failure> {
+            self.0.release(delivery_id, lease).await
+        }
+    }
+    let effects = RefCell::new(0);
+    let consumer = consumer(Unmarked(Memory::default()), Folder::default(), async |_: &str, _: &Event, _: &[u8]| {
+        *effects.borrow_mut() += 1;
+        Ok(())
+    });
+    let (kyc, retry) = (record("kyc"), record("kyc.retry"));
+    let response = consumer.handle(event(&[kyc.clone(), retry.clone()], HALF_A_MINUTE)).await.unwrap();
+    assert_eq!(failed(&response), [message_id(&kyc), message_id(&retry)]);
+    assert_eq!(*effects.borrow(), 1);
 }
 
 #[tokio::test]

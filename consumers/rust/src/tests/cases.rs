@@ -49,7 +49,7 @@ async fn run<S: Stores>(stores: S, batch: &Value) -> S {
     let handled = tokio::select! {
         biased;
         () = effects.crashed.notified() => None,
-        handled = consumer.handle(invocation(event, "a request", left)) => Some(handled),
+        handled = consumer.handle(invocation(event, left)) => Some(handled),
     };
     match handled {
         None => tokio::time::sleep(Duration::from_millis(50)).await, // so that a lease of a millisecond is over

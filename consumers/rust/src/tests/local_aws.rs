@@ -92,6 +92,7 @@ async fn a_delivery_is_claimed_once_until_its_lease_is_over_or_it_is_given_back_
     let later = |owner| Lease { owner, from: from + 2 * HALF_A_MINUTE, until: from + 3 * HALF_A_MINUTE };
     assert_eq!(table.claim("id", &lease("first")).await.unwrap(), Claim::Ours);
     assert_eq!(table.claim("id", &lease("second")).await.unwrap(), Claim::InProgress);
+    assert_eq!(table.claim("id", &lease("first")).await.unwrap(), Claim::Ours, "its response was lost");
     assert_eq!(table.claim("another", &lease("second")).await.unwrap(), Claim::Ours);
 
     assert_eq!(table.claim("id", &later("second")).await.unwrap(), Claim::Ours, "the lease is over");
@@ -131,5 +132,6 @@ async fn a_finished_delivery_is_remembered_for_35_days_by_its_consumer() {
         assert_eq!(days.div_ceil(24 * 60 * 60), 35);
     }
     assert_eq!(first.claim("id", &lease).await.unwrap(), Claim::Done);
-    assert_eq!(second.claim("id", &lease).await.unwrap(), Claim::InProgress, "each consumer has its own");
+    let other = Lease { owner: "another request", ..lease };
+    assert_eq!(second.claim("id", &other).await.unwrap(), Claim::InProgress, "each consumer has its own");
 }

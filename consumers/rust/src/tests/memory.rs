@@ -22,7 +22,7 @@ impl Deliveries for Memory {
         let mut deliveries = self.0.lock().unwrap();
         match deliveries.get(delivery_id) {
             Some(None) => return Ok(Claim::Done),
-            Some(Some((_, until))) if *until >= lease.from => return Ok(Claim::InProgress),
+            Some(Some((owner, until))) if owner != lease.owner && *until >= lease.from => return Ok(Claim::InProgress),
             _ => {}
         }
         deliveries.insert(delivery_id.to_owned(), Some((lease.owner.to_owned(), lease.until)));

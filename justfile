@@ -23,6 +23,10 @@ send:
 queues:
     cargo dev queues
 
+# Show the messages on KycQueue of `just up`, without consuming them
+peek:
+    cargo dev peek kyc
+
 # Build, then deploy to AWS. Needs an AWS account
 deploy:
     sam build && sam deploy

@@ -1,4 +1,4 @@
-"""The built function as Lambda runs it: one event through the runtime interface emulator that comes with SAM.
+"""Sends one event through the built function, with SAM's runtime interface emulator in place of Lambda.
 
 Usage: check_bootstrap.py BOOTSTRAP EVENT QUEUE
 """
@@ -52,13 +52,13 @@ def main(bootstrap: str, event_file: str, queue: str) -> None:
         }
         with server(emulator, emulator_port, **environment):
             invoke = f"http://127.0.0.1:{emulator_port}/2015-03-31/functions/function/invocations"
-            _, answer = post(invoke, json.dumps(event).encode(), {"Content-Type": "application/json"})
-            status = json.loads(answer).get("statusCode")
-            assert status == 200, f"{event_file} was answered {answer!r}"
+            _, response = post(invoke, json.dumps(event).encode(), {"Content-Type": "application/json"})
+            status = json.loads(response).get("statusCode")
+            assert status == 200, f"{event_file} got {response!r}"
             for name, url in urls.items():
                 bodies = [message["Body"].encode() for message in receive_all(sqs, url)]
                 assert bodies == ([body] if name == queue else []), f"{name} holds {len(bodies)} messages"
-    print(f"{event_file}: answered 200, and its {len(body)} bytes are on {queue}")
+    print(f"{event_file}: got 200, and its {len(body)} bytes are on {queue}")
 
 
 def runtime_interface_emulator() -> pathlib.Path:

@@ -1,8 +1,15 @@
+<<<<<<< HEAD
 """Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has a
 undelivered payload delivered. Then deploys a consumer beside it.
 
 Usage: check_deploy.py MINISTACK ARCHITECTURE, with `sam build` and `sam build --config-env consumer` done for that
 architecture.
+=======
+"""Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has an
+undelivered payload delivered.
+
+Usage: check_deploy.py MINISTACK ARCHITECTURE, after `sam build` for that architecture.
+>>>>>>> main
 """
 
 import dataclasses
@@ -24,7 +31,7 @@ from local_aws import (
     QUEUES,
     SIGNING_SECRET,
     aggregation_signature,
-    ascii_reading,
+    ascii_encoding,
     free_port,
     pay_signature,
     post,
@@ -34,14 +41,14 @@ from local_aws import (
 
 STACK = "flinks-webhooks"
 JSON = "application/json; charset=utf-8"
-# A wrong signature makes the receiver fetch its keys anew, but not twice in 30 seconds.
+# A wrong signature makes the receiver read its keys again, but not twice in 30 seconds.
 KEY_REFRESH_SECONDS = 30
 MIB = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Callback:
-    """What Flinks posts, where it belongs, and what its message must say."""
+    """A callback, its queue, and the attributes of its message."""
 
     name: str
     body: bytes
@@ -65,7 +72,7 @@ def callbacks() -> list[Callback]:
     request_id = "1243c283-e0ca-4fda-a5e4-343068430190"
     holders = [{"Name": "Zoé Lefrançois"}]
     kyc = json_body(ResponseType="KYC", HttpStatusCode=200, Holders=holders, Login=login, RequestId=request_id)
-    ascii_kyc = json_body(ResponseType="KYC", HttpStatusCode=200, Holders=holders, Tag="signed over its ASCII reading")
+    ascii_kyc = json_body(ResponseType="KYC", HttpStatusCode=200, Holders=holders, Tag="signed over its ASCII encoding")
     accounts = json_body(ResponseType="GetAccountsDetail", HttpStatusCode=200, Accounts=[], Login=login, Tag="order-7")
     large = json_body(ResponseType="GetAccountsDetail", Login=login, Accounts=["é" * 1000] * (5 * MIB // 2000))
     assert len(large) > 5 * MIB
@@ -73,11 +80,11 @@ def callbacks() -> list[Callback]:
     return [
         aggregation("KYC", kyc, "KycQueue", ResponseType="KYC", LoginId=login["Id"], RequestId=request_id),
         Callback(
-            "KYC, signed over its ASCII reading",
+            "KYC, signed over its ASCII encoding",
             ascii_kyc,
             {
                 "Content-Type": JSON,
-                "flinks-authenticity-key": aggregation_signature(ascii_reading(ascii_kyc.decode()), SIGNING_SECRET),
+                "flinks-authenticity-key": aggregation_signature(ascii_encoding(ascii_kyc.decode()), SIGNING_SECRET),
             },
             "KycQueue",
             {"SignatureForm": "ascii", "ResponseType": "KYC"},
@@ -126,7 +133,7 @@ def main(ministack: str, architecture: str) -> None:
     subprocess.run([sys.executable, check_handlers.__file__, "--quiet", "--buffer"], check=True)
     port = free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    # Also where the deployed function finds AWS, and boto3 and the command lines below.
+    # The deployed function, boto3 and the commands below also find AWS here.
     os.environ["AWS_ENDPOINT_URL"] = endpoint
     settings = {
         "GATEWAY_PORT": str(port),
@@ -141,22 +148,23 @@ def main(ministack: str, architecture: str) -> None:
         check_imports(outputs)
 
         first, *others = callbacks()
-        status, answer = post(url, first.body, headers | first.headers)
-        assert status == 401, f"before Flinks' secret was stored, a callback was answered {status} {answer!r}"
+        status, response = post(url, first.body, headers | first.headers)
+        assert status == 401, f"before Flinks' secret was stored, a callback got {status} {response!r}"
         store_secrets(outputs, pathlib.Path(ministack).parent)
         wait_until_accepted(url, headers | first.headers, first.body)
         for callback in others:
-            status, answer = post(url, callback.body, headers | callback.headers)
-            assert status == 200, f"{callback.name} was answered {status} {answer!r}"
+            status, response = post(url, callback.body, headers | callback.headers)
+            assert status == 200, f"{callback.name} got {status} {response!r}"
         for name, (body, signature) in forgeries().items():
-            status, answer = post(url, body, headers | {"Content-Type": JSON} | signature)
-            assert status == 401, f"{name} was answered {status} {answer!r}"
+            status, response = post(url, body, headers | {"Content-Type": JSON} | signature)
+            assert status == 401, f"{name} got {status} {response!r}"
 
         check_deployment_check(outputs)
         check_messages(outputs, [first, *others])
         check_redelivery(outputs)
         check_redrive(outputs)
         check_dashboard()
+<<<<<<< HEAD
 
         def accept(body: bytes) -> None:
             callback = aggregation("for the consumer", body, "AccountsDetailQueue")
@@ -165,11 +173,14 @@ def main(ministack: str, architecture: str) -> None:
 
         check_consumer(architecture, STACK, accept)
     print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries refused")
+=======
+    print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries rejected")
+>>>>>>> main
 
 
 def deploy(architecture: str) -> dict[str, str]:
-    """README's `sam deploy` without its question, and the stack's outputs."""
-    # Else sam looks for it beside the template.
+    """Runs README's `sam deploy` without its question. Returns the stack's outputs."""
+    # By default sam looks for it beside the template.
     defaults = str(pathlib.Path("samconfig.toml").resolve())
     arguments = ["--config-file", defaults, "--template-file", str(local_template())]
     log = subprocess.run(
@@ -185,9 +196,9 @@ def deploy(architecture: str) -> dict[str, str]:
 
 
 def local_template() -> pathlib.Path:
-    """The built template without what this local AWS does not know: CodeDeploy (it takes a parameter's default for its
-    value when it transforms the template), alarms on an expression, which watch a metric of theirs instead, and saved
-    queries of the logs."""
+    """The built template without the parts that this local AWS does not support: CodeDeploy, saved log queries, and
+    alarms on an expression, which watch one of its metrics instead. The local AWS transforms the template with the
+    defaults of its parameters, so the default of `Deployment` changes."""
     built = pathlib.Path(".aws-sam/build/template.yaml")
     template = yaml_parse(built.read_text())
     template["Parameters"]["Deployment"]["Default"] = "AllAtOnce"
@@ -205,7 +216,7 @@ def local_template() -> pathlib.Path:
 
 
 def resources(section: dict) -> list[dict]:
-    """All resources, those in loops too."""
+    """All resources, including those in loops."""
     found = []
     for name, resource in section.items():
         found += resources(resource[2]) if name.startswith("Fn::ForEach::") else [resource]
@@ -213,7 +224,7 @@ def resources(section: dict) -> list[dict]:
 
 
 def route(outputs: dict[str, str], port: int) -> str:
-    """Adds the one route, which this local AWS does not read from the API's definition. Returns the API's host name."""
+    """Adds the route, which this local AWS does not read from the API's definition. Returns the API's host name."""
     api, functions = boto3.client("apigatewayv2"), boto3.client("lambda")
     function = functions.get_alias(FunctionName=outputs["ReceiverFunctionName"], Name="live")["AliasArn"]
     integration = api.create_integration(
@@ -231,7 +242,7 @@ def route(outputs: dict[str, str], port: int) -> str:
 
 
 def check_imports(outputs: dict[str, str]) -> None:
-    """What consumers import is there, and says the same as the outputs."""
+    """Checks that the parameters that consumers import exist and match the outputs."""
     parameters = {
         parameter["Name"]: parameter["Value"]
         for page in boto3.client("ssm")
@@ -245,7 +256,7 @@ def check_imports(outputs: dict[str, str]) -> None:
 
 
 def store_secrets(outputs: dict[str, str], aws_command_line: pathlib.Path) -> None:
-    """Runs the commands that the outputs give, as an operator does who pastes a secret and presses Enter."""
+    """Runs the commands in the outputs, as an operator who pastes a secret and presses Enter."""
     environment = os.environ | {"PATH": f"{aws_command_line}:{os.environ['PATH']}"}
     for output, secret in [("StoreSigningSecret", SIGNING_SECRET), ("StorePaySigningSecret", PAY_SIGNING_SECRET)]:
         stored = subprocess.run(
@@ -262,7 +273,8 @@ def wait_until_accepted(url: str, headers: dict[str, str], body: bytes) -> None:
 
 
 def check_messages(outputs: dict[str, str], expected: list[Callback]) -> None:
-    """Each callback is on its queue once, byte for byte, with its attributes, and nothing else is on any queue."""
+    """Checks that each callback is on its queue once, byte for byte and with its attributes, and that the queues hold
+    nothing else."""
     sqs, s3 = boto3.client("sqs"), boto3.client("s3")
     for queue in QUEUES:
         url = outputs[f"{queue}Url"]
@@ -288,8 +300,8 @@ def check_messages(outputs: dict[str, str], expected: list[Callback]) -> None:
 
 
 def check_extended_client(sqs, url: str, message: dict, body: bytes) -> None:
-    """The stock library gives a consumer the payload in place of the pointer."""
-    import sqs_extended_client  # noqa: F401 -- from here on, boto3's SQS clients are the library's
+    """Checks that a consumer with the stock library gets the payload instead of the pointer."""
+    import sqs_extended_client  # noqa: F401 -- importing it replaces boto3's SQS clients
 
     sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
     extended = boto3.client("sqs")
@@ -298,8 +310,8 @@ def check_extended_client(sqs, url: str, message: dict, body: bytes) -> None:
 
 
 def check_deployment_check(outputs: dict[str, str]) -> None:
-    """What CodeDeploy runs before a new version gets traffic lets the deployed one have it. CodeDeploy is a stand-in: it
-    is not in this local AWS."""
+    """Checks that the deployment check accepts the deployed version. A stand-in replaces CodeDeploy, which is not part
+    of this local AWS."""
     functions, codedeploy = boto3.client("lambda"), check_handlers.CodeDeploy()
     alias = functions.get_alias(FunctionName=outputs["ReceiverFunctionName"], Name="live")
     check_handlers.load(
@@ -310,18 +322,18 @@ def check_deployment_check(outputs: dict[str, str]) -> None:
         REDELIVERY=outputs["RedeliveryFunctionName"],
         ALLOWED_SOURCE_CIDRS="",
     )({"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"})
-    assert [told["status"] for told in codedeploy.told] == ["Succeeded"], codedeploy.told
+    assert [report["status"] for report in codedeploy.reports] == ["Succeeded"], codedeploy.reports
 
 
 def check_redelivery(outputs: dict[str, str]) -> None:
-    """A payload that a queue did not take is on that queue after a run, and nowhere else."""
+    """Checks that a run puts an undelivered payload on its queue and removes its object."""
     sqs, s3 = boto3.client("sqs"), boto3.client("s3")
     body = json_body(ResponseType="KYC", Tag="undelivered")
     undelivered = {"Bucket": outputs["PayloadBucketName"], "Key": f"undelivered/KycQueue/{hashlib.sha256(body).hexdigest()}"}
     s3.put_object(Body=body, Metadata={"signature-form": "raw", "received-at": "2026-01-31T12:00:00Z"}, **undelivered)
     run = boto3.client("lambda").invoke(FunctionName=outputs["RedeliveryFunctionName"])
     did = json.load(run["Payload"])
-    assert (did.get("sent"), did.get("left")) == (1, 0), f"the redelivery answered {did}"
+    assert (did.get("sent"), did.get("left")) == (1, 0), f"the redelivery returned {did}"
     received = [message["Body"].encode() for message in receive_all(sqs, outputs["KycQueueUrl"])]
     assert body in received, f"KycQueue holds {received}"
     left = s3.list_objects_v2(Bucket=outputs["PayloadBucketName"], Prefix="undelivered/").get("Contents")
@@ -329,16 +341,16 @@ def check_redelivery(outputs: dict[str, str]) -> None:
 
 
 def check_dashboard() -> None:
-    """What the dashboard says is JSON once its references are resolved, and the alarms on it are there."""
+    """Checks that the dashboard is JSON once its references are resolved, and that it shows all alarms of the stack."""
     cloudwatch = boto3.client("cloudwatch")
     dashboard = json.loads(cloudwatch.get_dashboard(DashboardName=STACK)["DashboardBody"])
     shown = {alarm for widget in dashboard["widgets"] for alarm in widget["properties"].get("alarms", [])}
     there = {alarm["AlarmArn"] for alarm in cloudwatch.describe_alarms(MaxRecords=100)["MetricAlarms"]}
-    assert shown == there, f"on the dashboard or in the stack, not in both: {shown ^ there}"
+    assert shown == there, f"on the dashboard or in the stack, but not in both: {shown ^ there}"
 
 
 def check_redrive(outputs: dict[str, str]) -> None:
-    """A message that no consumer can work off ends on its queue's own dead-letter queue."""
+    """Checks that a message that no consumer can process ends on its queue's dead-letter queue."""
     sqs = boto3.client("sqs")
     for queue in QUEUES:
         url, dead_letter_url = outputs[f"{queue}Url"], outputs[f"{queue.removesuffix('Queue')}DeadLetterQueueUrl"]
@@ -346,7 +358,7 @@ def check_redrive(outputs: dict[str, str]) -> None:
         receives = 0
         while sqs.receive_message(QueueUrl=url, VisibilityTimeout=0).get("Messages"):
             receives += 1
-            assert receives <= 5, f"{queue} goes on handing out a message"
+            assert receives <= 5, f"{queue} still delivers the message"
         dead = [message["Body"] for message in receive_all(sqs, dead_letter_url)]
         assert (receives, dead) == (5, [queue]), f"{queue}: {receives} receives, then {dead}"
 

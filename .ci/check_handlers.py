@@ -1,5 +1,5 @@
-"""Runs the Python functions of the template, which stand in it as text, with stand-ins for what they call. Emulators have
-no CodeDeploy.
+"""Tests the Python functions whose code is in the template. Stand-ins replace the services that they call, because
+emulators have no CodeDeploy.
 
 Usage: check_handlers.py [UNITTEST-OPTIONS]
 """
@@ -23,7 +23,7 @@ UNAVAILABLE = {"statusCode": 503, "body": '{"error":"unavailable"}'}
 
 
 def load(function: str, lambda_client=None, codedeploy_client=None, **variables: str):
-    """The handler of a function, with these for boto3's clients and these variables."""
+    """Loads the handler of a function, with these boto3 clients and environment variables."""
     boto3 = types.ModuleType("boto3")
     boto3.client = lambda service, **_: {"lambda": lambda_client, "codedeploy": codedeploy_client}[service]
     code = compile(TEMPLATE["Resources"][function]["Properties"]["InlineCode"], f"{function}.py", "exec")
@@ -39,44 +39,45 @@ def load(function: str, lambda_client=None, codedeploy_client=None, **variables:
 
 
 class Lambda:
-    """Answers each invocation with what `answers` gives for the function and the event; an exception is raised."""
+    """Responds to each invocation with the result of `respond` for the function and the event. Raises an exception that
+    `respond` returns, and reports a text as a function error."""
 
-    def __init__(self, answers):
-        self.answers, self.events = answers, []
+    def __init__(self, respond):
+        self.respond, self.events = respond, []
 
     def invoke(self, FunctionName: str, Payload: str) -> dict:
         event = json.loads(Payload)
         self.events.append((FunctionName, event))
-        answer = self.answers(FunctionName, event)
-        if isinstance(answer, Exception):
-            raise answer
-        failed = {"FunctionError": answer} if isinstance(answer, str) else {}
-        return failed | {"Payload": io.BytesIO(json.dumps(answer).encode())}
+        response = self.respond(FunctionName, event)
+        if isinstance(response, Exception):
+            raise response
+        failed = {"FunctionError": response} if isinstance(response, str) else {}
+        return failed | {"Payload": io.BytesIO(json.dumps(response).encode())}
 
 
 class CodeDeploy:
     def __init__(self):
-        self.told = []
+        self.reports = []
 
-    def put_lifecycle_event_hook_execution_status(self, **told: str) -> None:
-        self.told.append(told)
+    def put_lifecycle_event_hook_execution_status(self, **report: str) -> None:
+        self.reports.append(report)
 
 
 class DeploymentCheck(unittest.TestCase):
-    def check(self, answers, allowed: str = ""):
-        lambdas, codedeploy = Lambda(answers), CodeDeploy()
+    def check(self, respond, allowed: str = ""):
+        lambdas, codedeploy = Lambda(respond), CodeDeploy()
         variables = {"NEW_VERSION": "receiver:7", "REDELIVERY": "redelivery", "ALLOWED_SOURCE_CIDRS": allowed}
         handler = load("DeploymentCheckFunction", lambdas, codedeploy, **variables)
         handler({"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e-1"})
-        [told] = codedeploy.told
-        self.assertEqual((told["deploymentId"], told["lifecycleEventHookExecutionId"]), ("d-1", "e-1"))
-        return told["status"], lambdas.events
+        [report] = codedeploy.reports
+        self.assertEqual((report["deploymentId"], report["lifecycleEventHookExecutionId"]), ("d-1", "e-1"))
+        return report["status"], lambdas.events
 
     @staticmethod
     def good(function, _event):
         return {"sent": 0} if function == "redelivery" else UNAUTHORIZED
 
-    def test_a_version_that_rejects_forgeries_may_have_traffic(self):
+    def test_a_version_that_rejects_forgeries_gets_traffic(self):
         status, events = self.check(self.good)
         self.assertEqual(status, "Succeeded")
         of_version = [event for function, event in events if function == "receiver:7"]
@@ -86,36 +87,37 @@ class DeploymentCheck(unittest.TestCase):
             self.assertEqual(event["requestContext"]["authorizer"], {"lambda": {"deploymentCheck": True}})
         self.assertEqual([function for function, _ in events].count("redelivery"), 1)
 
-    def test_a_version_without_keys_or_with_a_wrong_answer_may_not(self):
-        for answer in [UNAVAILABLE, {"statusCode": 200}, {"statusCode": 403}, {}, "Unhandled", RuntimeError("throttled")]:
+    def test_a_version_without_keys_or_with_a_wrong_response_gets_none(self):
+        wrong = [UNAVAILABLE, {"statusCode": 200}, {"statusCode": 403}, {}, "Unhandled", RuntimeError("throttled")]
+        for response in wrong:
             for header in ["flinks-authenticity-key", "x-webhook-signature", "content-type"]:
-                def answers(function, event, answer=answer, header=header):
-                    return answer if header in event.get("headers", {}) else self.good(function, event)
+                def respond(function, event, response=response, header=header):
+                    return response if header in event.get("headers", {}) else self.good(function, event)
 
-                self.assertEqual(self.check(answers)[0], "Failed", (answer, header))
+                self.assertEqual(self.check(respond)[0], "Failed", (response, header))
 
     def test_a_redelivery_that_fails_twice_stops_the_deploy_and_once_does_not(self):
         for failures, expected in [(1, "Succeeded"), (2, "Failed")]:
             left = [failures]
 
-            def answers(function, event, left=left):
+            def respond(function, event, left=left):
                 if function != "redelivery":
                     return UNAUTHORIZED
                 left[0] -= 1
                 return "Unhandled" if left[0] >= 0 else {"sent": 1}
 
-            self.assertEqual(self.check(answers)[0], expected, failures)
+            self.assertEqual(self.check(respond)[0], expected, failures)
 
-    def test_a_moment_of_trouble_is_tried_again(self):
+    def test_a_transient_fault_is_retried(self):
         calls = []
 
-        def answers(function, event):
+        def respond(function, event):
             calls.append(function)
             return UNAVAILABLE if len(calls) == 2 else self.good(function, event)
 
-        self.assertEqual(self.check(answers)[0], "Succeeded")
+        self.assertEqual(self.check(respond)[0], "Succeeded")
 
-    def test_the_events_come_from_an_address_that_may_send(self):
+    def test_the_events_come_from_an_address_on_the_allow_list(self):
         for allowed, source in [("", "192.0.2.1"), ("198.51.100.0/24,2001:db8::/32", "198.51.100.0"),
                                 ("2001:db8::/32,198.51.100.0/24", "2001:db8::")]:
             _, events = self.check(self.good, allowed)
@@ -126,12 +128,12 @@ class DeploymentCheck(unittest.TestCase):
 
 
 class Canary(unittest.TestCase):
-    """Against a server of its own on loopback that answers as it is told."""
+    """Runs the canary against a server on loopback with a given response."""
 
     def run_canary(self, status: int, body: bytes, allowed: str = "", headers=()):
         requests = []
 
-        class Answer(http.server.BaseHTTPRequestHandler):
+        class Responder(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 sent = self.rfile.read(int(self.headers["Content-Length"]))
                 requests.append((self.path, sent, {name.lower() for name in self.headers}))
@@ -144,7 +146,7 @@ class Canary(unittest.TestCase):
             def log_message(self, *_):
                 pass
 
-        server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+        server = http.server.HTTPServer(("127.0.0.1", 0), Responder)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             url = f"http://127.0.0.1:{server.server_port}/webhooks/flinks"
@@ -171,7 +173,7 @@ class Canary(unittest.TestCase):
         self.assertEqual(self.run_canary(401, b'{"error":"unauthorized"}'), 1)
         self.assertEqual(self.run_canary(403, b'{"error":"forbidden"}', "198.51.100.0/24"), 1)
 
-    def test_no_other_answer_does(self):
+    def test_no_other_response_counts(self):
         for status, body in [
             (200, b'{"status":"stored"}'), (401, b'{"message":"Unauthorized"}'), (403, b'{"message":"Forbidden"}'),
             (403, b'{"error":"forbidden"}'), (404, b'{"message":"Not Found"}'), (503, b'{"error":"unavailable"}'),
@@ -179,7 +181,7 @@ class Canary(unittest.TestCase):
             self.assertEqual(self.run_canary(status, body), 0, (status, body))
         self.assertEqual(self.run_canary(302, b"", headers=[("Location", "http://127.0.0.1:1/")]), 0)
 
-    def test_nobody_there_is_counted_too(self):
+    def test_an_unreachable_url_counts_as_not_rejected(self):
         self.assertEqual(self.line("http://127.0.0.1:1/webhooks/flinks")["CanaryRejected"], 0)
 
 

@@ -1,13 +1,14 @@
-"""Fails when modules of a package import each other, directly or through others, and names each circle.
+"""Fails if modules of a package import each other, directly or through others, and names each import cycle.
 
 Usage: check_modules.py PACKAGE...
 
-PACKAGE is a folder with a Cargo.toml. The check reads the text of src/ and follows `mod` from lib.rs, main.rs and bin/.
+PACKAGE is a folder with a Cargo.toml. The check reads the source text in src/ and follows `mod` from lib.rs, main.rs
+and bin/.
 
-A module imports another when it has something of it through a `use`, through a path in its code (`crate::a::b`,
-`super::b`, `a::b`), or through a method that the other adds to one of its types. The import counts for the module that
-defines the name, not for those on the way to it: a module that only declares its children and re-exports their names
-imports none of them. What only tests compile (`#[cfg(test)]`) is left out.
+A module imports another if it uses a name of it: in a `use`, in a path in its code (`crate::a::b`, `super::b`, `a::b`),
+or as a method that the other adds to one of its types. The imported module is the one that defines the name, not those
+on the way to it: a module that only declares its children and re-exports their names imports none of them. Code that
+only tests compile (`#[cfg(test)]`) does not count.
 """
 
 import pathlib
@@ -30,10 +31,10 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# A text that some derive takes for a path, such as `#[serde(with = "crate::time")]`.
+# A string that a derive reads as a path, such as `#[serde(with = "crate::time")]`.
 PATH_IN_STRING = re.compile(r'"((?:crate|super|self)(?:::\w+)+)"')
 OPEN, CLOSE = {"(": ")", "[": "]", "{": "}"}, set(")]}")
-# These end with a semicolon, even with braces inside. Other items end with a semicolon or with their braces.
+# These items end with a semicolon, even with braces inside. Other items end with a semicolon or with their braces.
 ITEMS_WITH_SEMICOLON = {"use", "const", "static", "type", "let", "extern"}
 DEFINING = {"fn", "struct", "enum", "union", "trait", "type", "const", "static", "macro_rules"}
 
@@ -65,19 +66,19 @@ class Use:
 class Module:
     path: Path
     file: pathlib.Path
-    # Where the files of its children are.
+    # The folder with the files of its children.
     folder: pathlib.Path
     children: set[str] = field(default_factory=set)
     uses: list[Use] = field(default_factory=list)
     definitions: set[str] = field(default_factory=set)
-    # Every path of at least one name outside of the `use` declarations, with its line.
+    # Every path outside of the `use` declarations, with its line.
     mentions: dict[Path, int] = field(default_factory=dict)
-    # The methods that it adds to a type, by the type's path as it is written there.
+    # The methods that it adds to a type, with the type's path as written.
     methods: list[tuple[Path, set[str]]] = field(default_factory=list)
 
 
 class Crate:
-    """The modules below one root file, and what their paths mean."""
+    """The modules below one root file, and the meaning of their paths."""
 
     def __init__(self, root: pathlib.Path):
         self.modules: dict[Path, Module] = {}
@@ -91,7 +92,7 @@ class Crate:
         self.scan(module, tokens)
 
     def scan(self, module: Module, tokens: list[Token]) -> None:
-        """Reads one module's tokens. What is inside of functions counts as well."""
+        """Reads one module's tokens, including the bodies of functions."""
         position, depth, attributes, is_public = 0, 0, [], False
         while position < len(tokens):
             text = tokens[position].text
@@ -110,7 +111,7 @@ class Crate:
                 is_public = True
                 position = closing(tokens, position + 1) + 1 if after == "(" else position + 1
                 continue
-            # `use<'a>` is a bound.
+            # `use<'a>` is a bound and imports nothing.
             if text == "use" and after != "<":
                 end = item_end(tokens, position)
                 uses = parse_use(tokens[position + 1 : end - 1])
@@ -129,7 +130,7 @@ class Crate:
             attributes, is_public = [], False
 
     def scan_child(self, module: Module, tokens: list[Token], position: int, attributes: list[list[Token]]) -> int:
-        """Reads the child module declared there, and returns where its declaration ends."""
+        """Reads the child module that is declared at `position`. Returns the end of its declaration."""
         name = tokens[position + 1].text
         module.children.add(name)
         path = (*module.path, name)
@@ -148,7 +149,7 @@ class Crate:
         return position + 3
 
     def resolve(self, module: Module, path: Path, seen: frozenset = frozenset()) -> set[tuple[Path, bool]]:
-        """The modules that define what a path in a module means, each with whether the module itself is meant."""
+        """The modules that define a path in a module. Each comes with whether the path means the module itself."""
         first, rest = path[0], path[1:]
         if first == "crate":
             return self.walk((), rest, seen)
@@ -161,7 +162,7 @@ class Crate:
         return self.walk(module.path, path, seen, is_known=True)
 
     def walk(self, start: Path, rest: Path, seen: frozenset, is_known: bool = False) -> set[tuple[Path, bool]]:
-        """What the rest of a path means in the module at `start`. With `is_known`, only what is certainly there."""
+        """Resolves the rest of a path in the module at `start`. With `is_known`, only names that surely exist."""
         module = self.modules.get(start)
         if module is None or (start, rest) in seen:
             return set()
@@ -187,13 +188,13 @@ class Crate:
         return found or (set() if is_known else {(start, False)})
 
     def resolve_use(self, module: Module, use: Use, seen: frozenset = frozenset()) -> set[tuple[Path, bool]]:
-        """What a `use` brings in. In `use a;` without a module `a`, a crate of that name is meant."""
+        """Resolves a `use`. Without a module `a`, `use a;` means a crate of that name."""
         if use.path[0] == use.alias and use.path[0] not in module.children:
             return set()
         return self.resolve(module, use.path, seen)
 
     def imports(self) -> Iterator[tuple[pathlib.Path, pathlib.Path, int]]:
-        """Every import as importing file, imported file, line."""
+        """Every import: importing file, imported file, line."""
         for module in self.modules.values():
             for target, line in self.imported_by(module):
                 file = self.modules[target].file
@@ -239,7 +240,7 @@ def tokenize(source: str) -> Iterator[Token]:
 
 
 def closing(tokens: list[Token], start: int) -> int:
-    """Where the bracket that opens at `start` closes."""
+    """The position where the bracket that opens at `start` closes."""
     depth = 0
     for position in range(start, len(tokens)):
         depth += (tokens[position].text in OPEN) - (tokens[position].text in CLOSE)
@@ -249,7 +250,7 @@ def closing(tokens: list[Token], start: int) -> int:
 
 
 def item_end(tokens: list[Token], start: int) -> int:
-    """The position behind the item, field or statement that starts there."""
+    """The position after the item, field or statement that starts at `start`."""
     position = start
     while tokens[position].text == "pub":
         position = closing(tokens, position + 1) + 1 if tokens[position + 1].text == "(" else position + 1
@@ -282,7 +283,7 @@ def is_test_only(attribute: list[Token]) -> bool:
 
 
 def parse_use(tokens: list[Token]) -> Iterator[tuple[Path, str]]:
-    """Path and alias of each name in `a::{b, c as d, self, *}`."""
+    """The path and the alias of each name in `a::{b, c as d, self, *}`."""
     if tokens and tokens[0].text == "::":
         return
     prefix: list[str] = []
@@ -327,7 +328,7 @@ def note_paths(module: Module, tokens: list[Token]) -> None:
 
 
 def note_path(module: Module, tokens: list[Token], start: int) -> int:
-    """Notes the path that starts there, if one does, and returns the position behind it."""
+    """Records the path that starts at `start`, if any. Returns the position after it."""
     before = tokens[start - 1].text if start else ""
     found = PATH_IN_STRING.fullmatch(tokens[start].text)
     names, position = (found[1].split("::") if found else []), start
@@ -339,20 +340,20 @@ def note_path(module: Module, tokens: list[Token], start: int) -> int:
         position += 1
     if before == "." and tokens[start - 2].text == "self":
         names.insert(0, "self.")
-    # Behind `::` comes the rest of a path, or one of another crate; behind a dot, a field or a method.
+    # A name after `::` belongs to a longer path or another crate. A name after a dot is a field or a method.
     if names and (before not in ("::", ".") or names[0] == "self."):
         module.mentions.setdefault(tuple(names), tokens[start].line)
     return max(position, start + 1)
 
 
 def note_methods(module: Module, tokens: list[Token], start: int) -> None:
-    """Notes the functions of an `impl TYPE` block that is of no trait."""
+    """Records the functions of an `impl TYPE` block without a trait."""
     position, angles, in_type, type_path = start + 1, 0, True, []
     while tokens[position].text != "{":
         text = tokens[position].text
         if text == "for" and angles == 0 and in_type:
             return
-        # The `>` of an arrow closes nothing.
+        # The `>` of an arrow closes no bracket.
         is_arrow = text == ">" and tokens[position - 1].text in ("-", "=")
         angles += (text == "<") - (text == ">" and not is_arrow)
         in_type = in_type and text != "where"
@@ -366,13 +367,13 @@ def note_methods(module: Module, tokens: list[Token], start: int) -> None:
 
 
 def called(owner: Module, type_name: str, methods: set[str]) -> int | None:
-    """The line on which a type's own module calls one of the methods that another module adds to the type."""
+    """The line where a type's own module calls one of the methods that another module adds to the type."""
     lines = (owner.mentions.get((word, method)) for word in (type_name, "Self", "self.") for method in methods)
     return next((line for line in lines if line), None)
 
 
-def circles(imports: dict[pathlib.Path, dict[pathlib.Path, int]]) -> list[set[pathlib.Path]]:
-    """The largest sets of files in which each imports each other, if only through others."""
+def cycles(imports: dict[pathlib.Path, dict[pathlib.Path, int]]) -> list[set[pathlib.Path]]:
+    """The largest sets of files that all import each other, directly or through others."""
 
     def reachable(start: pathlib.Path) -> set[pathlib.Path]:
         found, waiting = set(), [start]
@@ -386,7 +387,7 @@ def circles(imports: dict[pathlib.Path, dict[pathlib.Path, int]]) -> list[set[pa
     reach = {file: reachable(file) for file in imports}
     found: list[set[pathlib.Path]] = []
     for file in sorted(imports):
-        if file in reach[file] and not any(file in circle for circle in found):
+        if file in reach[file] and not any(file in cycle for cycle in found):
             found.append({other for other in reach[file] if file in reach.get(other, ())})
     return found
 
@@ -398,7 +399,7 @@ def roots(package: pathlib.Path) -> list[pathlib.Path]:
 
 
 def check(package: pathlib.Path) -> list[str]:
-    """What is wrong: one text for each circle."""
+    """Returns one report for each import cycle."""
     imports: dict[pathlib.Path, dict[pathlib.Path, int]] = defaultdict(dict)
     if not roots(package):
         return [f"{package}: no src/lib.rs, no src/main.rs and nothing in src/bin"]
@@ -406,13 +407,13 @@ def check(package: pathlib.Path) -> list[str]:
         for importer, imported, line in Crate(root).imports():
             imports[importer].setdefault(imported, line)
     reports = []
-    for circle in circles(imports):
-        lines = [f"{len(circle)} modules import each other in a circle:"]
+    for cycle in cycles(imports):
+        lines = [f"{len(cycle)} modules import each other in a cycle:"]
         lines += [
             f"  {importer}:{line} imports {imported}"
-            for importer in sorted(circle)
+            for importer in sorted(cycle)
             for imported, line in sorted(imports[importer].items())
-            if imported in circle
+            if imported in cycle
         ]
         reports.append("\n".join(lines))
     return reports
@@ -427,7 +428,7 @@ def main() -> int:
     for report in reports:
         print(report, file=sys.stderr)
     if not reports:
-        print(f"no circle of modules in {', '.join(map(str, packages))}")
+        print(f"no import cycle in {', '.join(map(str, packages))}")
     return 1 if reports else 0
 
 

@@ -1,5 +1,5 @@
-"""Whether requirements*.txt, here and in consumers/python/, is what .ci/lock makes of requirements*.in, as far as one can
-tell without an index: each package that the .in file names has that version, everything has a hash, and no file names an index.
+"""Checks that requirements*.txt, here and in consumers/python/, matches requirements*.in, as far as possible without an
+index: each package in the .in file has that version, everything has a hash, and no file names an index.
 """
 
 import pathlib
@@ -11,7 +11,7 @@ LOCKED = re.compile(rf"[\w.-]+==\S+( ; [^\\]+?)?( {HASH})+")
 
 
 def requirements(text: str) -> list[str]:
-    """One a line, without comments and extras, in the names' normal form."""
+    """The requirements, without comments and extras, with normalised names."""
     text = re.sub(r"(^|\s)#.*|\[.*?\]", "", text, flags=re.MULTILINE).replace("\\\n", " ")
     lines = [re.sub(r"\s+", " ", line).strip() for line in text.splitlines()]
     return [re.sub(r"^[\w.-]+", lambda name: re.sub(r"[-_.]+", "-", name[0]).lower(), line) for line in lines if line]

@@ -1,13 +1,13 @@
-"""Translates template.yaml as AWS would, once for each variant that the documentation describes, and checks the result.
+"""Translates template.yaml as AWS does, once for each variant that the documentation describes, and checks the result.
 
 CloudFormation expands the language extensions, and SAM's transform turns the rest into plain resources. Both steps run
-here with SAM's own code, without an AWS account. The checks: valid against the resource schemas, no dangling reference,
-an API definition without import warnings, the IAM statements as reviewed, and a new version of the receiver exactly
-when a parameter that it depends on changes.
+here with SAM's own code, without an AWS account. The result must match the resource schemas, have no dangling reference
+and no import warning for the API definition, and have the reviewed IAM statements. It must publish a new version of the
+receiver exactly when a parameter that the receiver depends on changes.
 
 Usage: check_template.py [--write] [TEMPLATE]
 
---write replaces the IAM snapshots in .ci/iam/ by what the template says now. Read their diff before you commit it.
+--write replaces the IAM snapshots in .ci/iam/ with the current statements. Read their diff before you commit it.
 """
 
 import copy
@@ -35,7 +35,7 @@ RECEIVER = "ReceiverFunction"
 
 # ---- The variants
 
-# Values that fit the parameters' patterns; each parameter without AllowedValues or a range needs two of them.
+# Values that match the parameters' patterns. Each parameter without AllowedValues or a range needs two values.
 SECRET = "arn:aws:secretsmanager:ca-central-1:123456789012:secret:"
 KMS_KEY = "arn:aws:kms:ca-central-1:123456789012:key/"
 KEY_1 = KMS_KEY + "11111111-1111-1111-1111-111111111111"
@@ -68,7 +68,7 @@ def given(*parameters: str, **others: str) -> dict[str, str]:
     return {name: EXAMPLES[name][0] for name in parameters} | others
 
 
-# What the documentation says one can deploy. The first one is the template's defaults.
+# The variants that the documentation describes. The first one has the template's defaults.
 VARIANTS = {
     "default": {},
     "x86_64": given(Architecture="x86_64"),
@@ -87,7 +87,7 @@ VARIANTS = {
     "allow-list": given("AllowedSourceCidrs"),
     "canary": given("CanaryUrl"),
     "fips": given(UseFipsEndpoints="true", UseDualStackEndpoints="true"),
-    # SQS's queue names, of at most 80 characters, begin with the stack's.
+    # Queue names begin with the stack's name, and SQS allows 80 characters.
     "longest-stack-name": {"AWS::StackName": "s" * 50},
     "everything": given(*EXAMPLES, UseFipsEndpoints="true", DefaultEndpoint="disabled", SilenceAlarmHours="26"),
 }
@@ -103,18 +103,18 @@ PSEUDO = {
     "AWS::URLSuffix": "amazonaws.com",
 }
 SESSION = Session(region_name=PSEUDO["AWS::Region"])
-# The schemas of both are asked: FIPS endpoints exist in the US and in Canada, Flinks in Canada.
+# The template must match the schemas of both: FIPS endpoints exist in the US and in Canada, Flinks in Canada.
 REGIONS = ["ca-central-1", "us-east-1"]
 
 
 def translate(template: dict, parameters: dict[str, str]) -> dict:
-    """The template as CloudFormation gets it from its language extensions and SAM's transform."""
-    # As `sam validate` does it, but for its detour by YAML, which takes longer than all the rest.
+    """The template after CloudFormation's language extensions and SAM's transform."""
+    # The same steps as `sam validate`, without its conversion to YAML, which takes longer than all the rest.
     validator = SamTemplateValidator(expand(template, parameters), None, region=SESSION.region_name)
     validator._replace_local_codeuri()
     translator = Translator(managed_policy_map=None, sam_parser=Parser(), plugins=[], boto_session=SESSION)
     try:
-        # The translator has a list of AWS's managed policies; what is not on it, SAM asks IAM for.
+        # The translator has a list of AWS's managed policies. SAM would ask IAM for any other.
         translated = translator.translate(validator.sam_template, PSEUDO | parameters, get_managed_policy_map=dict)
     except InvalidDocumentException as error:
         raise ValueError("; ".join(str(cause) for cause in error.causes)) from error
@@ -122,10 +122,10 @@ def translate(template: dict, parameters: dict[str, str]) -> dict:
 
 
 def expand(template: dict, parameters: dict[str, str]) -> dict:
-    """The language extensions' part: loops become resources, and parameters their values.
+    """Applies the language extensions: loops become resources, and parameters become their values.
 
-    SAM does it as it does for `sam build`. There it makes text of Fn::Sub and Fn::Join even where they refer to a
-    resource; CloudFormation does not, because it has no name for the resource yet. Those are kept from SAM.
+    SAM's code for `sam build` does this. It also turns Fn::Sub and Fn::Join into text if they refer to a resource.
+    CloudFormation cannot, because the resource has no name yet. So these functions are hidden from SAM.
     """
     if "AWS::LanguageExtensions" not in template.get("Transform", []):
         return copy.deepcopy(template)
@@ -185,7 +185,7 @@ NO_VALUE = object()
 
 
 def substitute(argument, values: dict, refer: Callable[[str], None] = lambda _: None):
-    """Fn::Sub, as far as the values go. What is left refers to a resource, which is reported to `refer`."""
+    """Evaluates Fn::Sub as far as the values are known. Reports the remaining references, to resources, to `refer`."""
     text, given_here = (argument, {}) if isinstance(argument, str) else argument
     left = {name: value for name, value in given_here.items() if isinstance(value, dict)}
 
@@ -205,7 +205,7 @@ def substitute(argument, values: dict, refer: Callable[[str], None] = lambda _: 
 
 
 def values_of(template: dict, parameters: dict[str, str]) -> dict:
-    """What each parameter and pseudo parameter is."""
+    """The value of each parameter and pseudo parameter."""
     values = {name: parameters.get(name, value) for name, value in PSEUDO.items()}
     for name, definition in template.get("Parameters", {}).items():
         values[name] = parameter_value(definition, parameters.get(name, definition.get("Default", "")))
@@ -213,7 +213,7 @@ def values_of(template: dict, parameters: dict[str, str]) -> dict:
 
 
 class Stack:
-    """A translated template with its parameters' values: which resources exist, and with which properties.
+    """A translated template with its parameters' values: the existing resources and their properties.
 
     Only references to resources stay intrinsic functions. `faults` is complete once the stack has been built.
     """
@@ -233,7 +233,7 @@ class Stack:
         }
 
     def template(self) -> dict:
-        """What is deployed, without parameters and conditions."""
+        """The deployed template, without parameters and conditions."""
         return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": self.resources, "Outputs": self.outputs}
 
     def _exists(self, resource: dict) -> bool:
@@ -244,8 +244,8 @@ class Stack:
         depends = resource.get("DependsOn", [])
         for name in [depends] if isinstance(depends, str) else depends:
             if name not in self._all:
-                self.faults.append(f"{place} depends on {name}, which is no resource")
-        # The rest is about the resource, not a part of it.
+                self.faults.append(f"{place} depends on {name}, which is not a resource")
+        # These describe the resource and are not part of it.
         aside = ("Condition", "Metadata", "DependsOn")
         return {key: self.resolve(value) for key, value in resource.items() if key not in aside}
 
@@ -289,7 +289,7 @@ class Stack:
 
     def _must_exist(self, name: str) -> None:
         if name not in self._all:
-            self.faults.append(f"{self._place} refers to {name}, which is no parameter and no resource")
+            self.faults.append(f"{self._place} refers to {name}, which is neither a parameter nor a resource")
         elif name not in self._live:
             self.faults.append(f"{self._place} refers to {name}, which this variant does not have")
 
@@ -327,14 +327,14 @@ def parameter_value(definition: dict, value):
 
 
 def plain(value) -> str:
-    """As CloudFormation compares and joins: everything is text."""
+    """The value as text, as CloudFormation compares and joins it."""
     if isinstance(value, bool):
         return str(value).lower()
     return ",".join(plain(part) for part in value) if isinstance(value, list) else str(value)
 
 
 def readable(value):
-    """References to resources as in Fn::Sub: ${KycQueue.Arn}."""
+    """The value with its references to resources as in Fn::Sub: ${KycQueue.Arn}."""
     if isinstance(value, list):
         return [readable(part) for part in value]
     if not isinstance(value, dict):
@@ -354,11 +354,11 @@ def readable(value):
     return value
 
 
-# ---- The checks of one variant; each returns what is wrong, in words
+# ---- The checks of one variant. Each returns its findings as texts
 
 
 def parameter_faults(template: dict, parameters: dict[str, str]) -> list[str]:
-    """Whether CloudFormation takes these values."""
+    """Values that CloudFormation rejects."""
     faults = []
     for name, value in parameters.items():
         if name in PSEUDO:
@@ -374,12 +374,12 @@ def parameter_faults(template: dict, parameters: dict[str, str]) -> list[str]:
             if definition["Type"] == "Number":
                 fits = fits and definition.get("MinValue", 0) <= int(part) <= definition.get("MaxValue", int(part))
             if not fits:
-                faults.append(f"the parameter {name} does not take {part!r}")
+                faults.append(f"the parameter {name} does not allow {part!r}")
     return faults
 
 
 def leftover_faults(translated: dict) -> list[str]:
-    """What only an expansion removes: loops, and ${...} where nothing replaces it."""
+    """Loops that were not expanded, and ${...} that nothing replaces."""
     faults = []
 
     def walk(place: str, value, substituted=False) -> None:
@@ -400,7 +400,7 @@ def leftover_faults(translated: dict) -> list[str]:
 
 
 def condition_faults(translated: dict) -> list[str]:
-    """Names of conditions, also where this variant does not look."""
+    """Missing conditions, also in parts that this variant does not use."""
     faults, conditions = [], translated.get("Conditions", {})
 
     def walk(place: str, value) -> None:
@@ -420,16 +420,16 @@ def condition_faults(translated: dict) -> list[str]:
 
 
 def schema_faults(stack: Stack) -> list[str]:
-    """cfn-lint's errors. Its warnings are for template.yaml itself, which .ci/run lints too."""
+    """cfn-lint's errors. Its warnings concern template.yaml itself, which .ci/run lints too."""
     text = json.dumps(stack.template(), indent=1, default=str)
     matches = lint(text, config=ManualArgs(regions=REGIONS))
     errors = [match for match in matches if match.rule.id.startswith("E")]
     return [f"{match.rule.id} at {'.'.join(map(str, match.path or []))}: {match.message}" for match in errors]
 
 
-# What API Gateway imports into an HTTP API; the rest it ignores or warns about. Sources, in its developer guide: "Use
-# OpenAPI definitions for HTTP APIs", "OpenAPI extensions for API Gateway" and the page of each extension. These lists
-# say what is imported, so that a keyword that nobody thought of needs a look into that guide.
+# The keywords that API Gateway imports into an HTTP API. It ignores others or warns about them. The sources in its
+# developer guide are "Use OpenAPI definitions for HTTP APIs", "OpenAPI extensions for API Gateway" and the page of each
+# extension. Before you add a keyword, look it up in that guide.
 ROOT_KEYWORDS = {
     *("openapi", "info", "servers", "paths", "components", "security", "tags"),
     *("x-amazon-apigateway-cors", "x-amazon-apigateway-importexport-version"),
@@ -447,7 +447,7 @@ INTEGRATION_TYPES = {"aws_proxy", "http_proxy"}
 
 
 def api_faults(stack: Stack) -> list[str]:
-    """API Gateway warns when it imports a definition, and with FailOnWarnings the deploy fails."""
+    """Parts of the API definition that API Gateway would warn about. With FailOnWarnings a warning stops the deploy."""
     faults, routes = [], 0
     for name, resource in stack.resources.items():
         properties = resource.get("Properties", {})
@@ -459,7 +459,7 @@ def api_faults(stack: Stack) -> list[str]:
         if resource["Type"] != "AWS::ApiGatewayV2::Api":
             continue
         if plain(properties.get("FailOnWarnings", False)) == "true":
-            faults.append(f"{name} has FailOnWarnings: what API Gateway thinks of a definition would stop a deploy")
+            faults.append(f"{name} has FailOnWarnings: a warning of API Gateway would stop a deploy")
         body = properties.get("Body", {})
         routes += sum(len(METHODS & path.keys()) for path in body.get("paths", {}).values())
         faults += [f"{name}: {fault}" for fault in definition_faults(body)]
@@ -470,7 +470,7 @@ def definition_faults(body: dict) -> list[str]:
     faults = []
 
     def only(allowed: set[str], place: str, value: dict) -> None:
-        faults.extend(f"HTTP APIs do not take {key} in {place}" for key in value.keys() - allowed)
+        faults.extend(f"HTTP APIs do not support {key} in {place}" for key in value.keys() - allowed)
 
     only(ROOT_KEYWORDS, "a definition", body)
     only(COMPONENT_KEYWORDS, "components", body.get("components", {}))
@@ -500,7 +500,7 @@ def definition_faults(body: dict) -> list[str]:
 
 
 def iam_statements(stack: Stack) -> dict:
-    """Who may do what, by resource: roles, and the policies of queues, buckets, topics and functions."""
+    """The IAM statements by resource: roles, and the policies of queues, buckets, topics and functions."""
     found = {}
     for name, resource in stack.resources.items():
         properties = readable(resource.get("Properties", {}))
@@ -521,7 +521,7 @@ def iam_statements(stack: Stack) -> dict:
 
 
 def snapshots(statements: dict[str, dict]) -> dict[str, str]:
-    """The files of .ci/iam/: the default variant whole, of the others what differs from it."""
+    """The files of .ci/iam/: the complete default variant, and the differences of the others."""
     base = statements["default"]
     files = {}
     for variant, found in statements.items():
@@ -533,7 +533,7 @@ def snapshots(statements: dict[str, dict]) -> dict[str, str]:
 
 
 def ordered(value):
-    """In the order in which one reads a statement, however the template has it."""
+    """The value with its keys in the usual order of a statement."""
     if isinstance(value, list):
         return [ordered(part) for part in value]
     if not isinstance(value, dict):
@@ -555,17 +555,21 @@ def snapshot_faults(files: dict[str, str], folder: pathlib.Path = SNAPSHOTS) -> 
     committed = {path.name: path.read_text() for path in folder.glob("*.json")}
     check = pathlib.Path(sys.argv[0]).name
     return [
+<<<<<<< HEAD
         f".ci/{folder.name}/{name} says something else than the template: run .ci/{check} --write and read the diff"
+=======
+        f".ci/iam/{name} differs from the template: run .ci/check_template.py --write and read the diff"
+>>>>>>> main
         for name in sorted(committed.keys() | files.keys())
         if committed.get(name) != files.get(name)
     ]
 
 
-# ---- Promises that only the translated template can show
+# ---- Promises that only the translated template shows
 
 
 def identity_statements(stack: Stack):
-    """The statements of every role, with a name to report."""
+    """The statements of every role, each with a name for reports."""
     for name, resource in stack.resources.items():
         if resource["Type"].startswith("AWS::IAM::"):
             properties = readable(resource.get("Properties", {}))
@@ -580,8 +584,13 @@ def as_list(value) -> list:
     return value if isinstance(value, list) else [value]
 
 
+<<<<<<< HEAD
 def role_faults(stack: Stack, owner: str = PSEUDO["AWS::AccountId"]) -> list[str]:
     """A role of the functions has written-out rights only, and its S3 rights end at the buckets of one account."""
+=======
+def role_faults(stack: Stack) -> list[str]:
+    """Managed policies in the functions' roles, and S3 permissions for other accounts' buckets."""
+>>>>>>> main
     faults = []
     for name, resource in stack.resources.items():
         properties = readable(resource.get("Properties", {}))
@@ -599,7 +608,7 @@ def role_faults(stack: Stack, owner: str = PSEUDO["AWS::AccountId"]) -> list[str
 
 
 def retention_faults(stack: Stack) -> list[str]:
-    """A queue or bucket that stays when the stack goes keeps its policy."""
+    """Policies that are deleted with the stack while their queue or bucket stays."""
     faults = []
     for name, resource in stack.resources.items():
         kinds = {"AWS::SQS::QueuePolicy": "Queues", "AWS::S3::BucketPolicy": "Bucket"}
@@ -609,17 +618,17 @@ def retention_faults(stack: Stack) -> list[str]:
             kept = stack.resources.get(target.get("Ref") if isinstance(target, dict) else target, {})
             for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
                 if kept.get(policy, "Delete") != "Delete" and resource.get(policy, "Delete") == "Delete":
-                    faults.append(f"{name} goes with the stack ({policy}), while what it protects stays")
+                    faults.append(f"{name} is deleted with the stack ({policy}), while what it protects stays")
     return faults
 
 
 def output_faults(stack: Stack) -> list[str]:
-    """An export cannot be deleted while another stack imports it, and reaches no other account."""
+    """Exports. An export cannot be deleted while another stack imports it, and no other account can import it."""
     return [f"the output {name} is exported" for name, output in stack.outputs.items() if "Export" in output]
 
 
 def deployment_faults(stack: Stack, gradual: bool) -> list[str]:
-    """A gradual deployment asks a hook first, which CodeDeploy may invoke."""
+    """Gradual deployments without a hook that CodeDeploy may invoke first."""
     faults = []
     aliases = {name: r for name, r in stack.resources.items() if r["Type"] == "AWS::Lambda::Alias"}
     for name, alias in aliases.items():
@@ -657,15 +666,15 @@ def may_invoke(role: dict, function: str, function_name: str) -> bool:
 
 # ---- Versions of the receiver
 
-# A version is published when its logical id in the translated template changes, and SAM makes that id of the function's
-# properties. Properties of AWS::Serverless::Function that do not become properties of the function:
+# A version is published when its logical id in the translated template changes. SAM derives that id from the function's
+# properties. These properties of AWS::Serverless::Function do not become properties of the function:
 NOT_THE_FUNCTION = {
     *("AssumeRolePolicyDocument", "AutoPublishAlias", "AutoPublishAliasAllProperties", "AutoPublishCodeSha256"),
     *("Connectors", "DeploymentPreference", "EventInvokeConfig", "Events", "FunctionUrlConfig", "PermissionsBoundary"),
     *("Policies", "PropagateTags", "ProvisionedConcurrencyConfig", "RolePath", "VersionDeletionPolicy"),
     *("VersionDescription",),
 }
-# Checked by name as well, in case the receiver should lose one of them.
+# These are also checked by name, in case the receiver loses one of them.
 RECEIVER_PARAMETERS = {
     *("AllowedSourceCidrs", "Architecture", "AsciiEncoding", "DeploymentId", "MemorySize", "PaySigningSecretArn"),
     *("PreviousKeyDays", "ResponseTypeQueues", "SigningSecretArn", "UseDualStackEndpoints", "UseFipsEndpoints"),
@@ -673,7 +682,7 @@ RECEIVER_PARAMETERS = {
 
 
 def parameters_of(template: dict, function: str) -> set[str]:
-    """The parameters that reach the function's properties, also by way of a condition."""
+    """The parameters that reach the function's properties, directly or through a condition."""
     names: set[str] = set()
     conditions = template.get("Conditions", {})
 
@@ -697,7 +706,7 @@ def parameters_of(template: dict, function: str) -> set[str]:
 
 
 def other_values(name: str, definition: dict) -> list[str]:
-    """Values that are not the default. None: somebody has to think of some."""
+    """Values that differ from the default. An empty list means that EXAMPLES needs some."""
     default = str(definition.get("Default", ""))
     if "AllowedValues" in definition:
         others = [str(value) for value in definition["AllowedValues"] if str(value) != default]
@@ -715,7 +724,7 @@ def version_of(translated: dict, function: str) -> list[str]:
 
 
 def version_faults(template: dict, function: str, parameters: set[str] | None = None) -> list[str]:
-    """All parameters, or only those given, one at a time."""
+    """Checks all parameters, or only the given ones, one at a time."""
     before = version_of(translate(template, {}), function)
     if len(before) != 1:
         return [f"{function} publishes {len(before)} versions"]
@@ -750,14 +759,14 @@ def published_functions(template: dict) -> list[str]:
     return sorted({RECEIVER, *functions})
 
 
-# ---- All of it
+# ---- All checks
 
 
 def variant_faults(template: dict, parameters: dict[str, str]) -> tuple[list[str], Stack | None]:
     faults = parameter_faults(template, parameters)
     try:
         translated = translate(template, parameters)
-    except Exception as error:  # SAM and the expansion have many, and all of them mean the same here
+    except Exception as error:  # SAM and the expansion raise many kinds, which all mean the same here
         return [*faults, f"not translatable: {error}"], None
     stack = Stack(translated, parameters)
     faults += translated_faults(translated, stack, parameters) + schema_faults(stack)
@@ -777,8 +786,13 @@ def translated_faults(translated: dict, stack: Stack, parameters: dict[str, str]
     ]
 
 
+<<<<<<< HEAD
 def coverage_faults(template: dict, variants: dict[str, dict[str, str]] | None = None) -> list[str]:
     """Each condition is met in one variant and not in another, so that no half of the template goes unchecked."""
+=======
+def coverage_faults(template: dict) -> list[str]:
+    """Conditions that have the same value in every variant, so that a part of the template is never checked."""
+>>>>>>> main
     met: dict[str, set[bool]] = {name: set() for name in template.get("Conditions", {})}
     for parameters in (variants or VARIANTS).values():
         stack = Stack(template | {"Resources": {}, "Outputs": {}}, parameters)
@@ -795,7 +809,7 @@ def main(arguments: list[str]) -> None:
     write = "--write" in arguments
     paths = [argument for argument in arguments if argument != "--write"]
     path = pathlib.Path(paths[0] if paths else pathlib.Path(__file__).parents[1] / "template.yaml")
-    # SAM logs what it then raises, and hints that concern nobody here.
+    # SAM logs errors that it also raises, and hints that do not matter here.
     logging.disable(logging.CRITICAL)
     template = yaml_parse(path.read_text())
 
@@ -803,7 +817,7 @@ def main(arguments: list[str]) -> None:
     statements = {}
     for variant, parameters in VARIANTS.items():
         found, stack = variant_faults(template, parameters)
-        # What is wrong with the defaults is wrong everywhere; say it once.
+        # A fault of the defaults is in every variant. Report it once.
         faults[variant] = [fault for fault in found if variant == "default" or fault not in faults["default"]]
         if stack and not PSEUDO.keys() & parameters.keys():
             statements[variant] = iam_statements(stack)

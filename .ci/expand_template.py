@@ -1,8 +1,8 @@
-"""Writes the template as it is once its loops are expanded: what the Rust tests and checkov read, because neither looks
-into a loop. Parameters and conditions stay as they are.
+"""Writes the template with its loops expanded, for the Rust tests and checkov, which do not look into loops. Parameters
+and conditions stay unchanged.
 
 Usage: expand_template.py            writes tests/data/template.expanded.json
-       expand_template.py --check    fails if that file is not what the template gives
+       expand_template.py --check    fails if that file is out of date
 """
 
 import json
@@ -30,7 +30,8 @@ def expand(template: dict) -> dict:
 
 
 def check_loop(name: str, identifier: str, _values: list, body: dict) -> None:
-    """SAM replaces the name everywhere, CloudFormation only in the keys of the body, in Fn::Sub and in Ref."""
+    """Rejects a loop that SAM and CloudFormation expand differently. SAM replaces the loop's variable everywhere,
+    CloudFormation only in the keys of the body, in Fn::Sub and in Ref."""
 
     def check(node) -> None:
         match node:
@@ -45,13 +46,13 @@ def check_loop(name: str, identifier: str, _values: list, body: dict) -> None:
                     check(item)
             case str():
                 if re.search(rf"[$&]\{{{identifier}\}}", node):
-                    raise SystemExit(f"{name}: CloudFormation leaves {node!r} as it is; write !Sub")
+                    raise SystemExit(f"{name}: CloudFormation does not expand {node!r}; write !Sub")
 
     check(list(body.values()))
 
 
 def constants(node, mappings: dict):
-    """Works out the functions that have only constants in them once a loop is expanded."""
+    """Evaluates functions that have only constant arguments after a loop is expanded."""
     if isinstance(node, list):
         return [constants(item, mappings) for item in node]
     if not isinstance(node, dict):
@@ -74,7 +75,7 @@ def main(mode: str = "") -> None:
     if mode != "--check":
         EXPANDED.write_text(expanded)
     elif not EXPANDED.exists() or EXPANDED.read_text() != expanded:
-        raise SystemExit(f"{EXPANDED} is stale: python .ci/expand_template.py writes it")
+        raise SystemExit(f"{EXPANDED} is out of date: run python .ci/expand_template.py")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What both checks use: servers on loopback that end with the check, and Flinks' side of a signature."""
+"""Helpers of the checks: servers on loopback that end with the check, and Flinks' signatures."""
 
 import base64
 import contextlib
@@ -14,7 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
-# Made up: a check must never use an account that the machine happens to know.
+# Fake credentials: a check must never use an account that the machine knows.
 os.environ.pop("AWS_PROFILE", None)
 os.environ.update(
     AWS_ACCESS_KEY_ID="fake",
@@ -27,7 +27,7 @@ os.environ.update(
     SAM_CLI_TELEMETRY="0",
 )
 
-# The secrets that the files of events/ are signed with.
+# The secrets that sign the files in events/.
 SIGNING_SECRET = "sample-signing-secret-never-deploy"
 PAY_SIGNING_SECRET = "sample-pay-signing-secret-never-deploy"
 
@@ -42,8 +42,8 @@ def pay_signature(body: bytes, secret: str) -> str:
     return "sha256=" + hmac.digest(secret.encode(), body, hashlib.sha256).hex().upper()
 
 
-def ascii_reading(text: str) -> bytes:
-    """What .NET's ASCII encoding makes of a text: ? for each UTF-16 unit beyond ASCII."""
+def ascii_encoding(text: str) -> bytes:
+    """A text in .NET's ASCII encoding: each UTF-16 unit beyond ASCII becomes a question mark."""
     utf16 = text.encode("utf-16-le")
     units = [int.from_bytes(utf16[at : at + 2], "little") for at in range(0, len(utf16), 2)]
     return bytes(unit if unit < 0x80 else ord("?") for unit in units)
@@ -57,9 +57,9 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def server(command: list[str], port: int, **environment: str):
-    """Runs a server while the block runs, and shows the end of its log when the block fails."""
+    """Runs a server during the block, and shows the end of its log if the block fails."""
     with tempfile.TemporaryFile() as log:
-        # A process group of its own, so that what the server starts ends with it.
+        # A separate process group, so that the server's child processes end with it.
         process = subprocess.Popen(
             command,
             env=os.environ | environment,
@@ -96,18 +96,18 @@ def wait_until_open(port: int, process: subprocess.Popen, seconds: float = 60) -
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-    """Status and body of the answer, whatever the status."""
+    """Posts a request. Returns the status and body of the response, also for an error status."""
     request = urllib.request.Request(url, body, headers, method="POST")
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as refusal:
-        with refusal:
-            return refusal.code, refusal.read()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 def receive_all(sqs, queue_url: str) -> list[dict]:
-    """Every message that is on a queue now."""
+    """Receives all messages on a queue."""
     received = []
     while batch := sqs.receive_message(
         QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=1

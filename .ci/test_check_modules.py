@@ -1,4 +1,4 @@
-"""Writes small packages, with a circle of modules and without one: check_modules.py must tell the two apart.
+"""Writes small packages with and without an import cycle. check_modules.py must tell them apart.
 
 Usage: test_check_modules.py
 """
@@ -9,7 +9,7 @@ import tempfile
 
 import check_modules as check
 
-# Name of the case, files below src/, and the files of the circle.
+# The name of the case, the files below src/, and the files of the cycle.
 CASES: list[tuple[str, dict[str, str], set[str]]] = [
     (
         "two modules through `use crate::`",
@@ -33,7 +33,7 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         {"a.rs", "b.rs"},
     ),
     (
-        "a parent that calls what uses its type",
+        "a parent that calls a child that uses its type",
         {"lib.rs": "mod a;", "a.rs": "mod b; pub struct A; fn f(a: &A) { b::f(a) }", "a/b.rs": "pub fn f(_: &super::A) {}"},
         {"a.rs", "a/b.rs"},
     ),
@@ -57,7 +57,7 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         {"a.rs", "a/b.rs"},
     ),
     (
-        "names that the root passes on",
+        "names that the root re-exports",
         {
             "lib.rs": "mod a; mod b; pub use a::A; pub use b::*;",
             "a.rs": "use crate::B; pub struct A;",
@@ -71,12 +71,12 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         {"a.rs", "b.rs"},
     ),
     (
-        "a name passed on and used too",
+        "a name that is re-exported and used",
         {"lib.rs": "mod a;", "a.rs": "mod b; pub use b::B; pub struct A(B);", "a/b.rs": "pub struct B(Option<Box<super::A>>);"},
         {"a.rs", "a/b.rs"},
     ),
     (
-        "a path that a derive takes as text, and one between type parameters",
+        "a path in a string for a derive, and one between type parameters",
         {
             "lib.rs": "mod a; mod b;",
             "a.rs": '#[derive(Serialize)] struct S { #[serde(with = "crate::b")] at: u64 } pub struct A;',
@@ -90,7 +90,7 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         {"bin/p/a.rs", "bin/p/b.rs"},
     ),
     (
-        "no circle: a parent that declares and passes on",
+        "no cycle: a parent that declares and re-exports",
         {
             "lib.rs": "pub mod a; pub use a::B;",
             "a.rs": "//! As [`B`] does.\nmod b; mod c; pub use b::B; pub(crate) use self::c::C;",
@@ -100,7 +100,7 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         set(),
     ),
     (
-        "no circle: tests, comments and texts",
+        "no cycle: tests, comments and strings",
         {
             "lib.rs": "mod a; mod b;",
             "a.rs": "use crate::b::B; pub struct A;",
@@ -113,7 +113,7 @@ CASES: list[tuple[str, dict[str, str], set[str]]] = [
         set(),
     ),
     (
-        "no circle: other crates and fields of the same name",
+        "no cycle: other crates and fields with the same name",
         {
             "lib.rs": "mod a; mod b;",
             "a.rs": "use crate::b::B; pub struct A;",
@@ -141,7 +141,7 @@ def main() -> None:
             wrong.append("a folder without a package is not reported")
     if wrong:
         sys.exit("\n".join(wrong))
-    print(f"{len(CASES)} packages, each judged right")
+    print(f"{len(CASES)} packages checked, with the right result for each")
 
 
 if __name__ == "__main__":

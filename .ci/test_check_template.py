@@ -1,4 +1,4 @@
-"""Breaks a copy of the translated template in one place at a time: check_template.py must report each fault.
+"""Breaks a copy of the translated template in one place at a time. check_template.py must report each fault.
 
 Usage: test_check_template.py [TEMPLATE]
 """
@@ -54,7 +54,7 @@ READ_ANY_BUCKET = {"Sid": "Any", "Effect": "Allow", "Action": "s3:GetObject", "R
 
 NEVER = {"Fn::Equals": ["this", "that"]}
 
-# What is broken, how, and a part of what must be reported.
+# The name of the fault, the function that causes it, and a part of the expected report.
 Break = Callable[[dict], object]
 FAULTS: list[tuple[str, Break, str]] = [
     (
@@ -80,12 +80,12 @@ FAULTS: list[tuple[str, Break, str]] = [
     (
         "request validation, which only REST APIs have",
         lambda t: add(route(t), requestBody={}),
-        "HTTP APIs do not take requestBody",
+        "HTTP APIs do not support requestBody",
     ),
     (
         "a gateway response, which only REST APIs have",
         lambda t: body(t).update({"x-amazon-apigateway-gateway-responses": {}}),
-        "HTTP APIs do not take x-amazon-apigateway-gateway-responses",
+        "HTTP APIs do not support x-amazon-apigateway-gateway-responses",
     ),
     (
         "a dangling Ref",
@@ -128,7 +128,7 @@ FAULTS: list[tuple[str, Break, str]] = [
         "Fn::Sub is missing",
     ),
     (
-        "a right on a bucket of any account",
+        "a permission for a bucket of any account",
         lambda t: statements(t).append(READ_ANY_BUCKET),
         "statement Any: a bucket of another account",
     ),
@@ -138,9 +138,9 @@ FAULTS: list[tuple[str, Break, str]] = [
         "has the managed policy arn:aws:iam::aws:policy/ReadOnlyAccess",
     ),
     (
-        "a policy that goes while its queue stays",
+        "a policy that is deleted while its queue stays",
         lambda t: of_type(t, "AWS::SQS::QueuePolicy").pop("DeletionPolicy", None),
-        "goes with the stack (DeletionPolicy)",
+        "is deleted with the stack (DeletionPolicy)",
     ),
     (
         "an export",
@@ -148,7 +148,7 @@ FAULTS: list[tuple[str, Break, str]] = [
         "the output KycQueueUrl is exported",
     ),
     (
-        "a deployment that asks no hook",
+        "a deployment without a hook",
         lambda t: of_type(t, "AWS::Lambda::Alias")["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"].pop(
             "BeforeAllowTrafficHook", None
         ),
@@ -163,7 +163,7 @@ FAULTS: list[tuple[str, Break, str]] = [
 
 
 def small_template(*transforms: str) -> dict:
-    """A receiver with one parameter that it depends on, and one that it does not."""
+    """A receiver with a parameter that it depends on, and one that it does not."""
     return {
         "Transform": list(transforms),
         "Parameters": {name: {"Type": "Number", "Default": 256} for name in ("MemorySize", "Unrelated")},
@@ -206,19 +206,19 @@ def main(path: pathlib.Path) -> None:
     copied = copy.deepcopy(translated)
     statements(copied).append(READ_ANY_BUCKET)
     changed = check.snapshots({"default": before, "changed": check.iam_statements(check.Stack(copied, {}))})
-    expect("a further IAM statement", [changed["changed.json"]], '"Sid": "Any"')
+    expect("an additional IAM statement", [changed["changed.json"]], '"Sid": "Any"')
     changed["default.json"] += " "
-    expect("a stale snapshot", check.snapshot_faults(changed), "default.json says something else")
+    expect("a stale snapshot", check.snapshot_faults(changed), "default.json differs from the template")
 
     broken_template = copy.deepcopy(template)
     broken_template["Conditions"]["Always"] = {"Fn::Equals": ["this", "this"]}
     expect("a condition that no variant varies", check.coverage_faults(broken_template), "condition Always is true")
-    expect("a value that its parameter refuses", check.parameter_faults(template, {"MemorySize": "1"}), "MemorySize")
+    expect("a value outside its parameter's rules", check.parameter_faults(template, {"MemorySize": "1"}), "MemorySize")
 
     broken_template = copy.deepcopy(template)
     broken_template["Parameters"]["Further"] = {"Type": "String", "Default": ""}
     faults = check.version_faults(broken_template, check.RECEIVER, {"Further"})
-    expect("a parameter that nobody has values for", faults, "no values for the parameter Further")
+    expect("a parameter without example values", faults, "no values for the parameter Further")
 
     broken_template = copy.deepcopy(template)
     del broken_template["Resources"][check.RECEIVER]["Properties"]["Environment"]["Variables"]["ASCII_ENCODING"]
@@ -236,7 +236,7 @@ def main(path: pathlib.Path) -> None:
 
     if missed:
         sys.exit("not reported: " + "; ".join(missed))
-    print(f"{len(FAULTS) + 9} faults put into {path.name}, all reported")
+    print(f"{len(FAULTS) + 9} faults in copies of {path.name}, all reported")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-//! What a forged callback costs, beside an authentic one of the same size: `cargo bench --bench forgery`.
+//! The cost of a forged callback, compared with an authentic one of the same size: `cargo bench --bench forgery`.
 //!
-//! The whole receiver runs, on keys and queues in memory, so what is measured is the processor's work alone. The unit
-//! is one SHA-256 over the body: nobody can prove or refuse a signature for less.
+//! The whole receiver runs with keys and queues in memory, so only processor time is measured. The unit is one SHA-256
+//! over the body: nobody can verify or reject a signature for less.
 
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement prints its table and fails by panicking")]
 
@@ -33,11 +33,11 @@ const SIZES: [(&str, usize); 5] =
 const SECRET: &str = "the current secret";
 const FORGED: &str = "no secret of anybody's";
 
-/// Samples of which the median counts, and how long each takes at least.
+/// The number of samples, of which the median counts, and their minimum duration.
 const SAMPLES: usize = 15;
 const SAMPLE: Duration = Duration::from_millis(10);
 
-/// Secrets Manager, with a previous version beside the current one or without.
+/// Secrets Manager with a current version, and a previous one if `rotated`.
 struct Secrets {
     rotated: bool,
 }
@@ -57,17 +57,17 @@ impl SecretSource for Secrets {
     }
 }
 
-/// Queues and a bucket that take everything and keep nothing.
-struct Nowhere;
+/// Queues and a bucket that accept everything and store nothing.
+struct Discard;
 
-impl Queues for Nowhere {
+impl Queues for Discard {
     async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
         black_box(message.body);
         Ok(())
     }
 }
 
-impl PayloadStore for Nowhere {
+impl PayloadStore for Discard {
     fn bucket(&self) -> &str {
         "nowhere"
     }
@@ -92,7 +92,7 @@ fn measure(mut call: impl FnMut()) -> Duration {
     samples.into_iter().nth(SAMPLES / 2).unwrap()
 }
 
-/// An account with as many transactions as fit, their description with or without an accent.
+/// An account with as many transactions as fit, each with this description.
 fn body(bytes: usize, description: &str) -> Bytes {
     let transaction = format!(
         r#"{{"Date":"2026-10-01","Description":"{description}","Debit":42.1,"Credit":null,"Balance":37200.25}}"#
@@ -102,18 +102,18 @@ fn body(bytes: usize, description: &str) -> Bytes {
     format!("{start}{}{end}", vec![transaction; count].join(",")).into()
 }
 
-struct Bench {
+struct Receivers {
     runtime: Runtime,
-    one_key: Receiver<Secrets, Nowhere, Nowhere>,
-    two_keys: Receiver<Secrets, Nowhere, Nowhere>,
+    one_key: Receiver<Secrets, Discard, Discard>,
+    two_keys: Receiver<Secrets, Discard, Discard>,
 }
 
-impl Bench {
+impl Receivers {
     fn new() -> Self {
         let receiver = |rotated| {
             let key_rules = KeyRules { previous_key_for: Duration::from_secs(7 * 24 * 60 * 60), accept_ascii: true };
             let policy = Policy { allowlist: IpAllowlist::default(), key_rules, response_types: ResponseTypes::new() };
-            Receiver::new(policy, Secrets { rotated }, Storage::new(Nowhere, Nowhere))
+            Receiver::new(policy, Secrets { rotated }, Storage::new(Discard, Discard))
         };
         Self {
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
@@ -122,10 +122,10 @@ impl Bench {
         }
     }
 
-    /// How long a receiver takes to its answer.
+    /// The time until the receiver responds.
     fn receive(
         &self,
-        receiver: &Receiver<Secrets, Nowhere, Nowhere>,
+        receiver: &Receiver<Secrets, Discard, Discard>,
         body: &Bytes,
         signature: &str,
         expected: Result<(), Rejection>,
@@ -135,14 +135,14 @@ impl Bench {
             headers.push(SignatureHeader::AuthenticityKey, signature.as_bytes().to_vec());
             let callback = Callback { headers, body: body.clone(), ..Callback::default() };
             let mut record = Record::default();
-            let answer = self.runtime.block_on(receiver.receive(Ok(callback), &mut record));
-            assert_eq!(answer, expected.map_or(Response::Unauthorized, |()| Response::Stored));
+            let response = self.runtime.block_on(receiver.receive(Ok(callback), &mut record));
+            assert_eq!(response, expected.map_or(Response::Unauthorized, |()| Response::Stored));
             assert_eq!(record.rejection, expected.err());
         })
     }
 }
 
-/// How long the runtime takes from an event's bytes to the callback.
+/// The time to read an event's bytes into a callback.
 fn read(body: &Bytes) -> Duration {
     let headers = [("content-type", "application/json"), ("flinks-authenticity-key", "")];
     let request =
@@ -154,7 +154,7 @@ fn read(body: &Bytes) -> Duration {
 }
 
 fn main() {
-    let bench = Bench::new();
+    let receivers = Receivers::new();
     println!("{:>7}  {:<44} {:>12}  {:>8}", "body", "work", "time", "SHA-256s");
     for (size, bytes) in SIZES {
         let (ascii, accents) = (body(bytes, "EXAMPLE EPICERIE"), body(bytes, "EXAMPLE ÉPICERIE"));
@@ -162,17 +162,17 @@ fn main() {
             black_box(Sha256::digest(black_box(&ascii)));
         });
         let forged = |body: &Bytes| sign::aggregation(body, FORGED);
-        let (one, two) = (&bench.one_key, &bench.two_keys);
+        let (one, two) = (&receivers.one_key, &receivers.two_keys);
         let (wrong, malformed) = (Err(Rejection::SignatureWrong), Err(Rejection::SignatureMalformed));
         for (work, time) in [
             ("one SHA-256 over it", hash),
-            ("the event read, before each of these", read(&ascii)),
-            ("forged: malformed signature", bench.receive(one, &ascii, "malformed", malformed)),
-            ("forged: ASCII text, one key", bench.receive(one, &ascii, &forged(&ascii), wrong)),
-            ("forged: ASCII text, two keys", bench.receive(two, &ascii, &forged(&ascii), wrong)),
-            ("forged: accents, so two readings, one key", bench.receive(one, &accents, &forged(&accents), wrong)),
-            ("forged: accents, so two readings, two keys", bench.receive(two, &accents, &forged(&accents), wrong)),
-            ("authentic", bench.receive(one, &ascii, &sign::aggregation(&ascii, SECRET), Ok(()))),
+            ("reading the event, before each of these", read(&ascii)),
+            ("forged: malformed signature", receivers.receive(one, &ascii, "malformed", malformed)),
+            ("forged: ASCII text, one key", receivers.receive(one, &ascii, &forged(&ascii), wrong)),
+            ("forged: ASCII text, two keys", receivers.receive(two, &ascii, &forged(&ascii), wrong)),
+            ("forged: accents, so two encodings, one key", receivers.receive(one, &accents, &forged(&accents), wrong)),
+            ("forged: accents, so two encodings, two keys", receivers.receive(two, &accents, &forged(&accents), wrong)),
+            ("authentic", receivers.receive(one, &ascii, &sign::aggregation(&ascii, SECRET), Ok(()))),
         ] {
             let micros = time.as_secs_f64() * 1e6;
             let multiple = time.as_secs_f64() / hash.as_secs_f64();

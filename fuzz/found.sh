@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the fuzzer found is kept in one file for each target, `fuzz/found/TARGET`: an input a line, in base64.
+# Packs and unpacks the fuzzer's inputs. Each target has one file, `fuzz/found/TARGET`, with one base64 input per line.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -21,7 +21,7 @@ pack() {
   for file in corpus/"$1"/*; do
     [[ ! ${file##*/} =~ ^[0-9a-f]{40}$ ]] || files+=("$file")
   done
-  [ ${#files[@]} -gt 0 ] || { echo "fuzz/corpus/$1 has no file that is named by hash" >&2 && exit 1; }
+  [ ${#files[@]} -gt 0 ] || { echo "fuzz/corpus/$1 has no file that is named by its hash" >&2 && exit 1; }
   for file in "${files[@]}"; do
     base64 --wrap 0 "$file"
     echo
@@ -31,12 +31,12 @@ pack() {
 
 case ${1-} in
   unpack) unpack ;;
-  pack) pack "${2:?names no target}" ;;
+  pack) pack "${2:?name a target}" ;;
   *)
     cat >&2 << 'USAGE'
 fuzz/found.sh unpack         Writes the inputs as files to fuzz/target/found/TARGET/, for libFuzzer
-fuzz/found.sh pack TARGET    Replaces fuzz/found/TARGET by the files in fuzz/corpus/TARGET/ that libFuzzer has named, by
-                             hash, and removes these
+fuzz/found.sh pack TARGET    Replaces fuzz/found/TARGET with the hash-named files that libFuzzer wrote to
+                             fuzz/corpus/TARGET/, and removes these files
 USAGE
     exit 2
     ;;

@@ -1,4 +1,4 @@
-//! Calls to AWS that failed: what may be said of them, and what each means for the next attempt.
+//! Failed calls to AWS: what may be logged about them, and what each means for the next attempt.
 
 use serde::Serialize;
 
@@ -13,13 +13,14 @@ pub enum Operation {
     DeleteObject,
 }
 
-/// A failed call, in AWS's own words for it. Never with the error's message: services quote what they were sent.
+/// A failed call, with AWS's code, status and id. Never the error's message: services quote what they were sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AwsError {
     pub operation: Operation,
     pub reason: Reason,
-    /// The service's error code, such as `AccessDeniedException`.
+    /// The service's error code, such as `AccessDeniedException`. It goes to the log, so `aws/error.rs`, which sets it,
+    /// keeps only text that looks like a code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// HTTP status of the service's response.
@@ -56,25 +57,25 @@ pub enum Reason {
 pub enum Meaning {
     /// The same call may succeed a moment later.
     Transient,
-    /// One more attempt is worth it, signed anew and with a clock that the response may have corrected.
+    /// Worth one more attempt. It is signed anew, and the SDK may have corrected its clock from the response.
     OnceMore,
-    /// The queue will never carry a message like this one. Another form of it may do.
-    ContentRefused,
+    /// The queue will never accept the message like this. It may accept it without its group, or as a claim check.
+    ContentRejected,
     /// The same call fails again until somebody changes something.
     Permanent,
 }
 
-use Meaning::{ContentRefused, OnceMore, Permanent, Transient};
+use Meaning::{ContentRejected, OnceMore, Permanent, Transient};
 use Operation::{DeleteObject, GetObject, GetSecretValue, ListObjectsV2, PutObject, SendMessage};
 
 const EVERY: &[Operation] = &[GetSecretValue, SendMessage, PutObject, ListObjectsV2, GetObject, DeleteObject];
 const S3: &[Operation] = &[PutObject, ListObjectsV2, GetObject, DeleteObject];
 
-/// What AWS can answer, by its error code. A code that is not here means what its status says
-/// ([`AwsError::meaning`]), so codes that are permanent are here only where their status would say otherwise.
+/// What AWS's error codes mean. For a code that is not listed, the status decides ([`AwsError::meaning`]). So no
+/// permanent code is listed: its status says the same.
 ///
-/// From the services' models, the API references' pages "Common errors" and "Error responses", and the codes that the SDK
-/// retries. SQS has two names for most errors, that of the older query protocol, which AWS sends, and that of the model.
+/// From the services' models, the API references' pages "Common errors" and "Error responses", and the codes that the
+/// SDK retries. SQS has two names for most errors: the older query protocol's, which AWS sends, and the model's.
 const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
     // Throttling, in all its spellings. Most have the status 400 or 403.
     (
@@ -126,7 +127,7 @@ const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
             "ServiceUnavailableException",
         ],
     ),
-    // The request did not arrive in time, or not as it was sent, or ran into another one.
+    // The request arrived too late or damaged, or it conflicted with another one.
     (Transient, EVERY, &["RequestAbortedException", "RequestTimeout", "RequestTimeoutException"]),
     (
         Transient,
@@ -142,16 +143,16 @@ const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
     ),
     // The clocks differ. The SDK signs the next attempt with the time of the response.
     (Transient, EVERY, &["RequestExpired", "RequestTimeTooSkewed"]),
-    // A signature that AWS computes otherwise: an older time stamp, damage on the way, or a wrong key.
+    // AWS computed another signature: the time stamp is too old, the request was damaged, or the key is wrong.
     (OnceMore, EVERY, &["AuthFailure", "InvalidSignature", "InvalidSignatureException", "SignatureDoesNotMatch"]),
     // Credentials that AWS does not know. New ones are unknown in some places for a few seconds.
     (OnceMore, EVERY, &["InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClientException"]),
     // Secrets Manager has one code for everything that goes wrong with KMS.
     (OnceMore, &[GetSecretValue], &["DecryptionFailure"]),
-    // The message, not the call. `InvalidParameterValue` stands for a message group that the queue does not take and for a
-    // body over its limit alike.
+    // SQS rejects the message itself. `InvalidParameterValue` stands for a message group that the queue does not take,
+    // and also for a body over its limit.
     (
-        ContentRefused,
+        ContentRejected,
         &[SendMessage],
         &[
             "AWS.SimpleQueueService.UnsupportedOperation",
@@ -163,8 +164,6 @@ const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
             "UnsupportedOperation",
         ],
     ),
-    // Its status is 501.
-    (Permanent, EVERY, &["NotImplemented"]),
 ];
 
 impl AwsError {
@@ -210,17 +209,20 @@ impl AwsError {
             // Request timeout, too early, too many requests. A success whose body is not the service's own.
             Some(408 | 425 | 429 | 500.. | 200..=299) => Transient,
             // Content too large.
-            Some(413) if self.operation == SendMessage => ContentRefused,
+            Some(413) if self.operation == SendMessage => ContentRejected,
             _ => Permanent,
         }
     }
 
-    /// AWS said with a code of its own that the call failed, so that it had no effect.
+    /// AWS sent an error response with an error code. Within one delivery the call then counts as not carried out, so a
+    /// claim check's object is used again. After any other failure the outcome counts
+    /// as unknown.
     pub fn is_definite(&self) -> bool {
         self.reason == Reason::Service && self.code.is_some()
     }
 
-    /// AWS refused the call for sure: a server error may have come after the work was done.
+    /// AWS rejected the call with an error code and a status below 500, so it certainly had no effect. This is stricter
+    /// than [`Self::is_definite`]: a server error may, rarely, come after the work was done.
     pub fn was_rejected(&self) -> bool {
         self.is_definite() && self.status.is_some_and(|status| status < 500)
     }
@@ -230,8 +232,8 @@ impl AwsError {
     }
 }
 
-/// Failed calls in the order in which each kind was first seen, including ones that a retry recovered. Calls that failed
-/// alike are counted, so that an outage does not fill the log.
+/// Failed calls in the order in which each kind was first seen, including ones that a retry recovered. Calls that
+/// failed alike are counted, so that an outage does not fill the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FailedCalls(Vec<FailedCall>);
 
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_denied_while_the_clocks_differ_is_tried_once_more() {
+    fn what_is_denied_while_the_clocks_differ_is_retried_once() {
         let denied = service(GetSecretValue, 400, Some("AccessDeniedException"));
         assert_eq!(denied.meaning(), Permanent);
         assert_eq!(AwsError { clocks_differ: true, ..denied }.meaning(), OnceMore);

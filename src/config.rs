@@ -12,7 +12,7 @@ use crate::{
     routing::{Kind, PerKind, ResponseTypes},
 };
 
-/// The function that runs this program, as Lambda names it: dimensions of the metrics.
+/// The function that runs this program, as Lambda names it. Both names are dimensions of the metrics.
 #[derive(Clone, Debug)]
 pub struct LambdaFunction {
     /// `AWS_LAMBDA_FUNCTION_NAME`.
@@ -26,8 +26,8 @@ pub struct LambdaFunction {
 pub struct Config {
     pub function: LambdaFunction,
     pub policy: Policy,
-    /// Mapped `ResponseType` values without effect, for the log. The built-in ones keep their queue: a newer version may
-    /// know one that an operator had to map before, and must start all the same.
+    /// Mapped `ResponseType` values that have no effect because they are built in. They are only logged: an operator
+    /// may have mapped a value that a newer version has built in, and that version must still start.
     pub ignored_response_types: Option<IgnoredResponseTypes>,
     pub secrets: SecretsConfig,
     pub storage: StorageConfig,
@@ -82,7 +82,7 @@ pub struct AwsConfig {
     pub access_key_id: String,
     pub secret_access_key: String,
     pub session_token: Option<String>,
-    /// `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`: not where another endpoint is set.
+    /// `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`. Ignored for a service whose endpoint is set.
     pub use_fips: bool,
     pub use_dual_stack: bool,
 }
@@ -93,7 +93,7 @@ impl fmt::Debug for AwsConfig {
     }
 }
 
-/// A variable that is missing or wrong, with what it should be. Never shows the value: it could be anything.
+/// A variable that is missing or wrong, with what it should be. Never holds the value, which may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub variable: &'static str,
@@ -104,7 +104,7 @@ pub struct Problem {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IgnoredResponseTypes {
     pub variable: &'static str,
-    /// Each once. Only names that stand in this program.
+    /// Without duplicates. The names are this program's own constants, so they are safe to log.
     pub names: Vec<&'static str>,
 }
 
@@ -112,7 +112,7 @@ impl Config {
     /// Reads the variables through `lookup`.
     ///
     /// # Errors
-    /// All that is wrong, not only the first of it.
+    /// Every problem, not only the first.
     pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { lookup, problems: Vec::new() };
         let (response_types, ignored_response_types) = reader.response_types("RESPONSE_TYPE_QUEUES");
@@ -228,7 +228,8 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         Some(url)
     }
 
-    /// One of AWS's own switches, with the values that its SDKs accept.
+    /// A boolean of AWS's own, with the values that its SDKs accept: `true` or `false`. Ours are `on` or `off`:
+    /// [`Self::switch`].
     fn flag(&mut self, variable: &'static str) -> bool {
         match self.optional(variable) {
             None => false,
@@ -241,6 +242,7 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         }
     }
 
+    /// A boolean of our own: `on` or `off`.
     fn switch(&mut self, variable: &'static str, default: bool) -> bool {
         match self.optional(variable).as_deref() {
             None => default,
@@ -266,8 +268,8 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         Duration::from_secs(u64::from(days) * SECONDS_PER_DAY)
     }
 
-    /// `NAME=QUEUE` pairs with commas between, such as `GetAccountsSummary=AccountsDetailQueue`. Of a name that is there
-    /// twice the last one counts; one that is built in does not.
+    /// `NAME=QUEUE` pairs, separated by commas, such as `GetAccountsSummary=AccountsDetailQueue`. If a name occurs
+    /// twice, the last pair counts. A built-in name is ignored.
     fn response_types(&mut self, variable: &'static str) -> (ResponseTypes, Option<IgnoredResponseTypes>) {
         let pairs = self.optional(variable).unwrap_or_default();
         let pairs = pairs.split(',').map(str::trim).filter(|pair| !pair.is_empty());
@@ -280,7 +282,7 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
             .collect();
         let mapped = mapped.unwrap_or_else(|| {
             let expected = "pairs such as GetAccountsSummary=AccountsDetailQueue with commas between, each with a \
-                            ResponseType and one of the six queues' names";
+                            ResponseType and the name of a queue of this stack";
             self.problems.push(Problem { variable, expected });
             ResponseTypes::new()
         });
@@ -295,7 +297,7 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
         let Some(list) = self.optional(variable) else { return IpAllowlist::default() };
         IpAllowlist::parse(&list).unwrap_or_else(|| {
             let expected = "networks such as 198.51.100.0/24 or 2001:db8::/32 with commas between, each with a prefix \
-                            length and no bits set behind it";
+                            length and no bits set after it";
             self.problems.push(Problem { variable, expected });
             IpAllowlist::default()
         })
@@ -318,6 +320,7 @@ fn is_url(value: &str) -> bool {
     let Ok(url) = value.parse::<Uri>() else { return false };
     let (host, authority) =
         (url.host().unwrap_or_default(), url.authority().map_or("", |authority| authority.as_str()));
+    // `None`: something else stands before the host, such as a user name. `Some(None)`: there is no port.
     let port = authority.strip_prefix(host).map(|rest| rest.strip_prefix(':').map(str::parse::<u16>));
     matches!(url.scheme_str(), Some("http" | "https")) && !host.is_empty() && matches!(port, Some(None | Some(Ok(_))))
 }

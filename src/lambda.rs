@@ -10,8 +10,8 @@ use crate::{
     telemetry::{Level, Line, log_configuration_problems, runtime, silence_panics},
 };
 
-/// Runs a function with its configuration until Lambda ends the process. Logs why when it cannot start, or when the Lambda
-/// Runtime API is lost, and the process fails.
+/// Runs a function with its configuration until Lambda ends the process. If it cannot start, or if the Lambda Runtime
+/// API is lost, it logs the reason and returns a failure.
 pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Result<(), Error>) -> ExitCode {
     silence_panics();
     let fail = |message| {
@@ -37,8 +37,8 @@ pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Res
     }
 }
 
-/// Catches a panic: it costs one invocation its response, not the process its life. The Lambda runtime would catch it too,
-/// but return its message to the caller.
+/// Catches a panic, so that it ends one invocation and not the process. The Lambda runtime would catch it too, but it
+/// would return the panic's message, which may quote a payload, to the caller.
 pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }

@@ -1,5 +1,5 @@
-//! The receiver for Flinks' webhooks: verifies each callback, puts it on the queue for its type, and responds 200 only once
-//! it is stored.
+//! The receiver for Flinks' webhooks: verifies each callback, puts it on the queue for its type, and responds 200 only
+//! once it is stored.
 //!
 //! ```text
 //! API Gateway's event
@@ -11,12 +11,13 @@
 //!   -> Response             200, 400, 401, 403 or 503                            http
 //! ```
 //!
-//! Each folder is a stage. [`Receiver::receive`] calls them in this order, and each takes a type that only the stage before
-//! it makes. A stage returns what it found; [`telemetry`] writes it down at the end. AWS stands behind the traits
-//! [`SecretSource`], [`Queues`] and [`PayloadStore`], which [`aws`] implements.
+//! Each folder is a stage. [`Receiver::receive`] calls them in this order, and each takes what the stage before it
+//! made. Only the signature check can make an `AuthenticCallback`, and nothing is classified without one. Only the
+//! storage can make a `Receipt`. A stage returns what it found; [`telemetry`] writes it to the log at the end. AWS
+//! stands behind the traits [`SecretSource`], [`Queues`] and [`PayloadStore`], which [`aws`] implements.
 //!
-//! A module imports only from stages before its own: `http`, `auth`, `routing`, `delivery`. What all share stands beside
-//! them. What is public is used by the programs, by the tests, by `cargo dev` or by the fuzz targets.
+//! A module imports only from stages before its own: `http`, `auth`, `routing`, `delivery`. What all share stands
+//! beside them. What is public is used by the programs, by the tests, by `cargo dev` or by the fuzz targets.
 
 pub mod auth;
 pub mod aws;
@@ -37,7 +38,7 @@ use std::time::{Instant, SystemTime};
 use crate::{
     auth::{Authentication, Authenticator, Prefetch, SecretSource},
     config::Policy,
-    delivery::{Message, PayloadStore, Queues, Receipt, Storage, Storing},
+    delivery::{Message, PayloadStore, Queues, Receipt, Storage, StoreResult},
     http::{Callback, Response},
     rejection::Rejection,
     routing::{ClassifiedCallback, ResponseTypes},
@@ -58,18 +59,18 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         Self { authenticator: Authenticator::new(allowlist, secrets, key_rules), response_types, storage }
     }
 
-    /// Prepares for the first callback, for two seconds at most: reads the keys and, once those requests are on their way,
-    /// opens a connection to the queues. The first callback makes up for what fails here.
+    /// Prepares for the first callback, for two seconds at most: reads the keys and, once those requests are on their
+    /// way, opens a connection to the queues. The first callback retries what fails here.
     pub async fn prepare(&self) -> Prefetch {
         let (keys, ()) = tokio::join!(biased; self.authenticator.prefetch(), async { self.storage.preconnect() });
         keys
     }
 
-    /// Takes one callback from the event to the response. The caller owns `record`, so that what is known of a callback
-    /// survives a panic.
+    /// Takes one callback from the event to the response. The caller owns `record`, so that what is known about the
+    /// callback survives a panic.
     pub async fn receive(&self, callback: Result<Callback, Rejection>, record: &mut Record) -> Response {
         let started = Instant::now();
-        let stored = self.store(callback, record).await;
+        let stored = self.run_stages(callback, record).await;
         record.set_duration(Metric::TotalTime, started);
         match stored {
             Ok(receipt) => {
@@ -83,7 +84,12 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
         }
     }
 
-    async fn store(&self, callback: Result<Callback, Rejection>, record: &mut Record) -> Result<Receipt, Rejection> {
+    /// Runs all stages, in order, and records what each found.
+    async fn run_stages(
+        &self,
+        callback: Result<Callback, Rejection>,
+        record: &mut Record,
+    ) -> Result<Receipt, Rejection> {
         let (budget, received_at) = (TimeBudget::start(), SystemTime::now());
         let callback = callback?;
         record.gateway_request_id.clone_from(&callback.gateway_request_id);
@@ -100,13 +106,13 @@ impl<S: SecretSource, Q: Queues, P: PayloadStore> Receiver<S, Q, P> {
 
         let started = Instant::now();
         let classified = ClassifiedCallback::classify(authentic, &self.response_types);
-        let message = Message::from_callback(&classified, received_at);
+        let message = Message::from_callback(&classified, received_at).with_trace(callback.trace_header);
         record.set_duration(Metric::RouteTime, started);
         record.kind = Some(message.kind());
         record.delivery_id = Some(message.delivery_id().clone());
 
         let started = Instant::now();
-        let Storing { outcome, failures } = self.storage.store(&message, budget.end()).await;
+        let StoreResult { outcome, failures } = self.storage.store(&message, budget.end()).await;
         record.set_duration(Metric::StoreTime, started);
         record.failures = failures;
         outcome

@@ -8,7 +8,7 @@ use flinks_webhooks::{
     Receiver,
     aws::{Clients, S3, SecretsManager, Sqs},
     config::{Config, LambdaFunction},
-    http::{Event, RequestId},
+    http::{Callback, Event, RequestId, TraceHeader},
     lambda::{catch_panic, run},
     rejection::Rejection,
     telemetry::{Record, log_ignored_response_types, log_prefetch},
@@ -41,6 +41,8 @@ async fn respond(
     LambdaEvent { payload: Event(callback), context }: LambdaEvent<Event>,
 ) -> Result<ApiGatewayV2httpResponse, Error> {
     let mut record = Record { request_id: RequestId::parse(&context.request_id), ..Record::default() };
+    let trace_header = context.xray_trace_id.as_deref().and_then(TraceHeader::parse);
+    let callback = callback.map(|callback| Callback { trace_header, ..callback });
     let response = catch_panic(receiver.receive(callback, &mut record)).await.unwrap_or_else(|| {
         record.rejection = Some(Rejection::Fault);
         Rejection::Fault.into()

@@ -15,7 +15,7 @@ pub enum Rejection {
     SignatureMissing,
     /// Several different signatures, or a value that is not an HMAC-SHA256 in its encoding.
     SignatureMalformed,
-    /// A well-formed signature that no key in use now verifies.
+    /// A well-formed signature that none of the accepted keys verifies.
     SignatureWrong,
     /// A key that may verify the signature could not be read.
     NoKeys,

@@ -1,6 +1,7 @@
-//! Trying a call to AWS again. The SDK's own retries are off: its quota is used up after a few failing callbacks, and the
-//! storage has to see each failed attempt: from the first one on it waits for the bucket's turn, and a claim check may need
-//! another object. The SDK's correction of a skewed clock does not depend on its retries: it belongs to the client.
+//! Retries of calls to AWS. The SDK's own retries are off, for two reasons. Its retry quota is used up after a few
+//! failing callbacks. And the storage must see each failed attempt: the first one starts the clock for the bucket, and
+//! a claim check may need another object. The SDK still corrects a skewed clock, because that does not depend on its
+//! retries.
 
 use std::{future::Future, time::Duration};
 
@@ -8,13 +9,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     aws_error::{AwsError, FailedCalls, Meaning, Operation},
-    time_budget::{ATTEMPT, FIRST_BACK_OFF, LONGEST_BACK_OFF},
+    time_budget::{ATTEMPT, FIRST_BACK_OFF, MAX_BACK_OFF},
 };
 
 /// Makes one attempt at a call: for [`ATTEMPT`], and not beyond `limit`.
 ///
 /// # Errors
-/// The call's own, or that it took too long.
+/// The call's own error, or a timeout.
 pub async fn attempt<T>(
     operation: Operation,
     limit: Instant,
@@ -51,8 +52,8 @@ pub async fn until<T, F: Future<Output = Result<T, AwsError>>>(
 #[derive(Default)]
 pub struct Retry {
     pub back_off: BackOff,
-    /// A signature that AWS did not accept was tried once more already.
-    signed_again: bool,
+    /// The one more attempt of [`Meaning::OnceMore`] was made already.
+    made_once_more: bool,
 }
 
 impl Retry {
@@ -60,13 +61,13 @@ impl Retry {
     pub fn is_worth_it(&mut self, failed: &AwsError) -> bool {
         match failed.meaning() {
             Meaning::Transient => true,
-            Meaning::OnceMore => !std::mem::replace(&mut self.signed_again, true),
-            Meaning::ContentRefused | Meaning::Permanent => false,
+            Meaning::OnceMore => !std::mem::replace(&mut self.made_once_more, true),
+            Meaning::ContentRejected | Meaning::Permanent => false,
         }
     }
 }
 
-/// Exponential back-off with jitter, from [`FIRST_BACK_OFF`] to [`LONGEST_BACK_OFF`].
+/// Exponential back-off with jitter, from [`FIRST_BACK_OFF`] to [`MAX_BACK_OFF`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackOff {
     waits: u32,
@@ -76,20 +77,20 @@ impl BackOff {
     /// Waits before the next attempt. False if `limit` is too near for one.
     pub async fn wait(&mut self, limit: Instant) -> bool {
         let left = limit.saturating_duration_since(Instant::now());
-        // In less time than this no call would end.
+        // A call needs at least about as long as the first back-off, so another attempt would be useless.
         if left < FIRST_BACK_OFF {
             return false;
         }
-        // Half of what is left at most, so that there is time for one more attempt.
+        // At most half of what is left, so that there is time for one more attempt.
         sleep(self.next_wait().min(left / 2)).await;
         true
     }
 
-    /// The next wait: between half and the whole of a time that doubles.
+    /// The next wait: a random time between half and all of the back-off, which doubles each time.
     pub fn next_wait(&mut self) -> Duration {
-        /// From this many doublings on the longest wait is reached.
-        const MOST_DOUBLINGS: u32 = 5;
-        let longest = (FIRST_BACK_OFF * (1 << self.waits.min(MOST_DOUBLINGS))).min(LONGEST_BACK_OFF);
+        /// After this many doublings the back-off is at its longest.
+        const MAX_DOUBLINGS: u32 = 5;
+        let longest = (FIRST_BACK_OFF * (1 << self.waits.min(MAX_DOUBLINGS))).min(MAX_BACK_OFF);
         self.waits = self.waits.saturating_add(1);
         longest.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
@@ -120,23 +121,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_transient_failure_is_tried_again_until_the_limit() {
+    async fn a_transient_failure_is_retried_until_the_limit() {
         let budget = Duration::from_secs(10);
         let (attempts, elapsed) = attempts(failed("SlowDown"), budget).await;
         assert!(elapsed <= budget && elapsed > budget - 2 * FIRST_BACK_OFF, "{elapsed:?}");
-        // Five short waits, and then one of half a second to a whole one.
+        // Five short waits, then waits of half a second to a second.
         assert!((14..=40).contains(&attempts), "{attempts}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_permanent_failure_is_not_tried_again_and_a_signature_once() {
+    async fn a_permanent_failure_is_not_retried_and_a_rejected_signature_is_retried_once() {
         let budget = Duration::from_secs(10);
         assert_eq!(attempts(failed("AccessDenied"), budget).await, (1, Duration::ZERO));
         assert_eq!(attempts(failed("SignatureDoesNotMatch"), budget).await.0, 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_attempt_ends_at_its_own_limit_or_at_the_one_it_runs_under() {
+    async fn an_attempt_ends_at_its_own_limit_or_at_the_outer_one() {
         for (limit, expected) in [(Duration::from_secs(9), ATTEMPT), (Duration::from_secs(1), Duration::from_secs(1))] {
             let started = Instant::now();
             let hangs = std::future::pending::<Result<(), _>>();

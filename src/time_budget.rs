@@ -1,4 +1,4 @@
-//! Every limit on the time that a callback takes, outside in.
+//! Every limit on the time that a callback takes, outside in. API Gateway's own is a quota of AWS.
 //!
 //! | limit | counted from | value |
 //! |---|---|---|
@@ -7,25 +7,31 @@
 //! | the alarm `ReceiverSlow`, [`SLOW`] | the event | 13 s |
 //! | the response, [`RESPONSE`] | the event | 12 s |
 //! | storing the callback, [`BUDGET`] | the event | 11.5 s |
-//! | fetching keys when none is at hand | the event | 7.5 s, which leaves [`TO_STORE`] |
+//! | fetching keys when there is none: [`BUDGET`] less [`TO_STORE`] | the event | 7.5 s |
 //! | reading the keys again because no key matched, [`MISMATCH`] | the mismatch | 2 s |
 //! | fetching keys before the first event, [`START`] | the start of the process | 2 s |
-//! | one attempt at a call to AWS, [`ATTEMPT`] | the attempt | 3 s, or the limit it runs under |
+//! | one attempt at a call to AWS, [`ATTEMPT`] | the attempt | 3 s, or less if an outer limit ends first |
 //! | opening a connection, [`CONNECT`] | the attempt | 1 s |
-//! | waiting between two attempts | the failure | [`FIRST_BACK_OFF`] to [`LONGEST_BACK_OFF`] |
+//! | waiting before the second attempt, at most [`FIRST_BACK_OFF`]; this limit doubles from there | the failure | 0.05 s |
+//! | waiting between two attempts, at most [`MAX_BACK_OFF`] | the failure | 1 s |
+//! | the bucket joins, [`BUCKET_JOINS_AFTER`] | the queue's first failed attempt | 1 s |
+//! | the bucket joins at the queue's first failure, [`BUCKET_JOINS_BEFORE_THE_END`] | before the end of [`BUDGET`] | 2 s |
 //!
-//! The receiver gives up on a callback only when [`BUDGET`] is used up or every way to store it has failed for good,
-//! because Flinks sends some callbacks only once.
+//! The receiver gives up on an authentic callback only when [`BUDGET`] is used up or every way to store it has failed
+//! for good, because Flinks sends some callbacks only once. If it has no key, or cannot read one that may have signed
+//! the callback, it gives up when only [`TO_STORE`] is left, or at once if every stage of the secret is gone or denied:
+//! the table in `auth/signing_keys.rs` has the rules.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// `Timeout` of the function in the template.
+/// `Timeout` of the function in the template. Lambda enforces it.
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
-/// Above it the alarm `ReceiverSlow` fires: no callback should take so long, whatever AWS does.
+/// Above it the alarm `ReceiverSlow` fires: no callback should take this long, whatever AWS does.
 pub const SLOW: Duration = Duration::from_secs(13);
-/// The sender has its response by then. Half a second more than [`BUDGET`], for everything that is not AWS.
+/// The sender has its response by then: [`BUDGET`], and half a second for everything that is not AWS. No code enforces
+/// it; tests check it.
 pub const RESPONSE: Duration = Duration::from_secs(12);
 /// Time to fetch keys and to store a callback.
 pub const BUDGET: Duration = Duration::from_millis(11_500);
@@ -33,20 +39,21 @@ pub const BUDGET: Duration = Duration::from_millis(11_500);
 pub const TO_STORE: Duration = Duration::from_secs(4);
 /// Time to read the keys again when no key matched a signature. Forgeries mismatch too, so it is short.
 pub const MISMATCH: Duration = Duration::from_secs(2);
-/// Time to fetch keys before the first event. A sender is waiting already, and its callback can go on fetching.
+/// Time to fetch keys before the first event. It is short because a sender already waits. The first callback fetches
+/// what is missing.
 pub const START: Duration = Duration::from_secs(2);
 /// Time for one attempt at a call. Within a region a call takes milliseconds.
 pub const ATTEMPT: Duration = Duration::from_secs(3);
 /// Time to open a connection.
 pub const CONNECT: Duration = Duration::from_secs(1);
-/// Longest wait before the second attempt; it doubles from there.
+/// Longest wait before the second attempt. This limit doubles with each further attempt.
 pub const FIRST_BACK_OFF: Duration = Duration::from_millis(50);
 /// Longest wait between two attempts.
-pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(1);
-/// So long after the queue's first failed response the bucket joins: most trouble is over by then, and a payload that
-/// goes to the bucket reaches its queue minutes later.
+pub const MAX_BACK_OFF: Duration = Duration::from_secs(1);
+/// The bucket joins this long after the queue's first failed attempt. Most trouble is over by then, and a payload in
+/// the bucket reaches its queue only minutes later.
 pub const BUCKET_JOINS_AFTER: Duration = Duration::from_secs(1);
-/// With less time than this left, the bucket joins as soon as the queue has failed.
+/// With less time than this left, the bucket joins at the queue's first failed attempt.
 pub const BUCKET_JOINS_BEFORE_THE_END: Duration = Duration::from_secs(2);
 
 /// The time that one callback may take, shared by its steps.

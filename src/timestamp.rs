@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_smithy_types::{DateTime, date_time::Format};
 
-/// RFC 3339, UTC, to the millisecond: always of one length.
+/// RFC 3339, UTC, to the millisecond. The text always has the same length.
 pub fn rfc3339(time: SystemTime) -> String {
     let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = DateTime::from_secs(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_always_of_one_length() {
+    fn the_text_of_a_time_always_has_the_same_length() {
         let at = |millis| rfc3339(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
         assert_eq!(at(1_760_000_000_000), "2025-10-09T08:53:20.000Z");
         assert_eq!(at(1_760_000_000_120), "2025-10-09T08:53:20.120Z");

@@ -7,8 +7,8 @@ use serde_json::{Deserializer, Value};
 
 fuzz_target!(|input: &[u8]| event::check(input));
 
-// A byte changed at random mostly leaves no JSON. So fifteen times in sixteen it is one of the event's strings that changes,
-// as it is before it is escaped.
+// A random change of a byte mostly breaks the JSON. So in fifteen of sixteen cases the mutator changes one of the
+// event's strings before it is escaped.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let changed = data.get(..size).filter(|_| seed % 16 != 0).and_then(|input| with_a_string_changed(input, seed));
     match changed.as_deref().and_then(|changed| Some((data.get_mut(..changed.len().min(max_size))?, changed))) {
@@ -21,8 +21,8 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 });
 
 fn with_a_string_changed(input: &[u8], seed: u32) -> Option<Vec<u8>> {
-    /// Most bytes by which a string grows at once.
-    const GROWTH: usize = 64;
+    /// The most bytes that one mutation adds to a string.
+    const MAX_GROWTH_BYTES: usize = 64;
     let (event, words) = event::split(input);
     let mut event = Value::deserialize(&mut Deserializer::from_slice(event)).ok()?;
     let mut strings = Vec::new();
@@ -32,8 +32,8 @@ fn with_a_string_changed(input: &[u8], seed: u32) -> Option<Vec<u8>> {
     let string = strings.into_iter().nth(usize::try_from(place).ok()?)?;
     let mut bytes = std::mem::take(string).into_bytes();
     let size = bytes.len();
-    bytes.resize(size + GROWTH, 0);
-    let changed = fuzzer_mutate(&mut bytes, size, size + GROWTH);
+    bytes.resize(size + MAX_GROWTH_BYTES, 0);
+    let changed = fuzzer_mutate(&mut bytes, size, size + MAX_GROWTH_BYTES);
     bytes.truncate(changed);
     *string = String::from_utf8_lossy(&bytes).into_owned();
     Some([event.to_string().as_bytes(), words].concat())

@@ -1,5 +1,5 @@
-//! The check of a callback with signatures of both schemes. The two checks run side by side, so that a scheme whose keys
-//! cannot be read does not hold up the other one.
+//! The check of a callback that has signatures of both schemes. The two checks run side by side, so that a scheme whose
+//! keys cannot be read does not hold up the other one.
 
 use std::pin::pin;
 
@@ -12,20 +12,22 @@ use super::{
 };
 use crate::{rejection::Rejection, time_budget::MISMATCH};
 
-/// Returns the first valid signature. Pay's goes before a valid one of the aggregation scheme, because it decides the kind:
-/// its cached keys are always tried. Without any, the check waits for them no longer than [`MISMATCH`] once the aggregation
-/// signature is verified.
+/// Returns the first valid signature. If both are valid, Pay's counts, because it decides the kind. So cached Pay keys
+/// are always tried. If there are none, the check waits until they are read, but at most [`MISMATCH`] once the
+/// aggregation signature is verified.
 pub(super) async fn check_both<S: SecretSource>(
     pay: &mut SignatureCheck<'_, S>,
     aggregation: &mut SignatureCheck<'_, S>,
 ) -> Verified {
     let mut aggregation = pin!(aggregation.with_all_keys());
+    // First Pay's known keys, beside the whole aggregation check.
     let (pay_rejection, aggregation_rejection) = {
-        let pay = pin!(pay.with_cached_keys());
+        let pay = pin!(pay.with_known_keys());
         match select(pay, aggregation.as_mut()).await {
             Either::Left((Ok(verified), _)) => return Ok(verified),
             Either::Left((Err(rejection), _)) => (rejection, None),
             Either::Right((Ok(verified), pay)) => {
+                // Pay's signature if it is valid by then, or else the aggregation signature.
                 let pay = timeout(MISMATCH, pay).await;
                 return pay.ok().and_then(Result::ok).map_or(Ok(verified), Ok);
             }
@@ -35,6 +37,7 @@ pub(super) async fn check_both<S: SecretSource>(
             },
         }
     };
+    // No known Pay key matched: read Pay's keys, while the aggregation check continues if it has not ended.
     let pay = pin!(pay.with_newer_keys(pay_rejection));
     let (last, other) = match aggregation_rejection {
         Some(rejection) => (pay.await, rejection),
@@ -44,6 +47,6 @@ pub(super) async fn check_both<S: SecretSource>(
             Either::Left((verified, _)) | Either::Right((verified, _)) => return verified,
         },
     };
-    // The key that signed may be one that could not be read, whichever scheme's.
+    // If the keys of either scheme could not be read, the signing key may be among them: 503 instead of 401.
     last.map_err(|rejection| if other == Rejection::NoKeys { other } else { rejection })
 }

@@ -14,9 +14,9 @@ pub struct IpAllowlist(Vec<IpNet>);
 impl IpAllowlist {
     /// Reads networks such as `198.51.100.0/24` or `2001:db8::/32`, with commas between and white space around them.
     ///
-    /// `None` if one of them is not a network. That includes one with bits set behind its prefix (`10.1.2.3/8`): read as the
-    /// network around it, a slip would let in millions. It also includes an IPv4 network written as IPv6
-    /// (`::ffff:10.0.0.0/104`): it would match nothing, because such addresses count as IPv4.
+    /// `None` if one of them is not a network. A network with bits set after its prefix (`10.1.2.3/8`) is rejected:
+    /// such a typing error could allow millions of addresses. An IPv4 network written as IPv6 (`::ffff:10.0.0.0/104`)
+    /// is rejected too: it would match nothing, because such addresses count as IPv4.
     pub fn parse(list: &str) -> Option<Self> {
         let network = |entry: &str| {
             let network: IpNet = entry.trim().parse().ok()?;
@@ -26,7 +26,7 @@ impl IpAllowlist {
         list.split(',').map(network).collect::<Option<_>>().map(Self)
     }
 
-    /// Whether this address may send. An unknown one may not, once there is a list.
+    /// Whether this address may send. If there is a list, an unknown address may not.
     pub fn allows(&self, source: Option<IpAddr>) -> bool {
         self.0.is_empty() || source.is_some_and(|source| self.contains(source))
     }

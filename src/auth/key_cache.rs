@@ -1,5 +1,5 @@
-//! What an instance knows of one scheme's keys, and when it may read them again. Nothing here reads: each state changes by
-//! what happened, and answers one question. The rules are the table in `signing_keys.rs`.
+//! What an instance knows about one scheme's keys, and when it may read them again. Nothing here calls AWS: the callers
+//! report what happened, and each state answers one question. The rules are the table in `signing_keys.rs`.
 //!
 //! | state | question |
 //! |---|---|
@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::keys::{Keys, StagesRead};
+use super::keys::{Keys, ReadResult};
 use crate::{retry::BackOff, time_budget::MISMATCH};
 
-/// Keys that were read are used for so long without another read, so a rotation is noticed by then without a mismatch.
+/// How long keys are used after a read. So a rotation is noticed within this time even without a mismatch.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
-/// After a read that failed, the keys are due again so much later.
+/// How long after a failed read the keys are due again.
 pub(super) const RETRY_DUE_AFTER: Duration = Duration::from_secs(30);
 /// At most one read for a mismatch succeeds in this time, however many forgeries arrive.
 pub(super) const MISMATCH_INTERVAL: Duration = Duration::from_secs(30);
@@ -43,14 +43,16 @@ impl KeyCache {
         self.keys.has_usable() && !self.refresh.is_due()
     }
 
-    /// A flood of forgeries must not reach Secrets Manager. But a stage that was never read may hold the key that signed, so
-    /// it is read even if the last read for a mismatch failed just now.
+    /// Anybody can send forgeries, and each would cause a read. A flood would be expensive, would hold each instance up
+    /// to [`MISMATCH`], and would make Secrets Manager throttle the reads that authentic callbacks need. But a stage
+    /// that was never read may hold the key that signed, so it is read even if the last read for a mismatch has just
+    /// failed.
     pub fn may_read_for_mismatch(&self) -> bool {
         self.keys.lacks_a_stage() || self.mismatch_read.allows_another()
     }
 
-    /// Both stages were read, for whatever reason.
-    pub fn stages_read(&mut self, read: StagesRead) {
+    /// Stores the result of a read of both stages. The read may have failed in part or as a whole.
+    pub fn record(&mut self, read: ReadResult) {
         let is_whole = read.is_whole();
         let was_rotated = self.keys.update(read);
         if is_whole {
@@ -84,20 +86,20 @@ impl Refresh {
         *self = Self::FreshUntil(Instant::now() + FRESH_FOR);
     }
 
-    /// Keys that were not due, and were read for a mismatch, stay fresh.
+    /// If the keys were not due, the read was for a mismatch: its failure changes nothing here.
     fn read_failed(&mut self) {
         if self.is_due() {
             *self = Self::DueAgainAt(Instant::now() + RETRY_DUE_AFTER);
         }
     }
 
-    /// The current version is a new one, and the previous stage could not be read: it is to be read soon.
+    /// The current version is new, and the previous stage could not be read. Both are read again soon.
     fn rotation_read_in_part(&mut self) {
         *self = Self::DueAgainAt(Instant::now() + RETRY_DUE_AFTER);
     }
 }
 
-/// The last read because no key matched.
+/// The last read for a mismatch.
 pub(super) enum MismatchRead {
     None,
     SucceededAt(Instant),
@@ -123,7 +125,7 @@ impl MismatchRead {
     }
 }
 
-/// The attempts to read that the callbacks of an instance without any key make one after the other.
+/// Attempts to read while the instance has no key. Its callbacks share the back-off between them.
 pub(super) enum AttemptsWithoutKey {
     None,
     Made { next_at: Instant, back_off: BackOff },

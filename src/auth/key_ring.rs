@@ -1,4 +1,5 @@
-//! The key ring of one scheme: its cache, and the reads that fill it. One read of a scheme's keys is under way at a time.
+//! The key ring of one scheme: its cache, and the reads that fill it. One read of a scheme's keys is under way at a
+//! time.
 
 use std::{
     sync::{Arc, MutexGuard, PoisonError},
@@ -13,7 +14,7 @@ use tokio::{
 use super::{
     key_cache::KeyCache,
     key_use::KeyUse,
-    keys::{Keys, StagesRead, Version},
+    keys::{Keys, ReadResult, Version},
     secret::{SecretSource, Stage},
     signature::Scheme,
 };
@@ -25,7 +26,8 @@ use crate::{
 
 pub(super) struct KeyRing {
     scheme: Scheme,
-    /// Held during a read on purpose: callbacks that need the same read wait for it. Callbacks whose keys are cached do not.
+    /// Held during a read on purpose: callbacks that need the same read wait for it. Callbacks whose keys are cached do
+    /// not.
     pub reading: Mutex<()>,
     /// Never locked across an await.
     cache: std::sync::Mutex<KeyCache>,
@@ -62,9 +64,10 @@ impl KeyRing {
         if self.cache().keys.may_span_a_rotation(&read) {
             let second = self.attempt(source, limit).await;
             failures.extend(second.failures());
-            read = StagesRead { current: second.current.or(read.current), previous: second.previous };
+            // The first read of the previous stage may be older than the rotation, so only the second one counts.
+            read = ReadResult { current: second.current.or(read.current), previous: second.previous };
         }
-        // Without a short cut: each error counts, because a signature that AWS did not accept is tried once more only.
+        // `count`, not `any`: each error must reach `is_worth_it`, which notes that its one more attempt was used.
         let worth_a_retry = read.errors().filter(|error| retry.is_worth_it(error)).count();
         let outcome = match (read.is_whole(), worth_a_retry) {
             (true, _) => ReadOutcome::Whole,
@@ -73,19 +76,19 @@ impl KeyRing {
         };
         let failed_reads = u32::from(!read.is_whole());
         let mut cache = self.cache();
-        cache.stages_read(read);
+        cache.record(read);
         let problems = cache.keys.problems().collect();
         (outcome, KeyUse { reads: 1, failed_reads, failures, problems, ..KeyUse::default() })
     }
 
     /// Makes one attempt at each stage, side by side.
-    async fn attempt(&self, source: &impl SecretSource, limit: Instant) -> StagesRead {
+    async fn attempt(&self, source: &impl SecretSource, limit: Instant) -> ReadResult {
         let fetch = async |stage| {
             let version = attempt(Operation::GetSecretValue, limit, source.fetch(self.scheme, stage)).await?;
             Ok(version.map(|version| Arc::new(Version::new(version))))
         };
         let (current, previous) = tokio::join!(fetch(Stage::Current), fetch(Stage::Previous));
-        StagesRead { current, previous }
+        ReadResult { current, previous }
     }
 
     /// Waits until the next attempt without any key may begin. False if `limit` is too near for one.
@@ -106,7 +109,7 @@ impl KeyRing {
 pub(super) struct KeyReader<'r, S> {
     pub ring: &'r KeyRing,
     source: &'r S,
-    /// What the reads found so far. It is complete even if the callback drops a read that it no longer needs.
+    /// What the finished reads found. It is kept here so that it survives when a later read is dropped.
     pub found: KeyUse,
 }
 
@@ -115,8 +118,8 @@ impl<'r, S: SecretSource> KeyReader<'r, S> {
         Self { ring, source, found: KeyUse::default() }
     }
 
-    /// The cached keys, which are read first if they are due or there are none. `None` without a usable key.
-    pub async fn cached_keys(&mut self, limit: Instant) -> Option<Keys> {
+    /// The keys of the cache. Reads them before that if they are due or if there are none. `None` without a usable key.
+    pub async fn known_keys(&mut self, limit: Instant) -> Option<Keys> {
         if !self.ring.cache().is_fresh() {
             self.read_what_is_due(limit).await;
         }
@@ -128,7 +131,8 @@ impl<'r, S: SecretSource> KeyReader<'r, S> {
         keys.has_usable().then_some(keys)
     }
 
-    /// Reads once if cached keys can serve meanwhile, else until there is a key or `limit` is reached.
+    /// If there are keys, reads once, and they serve meanwhile. If there is none, reads until there is one, until no
+    /// retry is worth it, or until `limit`.
     async fn read_what_is_due(&mut self, limit: Instant) {
         let ring = self.ring;
         let has_usable = || ring.cache().keys.has_usable();

@@ -1,4 +1,4 @@
-//! How keys were used: what the log and the metrics say of them.
+//! How keys were used: what the log and the metrics say about them.
 
 use std::time::Duration;
 
@@ -17,9 +17,10 @@ pub struct KeyUse {
     pub reads: u32,
     pub failed_reads: u32,
     pub failures: FailedCalls,
-    /// How long ago the current key was read; of two schemes, the longer time.
+    /// How long ago the current key was read. If both schemes were used, the longer time.
     pub age: Option<Duration>,
-    /// Secrets that cannot be a key, and secrets that were read and look like a mistake. Each once.
+    /// Secrets that cannot be a key, at each callback, and secrets that look like a mistake, when they are read and
+    /// when a signature is wrong. No duplicates.
     pub problems: Vec<KeyProblem>,
     /// The keys that the callback was checked with.
     pub tried: Vec<TriedKey>,

@@ -1,4 +1,4 @@
-//! The keys of one scheme: what is known of the two stages of its secret, and which versions are keys now.
+//! The keys of one scheme: what is known about the two stages of its secret, and which versions are keys now.
 
 use std::{
     mem,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::aws_error::{AwsError, FailedCalls, Meaning};
 
-/// Both stages of a scheme's secret.
+/// What is known about both stages of a scheme's secret.
 #[derive(Clone)]
 pub(super) struct Keys {
     scheme: Scheme,
@@ -24,7 +24,7 @@ pub(super) struct Keys {
     previous: StageState,
 }
 
-/// What is known of a stage.
+/// What is known about a stage.
 #[derive(Clone)]
 enum StageState {
     /// This instance has not read the stage yet. If `is_denied`, the last attempt failed for good.
@@ -51,22 +51,22 @@ pub(super) struct Version {
 
 impl Version {
     pub fn new(SecretVersion { id, created, text }: SecretVersion) -> Self {
-        let ParsedSecret { key, problem } = secret::read(text.as_ref().map(|text| text.as_str()));
+        let ParsedSecret { key, problem } = secret::parse(text.as_ref().map(|text| text.as_str()));
         let key = key.and_then(|key| SigningKey::new(key.as_bytes()));
         Self { id, created, read_at: Instant::now(), key, problem }
     }
 }
 
-/// What one read of a stage returned. `None` if the stage holds no version.
-pub(super) type StageRead = Result<Option<Arc<Version>>, AwsError>;
+/// The result of one read of a stage. `None` if the stage holds no version.
+pub(super) type StageResult = Result<Option<Arc<Version>>, AwsError>;
 
-/// What one read of both stages returned.
-pub(super) struct StagesRead {
-    pub current: StageRead,
-    pub previous: StageRead,
+/// The result of one read of both stages.
+pub(super) struct ReadResult {
+    pub current: StageResult,
+    pub previous: StageResult,
 }
 
-impl StagesRead {
+impl ReadResult {
     /// Both stages could be read.
     pub fn is_whole(&self) -> bool {
         self.current.is_ok() && self.previous.is_ok()
@@ -83,7 +83,7 @@ impl StagesRead {
     }
 }
 
-/// A key that a callback may be signed with now.
+/// A key that is accepted now.
 pub(super) struct UsableKey<'k> {
     pub stage: Stage,
     pub version: &'k Version,
@@ -96,16 +96,17 @@ impl Keys {
         Self { scheme, previous_key_for, current: never_read(), previous: never_read() }
     }
 
-    /// Takes over what could be read. A stage that could not be read keeps what is known of it. Returns whether the secret
-    /// was rotated since the last read.
-    pub fn update(&mut self, read: StagesRead) -> bool {
+    /// Stores what could be read. A stage that could not be read keeps what is known about it. Returns whether the
+    /// secret was rotated since the last read.
+    pub fn update(&mut self, read: ReadResult) -> bool {
         let old = self.current.update(read.current);
         let new_id = self.current.id();
-        let rotated = old.filter(|old| old.id().is_some() && new_id.is_some() && old.id() != new_id);
-        let was_rotated = rotated.is_some();
-        match (read.previous, rotated) {
-            // The rotation has made the current version the previous one. No more is known while that stage cannot be read.
-            (Err(_), Some(rotated)) => self.previous = rotated,
+        let rotated_out = old.filter(|old| old.id().is_some() && new_id.is_some() && old.id() != new_id);
+        let was_rotated = rotated_out.is_some();
+        match (read.previous, rotated_out) {
+            // The rotation made the old current version the previous one. Use it, because the stage itself was not
+            // read.
+            (Err(_), Some(rotated_out)) => self.previous = rotated_out,
             (previous, _) => {
                 self.previous.update(previous);
             }
@@ -113,9 +114,10 @@ impl Keys {
         was_rotated
     }
 
-    /// Whether a rotation may have happened between the reads of the two stages: the previous version is not the one that
-    /// was current until now, or it is the same as the current one.
-    pub fn may_span_a_rotation(&self, read: &StagesRead) -> bool {
+    /// Whether a rotation may have happened between the reads of the two stages. There are two signs of it: both stages
+    /// have the same version, or the current version is new and the previous one is not the old current one. Two
+    /// rotations since the last read look like the second sign. A second read does no harm then.
+    pub fn may_span_a_rotation(&self, read: &ReadResult) -> bool {
         let (Ok(Some(current)), Ok(previous)) = (&read.current, &read.previous) else { return false };
         let (new, previous) = (Some(current.id.as_str()), previous.as_ref().map(|version| version.id.as_str()));
         let was_rotated = self.current.id().is_some_and(|old| Some(old) != new);
@@ -124,10 +126,11 @@ impl Keys {
 
     /// The current key, and the previous one for its time after the rotation.
     pub fn usable(&self) -> impl Iterator<Item = UsableKey<'_>> {
-        // Secrets Manager does not report the time of the rotation. A rotation stores the current version, so its age is the
-        // time since then. After a roll-back the current version is an old one, and the abandoned key is rejected at once.
+        // Secrets Manager does not report when a rotation happened. A rotation stores a new current version, so the
+        // time of the rotation is the time when that version was created. After a roll-back the current version is old,
+        // and the abandoned key is rejected at once.
         let rotated_at = self.current.version().and_then(|version| version.created);
-        // A time in the future by this clock has just been.
+        // A creation time that this clock takes for the future counts as now.
         let is_accepted = rotated_at.is_some_and(|at| at.elapsed().unwrap_or_default() < self.previous_key_for);
         self.versions()
             .filter(move |(stage, _)| *stage == Stage::Current || is_accepted)
@@ -161,8 +164,8 @@ impl Keys {
 }
 
 impl StageState {
-    /// Takes over what could be read, and returns what it replaces.
-    fn update(&mut self, read: StageRead) -> Option<Self> {
+    /// Stores what could be read, and returns what it replaces.
+    fn update(&mut self, read: StageResult) -> Option<Self> {
         match read {
             Ok(version) => Some(mem::replace(self, version.map_or(Self::Gone, Self::Version))),
             Err(error) => {

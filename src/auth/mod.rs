@@ -33,16 +33,16 @@ impl<S: SecretSource> Authenticator<S> {
         Self { allowlist, keys: SigningKeys::new(secrets, rules) }
     }
 
-    /// Reads the keys ahead of the first callback, for two seconds at most. The first callback reads what is missing.
+    /// Reads the keys before the first callback, for two seconds at most. The first callback reads what is missing.
     pub async fn prefetch(&self) -> Prefetch {
         self.keys.prefetch().await
     }
 
-    /// Authenticates a callback. An address that is not on the allow-list costs no look at the signature.
+    /// Authenticates a callback. If the address is not on the allow-list, the signature is not checked.
     pub async fn authenticate(&self, callback: &Callback, budget: TimeBudget) -> Authentication {
         if !self.allowlist.allows(callback.source) {
             return Authentication::rejected(Rejection::SourceNotAllowed);
         }
-        self.keys.authenticate(callback, budget).await
+        self.keys.check_signatures(callback, budget).await
     }
 }

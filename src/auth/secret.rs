@@ -90,7 +90,7 @@ pub struct ParsedSecret {
 const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 /// Parses a secret's text; `None` is a binary secret.
-pub fn read(text: Option<&str>) -> ParsedSecret {
+pub fn parse(text: Option<&str>) -> ParsedSecret {
     let without_key = |problem| ParsedSecret { key: None, problem: Some(problem) };
     let Some(text) = text else { return without_key(SecretProblem::Binary) };
     let mut text = Zeroizing::new(text.trim().to_owned());
@@ -107,7 +107,7 @@ pub fn read(text: Option<&str>) -> ParsedSecret {
     ParsedSecret { problem: likely_mistake(&text), key: Some(text) }
 }
 
-/// The mistake that a text looks like which is used as it is.
+/// The likely mistake in a text that is nevertheless used as the key.
 fn likely_mistake(text: &str) -> Option<SecretProblem> {
     let is_between = |open: char, close: char| text.starts_with(open) && text.ends_with(close);
     if text.starts_with(BYTE_ORDER_MARK) || text.ends_with(BYTE_ORDER_MARK) {

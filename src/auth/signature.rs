@@ -50,7 +50,7 @@ impl AuthenticCallback {
     }
 }
 
-/// What verified a callback: the message attribute `SignatureForm`.
+/// Which scheme and encoding verified a callback. Messages have it in the attribute `SignatureForm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum SignatureForm {
     /// Aggregation scheme, over the raw bytes.
@@ -104,8 +104,8 @@ impl Signatures {
     /// `X-Webhook-Signature` of its own, and one valid signature of the exact bytes is enough.
     ///
     /// # Errors
-    /// [`Rejection::SignatureMissing`] without any of the headers, [`Rejection::SignatureMalformed`] when none of them is
-    /// usable. Neither costs an HMAC.
+    /// [`Rejection::SignatureMissing`] without any of the headers, [`Rejection::SignatureMalformed`] when none of them
+    /// is usable. Neither costs an HMAC.
     pub fn from_headers(headers: &SignatureHeaders) -> Result<Self, Rejection> {
         if headers.is_empty() {
             return Err(Rejection::SignatureMissing);
@@ -128,8 +128,8 @@ impl Signatures {
     }
 }
 
-/// The one signature in these values: one value, or the same one several times. Some proxies send a header twice, or join
-/// its values with commas (RFC 9110, section 5.3). Neither encoding has a comma.
+/// The one signature in these values: one value, or the same one several times. Some proxies send a header twice, or
+/// join its values with commas (RFC 9110, section 5.3). Neither encoding has a comma.
 fn only_value<'v>(
     values: impl Iterator<Item = &'v [u8]>,
     decode: fn(&[u8]) -> Option<[u8; MAC_BYTES]>,
@@ -175,8 +175,8 @@ impl Signature {
         self.scheme
     }
 
-    /// Verifies the signature of the exact body with each key, comparing in constant time. Costs at most one HMAC for each
-    /// key and encoding. `None` when no key verifies it.
+    /// Verifies the signature of the exact body with each key, comparing in constant time. Costs at most one HMAC for
+    /// each key and encoding. `None` when no key verifies it.
     ///
     /// The ASCII encoding is tried only for the aggregation scheme, only when `accept_ascii` is set, only after the raw
     /// bytes failed with every key, and only for a body that is UTF-8 text and not all ASCII.

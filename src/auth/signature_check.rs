@@ -1,4 +1,4 @@
-//! The check of one signature with the keys of its scheme: first with the cached keys, and if none matches with newer ones.
+//! Checks one signature: first with the cached keys and then, if none of them matches, with keys that are read for it.
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
@@ -45,22 +45,22 @@ impl<'c, S: SecretSource> SignatureCheck<'c, S> {
         self.reader.found
     }
 
-    /// Checks with the cached keys, and if none matches with newer ones.
+    /// Both steps: checks with the known keys and then, if none of them matches, with keys that are read for it.
     pub async fn with_all_keys(&mut self) -> Verified {
-        match self.with_cached_keys().await {
+        match self.with_known_keys().await {
             Err(rejection) => self.with_newer_keys(rejection).await,
             verified => verified,
         }
     }
 
-    /// Checks with the cached keys, which are read first if they are due or there are none.
-    pub async fn with_cached_keys(&mut self) -> Verified {
-        let keys = self.reader.cached_keys(self.budget.keys_end()).await.ok_or(Rejection::NoKeys)?;
+    /// First step: checks with the keys of the cache. Reads them before that if they are due or if there are none.
+    pub async fn with_known_keys(&mut self) -> Verified {
+        let keys = self.reader.known_keys(self.budget.keys_end()).await.ok_or(Rejection::NoKeys)?;
         self.verify(&keys).ok_or(Rejection::SignatureWrong)
     }
 
-    /// After the check with the cached keys ended in `rejection`: if it was a mismatch, checks with keys that are read for
-    /// it, as far as the rules allow a read.
+    /// Second step, with the `rejection` of the first. If no known key matched and the rules allow a read, reads the
+    /// keys and checks with them.
     pub async fn with_newer_keys(&mut self, rejection: Rejection) -> Verified {
         if rejection == Rejection::NoKeys {
             return Err(rejection);
@@ -74,6 +74,8 @@ impl<'c, S: SecretSource> SignatureCheck<'c, S> {
             return verified.ok_or(Rejection::SignatureWrong);
         }
         let mut retry = Retry::default();
+        // A valid signature ends the loop. Otherwise a transient failure is retried. Otherwise the response is 503 if a
+        // key may be missing, or else 401.
         loop {
             // A stage that was never read may hold the key that signed, so there is more time to read it.
             let limit = || if ring.cache().keys.lacks_a_stage() { keys_end } else { mismatch_end };
@@ -112,7 +114,7 @@ impl<'c, S: SecretSource> SignatureCheck<'c, S> {
         }
         let verified = self.signature.verify(self.body, untried.iter().map(|key| key.key), self.accept_ascii);
         if verified.is_none() {
-            // A secret that looks like a mistake is now the first suspect.
+            // A secret that looks like a mistake is the most likely cause, so report it.
             found.add_problems(keys.problems());
         }
         verified

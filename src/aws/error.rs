@@ -15,7 +15,8 @@ use crate::aws_error::{AwsError, Operation, Reason};
 pub(super) fn aws_error<E: ProvideErrorMetadata>(operation: Operation, error: &SdkError<E, HttpResponse>) -> AwsError {
     /// Maximum length of a code or id, in bytes. AWS's own are shorter.
     const MAX_BYTES: usize = 64;
-    // Codes such as `AccessDeniedException`, and ids in hex or, S3's, in capitals: anything else may be an echo of the request.
+    // Codes such as `AccessDeniedException`, and ids in hex or, S3's, in capitals: anything else may be an echo of the
+    // request.
     let code = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
     let id = |word: &str| {
         word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
@@ -44,8 +45,8 @@ pub(super) fn aws_error<E: ProvideErrorMetadata>(operation: Operation, error: &S
     }
 }
 
-/// Whether the time of a response is so far from `now` that the SDK takes the clocks for skewed. It signs the next attempt
-/// with the response's time.
+/// Whether the time of a response differs so much from `now` that the SDK counts its clock as skewed. It signs the next
+/// attempt with the response's time.
 pub(super) fn clocks_differ(response: &HttpResponse, now: SystemTime) -> bool {
     const SKEW: Duration = Duration::from_secs(4 * 60);
     let date = response.headers().get("date").and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());

@@ -1,5 +1,6 @@
-//! AWS behind the traits that `auth` and `delivery` own: the SDK's clients, on one HTTP client. Only the programs name this
-//! folder, and nothing else names the SDK's clients. Each call is one attempt; [`retry`](crate::retry) makes the others.
+//! AWS behind the traits that `auth` and `delivery` own: the SDK's clients, on one HTTP client. Only the programs use
+//! this folder, and only this folder uses the SDK's clients. Each call is one attempt; `crate::retry` makes
+//! the others.
 
 mod clients;
 mod error;

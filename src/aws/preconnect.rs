@@ -10,8 +10,8 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-/// Sends `GET /` in place of a call: unsigned and empty. The SDK cannot connect without a request, and only one that is made
-/// like a message's goes to the same host over the same connection pool.
+/// Sends `GET /` in place of a call: unsigned and empty. The SDK opens a connection only for a request. It must come
+/// from the same operation as a message, so that it uses the same host and the same connection pool.
 #[derive(Debug)]
 pub(super) struct ConnectOnly;
 

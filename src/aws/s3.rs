@@ -109,15 +109,16 @@ impl UndeliveredStore for S3 {
         if object.e_tag().is_none_or(str::is_empty) {
             return Err(AwsError::unusable(Operation::GetObject, "no entity tag"));
         }
-        // Never log body errors: they may quote bank data. There are two: the connection broke, or the checksum is wrong.
+        // Never log body errors: they may quote bank data. There are two: the connection broke, or the checksum is
+        // wrong.
         let body = object.body.collect().await.map_err(|_| AwsError::new(Operation::GetObject, Reason::Response))?;
         Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
     }
 
-    async fn discard(&self, key: &str) -> Result<(), AwsError> {
+    async fn delete_unused(&self, key: &str) -> Result<(), AwsError> {
         let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().boxed().await;
         let deleted = deleted.map_err(|error| aws_error(Operation::DeleteObject, &error))?;
-        // The only sign in the response that it is S3's.
+        // Only the request id shows that S3 itself responded.
         if deleted.request_id().is_none_or(str::is_empty) {
             return Err(AwsError::unusable(Operation::DeleteObject, "no request id"));
         }
@@ -125,6 +126,6 @@ impl UndeliveredStore for S3 {
     }
 
     async fn remove(&self, key: &UndeliveredKey, _: &Receipt) -> Result<(), AwsError> {
-        self.discard(&key.to_string()).await
+        self.delete_unused(&key.to_string()).await
     }
 }

@@ -14,14 +14,14 @@ use aws_types::{SdkConfig, region::Region};
 
 use crate::{config::AwsConfig, time_budget::CONNECT};
 
-/// A function may be frozen between callbacks for longer than AWS keeps an idle connection open.
+/// A connection that was idle for longer is not used again: AWS may have closed it while the function was frozen.
 const IDLE_CONNECTION: Duration = Duration::from_secs(15);
 
-/// A client that is made when it is first used: each builds its own table of all regions.
+/// A client that is made at its first use, because each client builds a table of all regions, which takes time.
 pub(super) type Lazy<C> = LazyLock<C, Box<dyn FnOnce() -> C + Send + Sync>>;
 
-/// The common configuration of the clients. Not made by `aws-config`: its chain of providers takes an empty variable for one
-/// that is set, and looks for files that a function does not have.
+/// The common configuration of the clients. It is not made by `aws-config`, whose chain of providers uses a variable
+/// that is set but empty, and looks for files that a function does not have.
 pub(super) fn sdk_config(http: SharedHttpClient, aws: &AwsConfig) -> SdkConfig {
     let credentials = Credentials::new(
         aws.access_key_id.clone(),
@@ -45,8 +45,8 @@ pub(super) fn sdk_config(http: SharedHttpClient, aws: &AwsConfig) -> SdkConfig {
         .build()
 }
 
-/// The common configuration, for a service at this endpoint if there is one. Such an endpoint is used as it is: SQS and S3
-/// reject one together with FIPS or dual-stack endpoints.
+/// The common configuration, with this endpoint if it is set. A custom endpoint turns FIPS and dual-stack off, because
+/// the SDK's clients of SQS and S3 reject the combination.
 pub(super) fn with_endpoint(common: &SdkConfig, endpoint: &Option<String>) -> SdkConfig {
     let mut builder = common.to_builder();
     if endpoint.is_some() {

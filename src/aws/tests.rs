@@ -1,4 +1,5 @@
-//! What the SDK makes of AWS's responses, and what that means for the next attempt: each row in the service's wire form.
+//! What the SDK makes of AWS's responses, and what that means for the next attempt: each row in the service's wire
+//! form.
 
 use std::{
     collections::HashMap,
@@ -20,7 +21,7 @@ use crate::{
     auth::{AuthenticCallback, Scheme, SecretSource, SignatureForm, Stage},
     aws_error::{
         AwsError,
-        Meaning::{self, ContentRefused, OnceMore, Permanent, Transient},
+        Meaning::{self, ContentRejected, OnceMore, Permanent, Transient},
         Operation,
     },
     config::Config,
@@ -143,7 +144,7 @@ async fn receipt() -> Receipt {
 }
 
 fn empty_message() -> OutboundMessage<'static> {
-    OutboundMessage { kind: Kind::Kyc, body: "{}".to_owned(), attributes: &[], group_id: None }
+    OutboundMessage { kind: Kind::Kyc, body: "{}".to_owned(), attributes: &[], group_id: None, trace_header: None }
 }
 
 /// Makes a call that gets this response.
@@ -220,11 +221,11 @@ const OF_SQS: [(u16, &str, Meaning); 20] = [
     (403, "OverLimit", Transient),
     (500, "AWS.SimpleQueueService.InternalError", Transient),
     (400, "AuthFailure", OnceMore),
-    (400, "InvalidMessageContents", ContentRefused),
-    (400, "InvalidParameterValue", ContentRefused),
-    (400, "AWS.SimpleQueueService.UnsupportedOperation", ContentRefused),
-    (400, "UnsupportedOperation", ContentRefused),
-    (413, "RequestEntityTooLarge", ContentRefused),
+    (400, "InvalidMessageContents", ContentRejected),
+    (400, "InvalidParameterValue", ContentRejected),
+    (400, "AWS.SimpleQueueService.UnsupportedOperation", ContentRejected),
+    (400, "UnsupportedOperation", ContentRejected),
+    (413, "RequestEntityTooLarge", ContentRejected),
     (400, "AWS.SimpleQueueService.NonExistentQueue", Permanent),
     (400, "QueueDoesNotExist", Permanent),
     (404, "InvalidAddress", Permanent),
@@ -320,7 +321,7 @@ async fn without_a_code_the_status_decides() {
             }
         }
     }
-    assert_eq!(meaning(Operation::SendMessage, &Canned::plain(413, html)).await.0, ContentRefused);
+    assert_eq!(meaning(Operation::SendMessage, &Canned::plain(413, html)).await.0, ContentRejected);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The redelivery: connects it to the Lambda runtime and to AWS. Any invocation starts a run; its event does not matter.
+//! The redelivery's program: connects [`Redelivery`] to the Lambda runtime and to AWS. Any invocation starts a run; the
+//! content of the event does not matter.
 
 use std::{process::ExitCode, time::SystemTime};
 
@@ -28,7 +29,8 @@ async fn serve(config: RedeliveryConfig) -> Result<(), Error> {
     .await
 }
 
-/// Makes one run and logs its line. An error fails the invocation: nobody knows then what waits.
+/// Makes one run and logs its line. If the first listing fails, the invocation fails, because the number of undelivered
+/// payloads is then unknown.
 async fn redeliver(redelivery: &AwsRedelivery, function: &LambdaFunction, budget: RunBudget) -> Result<Summary, Error> {
     const NO_LISTING: &str = "could not list the undelivered payloads";
     match catch_panic(redelivery.run(budget)).await {

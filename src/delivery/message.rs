@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     auth::SignatureForm,
+    http::TraceHeader,
     routing::{ClassifiedCallback, Fields, Kind, Scalar},
     timestamp::rfc3339,
 };
@@ -46,7 +47,8 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// A payload on its way to its queue. Made only of a [`ClassifiedCallback`], or of an undelivered payload that was one.
+/// A payload on its way to its queue. Made only from a [`ClassifiedCallback`], or from an undelivered payload that was
+/// one.
 pub struct Message {
     kind: Kind,
     delivery_id: DeliveryId,
@@ -54,6 +56,7 @@ pub struct Message {
     received_at: String,
     attributes: Vec<Attribute>,
     group_id: Option<String>,
+    trace_header: Option<TraceHeader>,
     body: Bytes,
 }
 
@@ -93,14 +96,14 @@ impl Attribute {
         Self { name, data_type: DataType::String, value: value.into() }
     }
 
-    /// The attribute for a payload's value, where SQS can carry it.
+    /// The attribute for a payload's value, if SQS can carry it.
     fn from_field(name: &'static str, value: Option<&Scalar>) -> Option<Self> {
-        // Its length is legal already.
+        // `Fields` has only values of a legal length.
         let value = value?.as_str();
         is_legal(value).then(|| Self::text(name, value))
     }
 
-    /// The same, as a number where it is a plain whole one: SQS rejects numbers that are too long or too large.
+    /// The same, with the type `Number` if the value is a short whole number. SQS rejects longer or larger numbers.
     fn number_from_field(name: &'static str, value: Option<&Scalar>) -> Option<Self> {
         const MAX_DIGITS: usize = 18;
         let mut attribute = Self::from_field(name, value)?;
@@ -110,7 +113,7 @@ impl Attribute {
         Some(attribute)
     }
 
-    /// What SQS counts for it, in bytes.
+    /// Its part of the message's size, as SQS counts it, in bytes.
     fn size(&self) -> usize {
         self.name.len() + self.data_type.as_str().len() + self.value.len()
     }
@@ -126,7 +129,7 @@ impl Message {
         &self.delivery_id
     }
 
-    /// What verified the callback.
+    /// Which scheme and encoding verified the callback.
     pub fn signature_form(&self) -> SignatureForm {
         self.signature_form
     }
@@ -136,7 +139,7 @@ impl Message {
         &self.received_at
     }
 
-    /// At most nine, each within SQS's rules.
+    /// Each within SQS's rules. At most nine: SQS allows ten, and a claim check adds `ExtendedPayloadSize`.
     pub fn attributes(&self) -> &[Attribute] {
         &self.attributes
     }
@@ -144,6 +147,11 @@ impl Message {
     /// Fair queues: one login's burst does not hold up the others.
     pub fn group_id(&self) -> Option<&str> {
         self.group_id.as_deref()
+    }
+
+    /// The X-Ray trace that a consumer's trace continues. The redelivery's messages have none.
+    pub fn trace_header(&self) -> Option<&TraceHeader> {
+        self.trace_header.as_ref()
     }
 
     /// What Flinks sent.
@@ -166,7 +174,7 @@ impl Message {
         received_at: String,
         body: Bytes,
     ) -> Self {
-        let (group, [first, second]) = if kind == Kind::Pay {
+        let (group, [owner, detail]) = if kind == Kind::Pay {
             (&fields.session_id, [("SessionId", &fields.session_id), ("Status", &fields.status)])
         } else {
             (&fields.login_id, [("LoginId", &fields.login_id), ("RequestId", &fields.request_id)])
@@ -174,8 +182,8 @@ impl Message {
         let attributes = [
             Attribute::from_field("ResponseType", fields.response_type.as_ref()),
             Some(Attribute::text("DeliveryId", delivery_id.as_str())),
-            Attribute::from_field(first.0, first.1.as_ref()),
-            Attribute::from_field(second.0, second.1.as_ref()),
+            Attribute::from_field(owner.0, owner.1.as_ref()),
+            Attribute::from_field(detail.0, detail.1.as_ref()),
             Attribute::from_field("Tag", fields.tag.as_ref()),
             Attribute::number_from_field("HttpStatusCode", fields.http_status_code.as_ref()),
             Attribute::from_field("ScheduledRefresh", fields.scheduled_refresh.as_ref()),
@@ -189,12 +197,18 @@ impl Message {
             received_at,
             attributes: attributes.into_iter().flatten().collect(),
             group_id: group.as_ref().map(Scalar::as_str).filter(|id| is_legal_group_id(id)).map(str::to_owned),
+            trace_header: None,
             body,
         }
     }
 
+    /// The same message as a part of this trace.
+    pub fn with_trace(self, trace_header: Option<TraceHeader>) -> Self {
+        Self { trace_header, ..self }
+    }
+
     /// The body as text, if SQS can carry it as it is: UTF-8, not empty, of legal characters, and with its attributes
-    /// no larger than a message can be.
+    /// no larger than a message can be. For any other body the message is a claim check.
     pub fn inline_body(&self) -> Option<&str> {
         let size = self.body.len() + self.attributes.iter().map(Attribute::size).sum::<usize>();
         if self.body.is_empty() || size > MAX_MESSAGE_BYTES {
@@ -204,7 +218,7 @@ impl Message {
     }
 
     /// Where the claim check's payload is kept: an object of its own for this message, because the libraries that read
-    /// claim checks delete the object together with the message. `unique` tells it from every other delivery.
+    /// claim checks delete the object together with the message. `unique` distinguishes it from every other delivery.
     pub fn payload_key(&self, unique: &str) -> String {
         format!("{}/{}/{unique}", self.kind.label(), self.delivery_id)
     }
@@ -223,11 +237,11 @@ impl Message {
 /// The characters that a message may have: #x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF.
 fn is_legal(text: &str) -> bool {
     let control = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-    // Piece by piece, each to its end: the compiler looks at many bytes at once where it need not stop at any.
+    // Check each piece to its end. Without an early exit the compiler makes code that checks many bytes at a time.
     let has_control = |piece: &[u8]| piece.iter().fold(false, |found, byte| found | control(*byte));
-    // U+FFFE and U+FFFF are the only other characters that are not among them.
-    let has_last_of_plane = || !text.is_ascii() && (text.contains('\u{FFFE}') || text.contains('\u{FFFF}'));
-    !text.as_bytes().chunks(256).any(has_control) && !has_last_of_plane()
+    // The only other illegal characters are U+FFFE and U+FFFF.
+    let has_noncharacter = || !text.is_ascii() && (text.contains('\u{FFFE}') || text.contains('\u{FFFF}'));
+    !text.as_bytes().chunks(256).any(has_control) && !has_noncharacter()
 }
 
 /// `MessageGroupId`: 1 to 128 ASCII letters, digits and punctuation.

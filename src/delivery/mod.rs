@@ -1,7 +1,7 @@
 //! Delivery: the message for the queue, and how it is stored so that a 200 is true.
 //!
-//! [`Storage`] stores a callback's message on its queue or, failing that, in the bucket. [`Redelivery`] sends on later what
-//! waits in the bucket.
+//! [`Storage`] stores a callback's message on its queue or, failing that, in the bucket. [`Redelivery`] later sends
+//! what waits in the bucket to its queue.
 
 mod message;
 mod ports;
@@ -13,6 +13,6 @@ pub use message::{Attribute, DataType, DeliveryId, MAX_MESSAGE_BYTES, Message};
 pub use ports::{
     Depth, Listed, Object, OutboundMessage, Page, PayloadStore, Queues, Receipt, StoredAs, UndeliveredStore,
 };
-pub use redelivery::{ForeignKey, Redelivery, RunBudget, Summary};
-pub use storage::{Storage, Storing};
+pub use redelivery::{Redelivery, ReportedKey, RunBudget, Summary};
+pub use storage::{Storage, StoreResult};
 pub use undelivered::{UNDELIVERED_PREFIX, UndeliveredKey};

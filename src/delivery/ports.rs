@@ -5,7 +5,7 @@ use std::{collections::HashMap, future::Future, time::SystemTime};
 use bytes::Bytes;
 
 use super::{message::Attribute, undelivered::UndeliveredKey};
-use crate::{aws_error::AwsError, routing::Kind};
+use crate::{aws_error::AwsError, http::TraceHeader, routing::Kind};
 
 /// The queues, one for each kind.
 pub trait Queues {
@@ -23,6 +23,8 @@ pub struct OutboundMessage<'m> {
     pub body: String,
     pub attributes: &'m [Attribute],
     pub group_id: Option<&'m str>,
+    /// SQS keeps it beside the attributes: it counts neither towards their number nor towards the size.
+    pub trace_header: Option<&'m TraceHeader>,
 }
 
 /// The bucket for payloads that no queue can carry, or that no queue took.
@@ -39,7 +41,7 @@ pub trait PayloadStore {
     ) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
-/// What the redelivery needs of the bucket besides.
+/// What only the redelivery needs from the bucket.
 pub trait UndeliveredStore {
     /// The objects under a prefix, page by page. `after` is [`Page::next`] of the page before.
     fn list(
@@ -52,8 +54,8 @@ pub trait UndeliveredStore {
     /// A whole object. `None` if it is gone.
     fn get(&self, key: &UndeliveredKey) -> impl Future<Output = Result<Option<Object>, AwsError>> + Send;
 
-    /// Deletes the object of a claim check that was not sent.
-    fn discard(&self, key: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
+    /// Deletes an object that no message points to, because its claim check was not sent.
+    fn delete_unused(&self, key: &str) -> impl Future<Output = Result<(), AwsError>> + Send;
 
     /// Deletes an undelivered payload whose message is sent.
     fn remove(&self, key: &UndeliveredKey, sent: &Receipt) -> impl Future<Output = Result<(), AwsError>> + Send;
@@ -62,8 +64,9 @@ pub trait UndeliveredStore {
 /// Which objects a listing names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Those without a slash behind the prefix. The others only as [`Page::common_prefixes`].
+    /// Objects without a slash after the prefix. The others appear only in [`Page::common_prefixes`].
     One,
+    /// All objects.
     All,
 }
 
@@ -71,8 +74,9 @@ pub enum Depth {
 #[derive(Default)]
 pub struct Page {
     pub listed: Vec<Listed>,
-    /// The beginnings of keys with a slash behind the prefix, up to and including that slash.
+    /// The beginnings of keys that have a slash after the prefix, up to and including that slash.
     pub common_prefixes: Vec<String>,
+    /// Where the next page begins, if there is one.
     pub next: Option<String>,
 }
 
@@ -85,7 +89,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// S3's console makes such an object to show an empty folder. It holds nothing.
+    /// S3's console makes such an object to show an empty folder. The object is empty.
     pub fn is_folder(&self) -> bool {
         self.bytes == 0 && self.key.ends_with('/')
     }
@@ -98,7 +102,7 @@ pub struct Object {
     pub metadata: HashMap<String, String>,
 }
 
-/// A payload is stored. Only [`Storage`](super::Storage) makes one.
+/// Says that a payload is stored. Only [`Storage`](super::Storage) makes a receipt.
 #[derive(Debug)]
 pub struct Receipt {
     stored_as: StoredAs,

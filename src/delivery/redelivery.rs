@@ -1,10 +1,10 @@
 //! Redelivery: an undelivered payload goes to its queue once the queue works again.
 //!
-//! A run lists what is under `undelivered/`, each queue's payloads by themselves, and sends them oldest first, one by one,
-//! until the [`RunBudget`] is used up. The queues go side by side: one that takes nothing, or that cannot be listed, holds up
-//! no other. An object is removed only for the [`Receipt`] of its message. So two runs at once, or one that ends between
-//! the two, send a payload twice, under the same DeliveryId, and lose none. Corrupt objects stay in place and are
-//! reported.
+//! A run lists what is under `undelivered/`, separately for each queue, and sends the payloads oldest first, one by
+//! one, until the [`RunBudget`] is used up. The queues go side by side: one that takes nothing, or that cannot be
+//! listed, holds up no other. An object is removed only with the [`Receipt`] of its message, so no payload is lost. A
+//! payload is sent twice, with the same DeliveryId, if two runs overlap, or if a run ends after it sent a message and
+//! before it removed the object. Corrupt objects stay in place and are reported.
 
 use std::{
     collections::{BinaryHeap, VecDeque},
@@ -32,22 +32,24 @@ use crate::{
 /// What a run may use.
 #[derive(Clone, Copy, Debug)]
 pub struct RunBudget {
-    /// When it begins nothing more.
+    /// When the run starts no further work.
     pub stop: Instant,
-    /// Most bytes that are sent to one queue.
+    /// Maximum number of bytes that a run sends to one queue.
     pub bytes_per_queue: u64,
 }
 
 impl RunBudget {
     /// The budget of a function that Lambda ends at `deadline`.
     pub fn until(deadline: SystemTime) -> Self {
-        /// Enough for thousands of callbacks of usual sizes; a fortieth of it is held in memory at a time.
+        /// Enough for thousands of callbacks of usual size. Only one payload of a queue, at most 6 MB, is in memory at
+        /// a time.
         const BYTES_PER_QUEUE: u64 = 250_000_000;
-        /// However slow AWS is, fetching, sending and removing a payload take as long as a callback may, each. The rest is
-        /// for what is not AWS.
+        /// However slow AWS is, fetching, sending and removing a payload each take at most [`BUDGET`]. The rest is for
+        /// what is not AWS.
         const MAX_PER_PAYLOAD: Duration = BUDGET.saturating_mul(3).saturating_add(Duration::from_millis(1_500));
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        // With less time than the template gives, half of it at least. To be cut off is no loss: only an error too many.
+        // If the function has a shorter timeout than in the template, use at least half of it. If Lambda then ends the
+        // run early, no payload is lost; the only effect is one more failed invocation.
         let time = left.saturating_sub(MAX_PER_PAYLOAD).max(left / 2);
         Self { stop: Instant::now() + time, bytes_per_queue: BYTES_PER_QUEUE }
     }
@@ -56,25 +58,25 @@ impl RunBudget {
         Instant::now() < self.stop
     }
 
-    /// When the listings of a run that begins now end: half of its time is left to send what they found.
+    /// When a run that begins now stops listing. Half of its time is left to send what it found.
     fn end_of_listing(&self) -> Instant {
         let now = Instant::now();
         now + self.stop.saturating_duration_since(now) / 2
     }
 }
 
-/// No callback is as large: Lambda's events end at 6 MB.
+/// No callback is larger: Lambda's events have at most 6 MB.
 const MAX_CALLBACK_BYTES: u32 = 6_291_456;
-/// Most objects that a run deals with for each queue: the oldest. More cannot be sent in the time, and six queues' take
-/// ten of the 256 megabytes that the function has at least.
+/// Maximum number of objects that a run handles for each queue, the oldest ones. A run has no time for more. For all
+/// queues together they need about 10 MB of the function's memory, which is at least 256 MB.
 const MAX_PER_QUEUE: usize = 20_000;
-/// Most pages that are looked through for foreign objects. Nobody waits for those: they are only counted.
+/// Maximum number of pages that are searched for foreign objects. They are only counted: no consumer waits for them.
 const MAX_FOREIGN_PAGES: usize = 20;
-/// When so often in a row nothing could be sent, or be removed once it was sent, a queue is left alone until the next run.
+/// After this many failures in a row, to send or to remove, the queue waits for the next run.
 const MAX_FAILURES: u32 = 3;
-/// Most keys of damaged and foreign objects that are named.
+/// Maximum number of keys of damaged and foreign objects that are reported.
 const MAX_NAMED: usize = 10;
-/// Longest part of a foreign key that is reported, in characters.
+/// Maximum length of a reported key, in characters.
 const MAX_KEY_CHARACTERS: usize = 128;
 
 /// What a run did: the function's response and its log line.
@@ -83,8 +85,8 @@ const MAX_KEY_CHARACTERS: usize = 128;
 pub struct Summary {
     /// Objects under `undelivered/` when the run began, without the empty ones that stand for folders.
     pub found: usize,
-    /// Listings that failed or took too long. What they had not listed is one object each in `found` and `left`, however
-    /// many there are.
+    /// Listings that failed or took too long. Each counts as one object in `found` and `left`, because the number of
+    /// objects that it did not list is unknown.
     pub unlisted: usize,
     /// Payloads put on their queues.
     pub sent: usize,
@@ -93,12 +95,12 @@ pub struct Summary {
     pub gone: usize,
     /// Payloads that could not be fetched, sent or removed this time.
     pub failed: usize,
-    /// Objects that are not a whole undelivered payload, foreign ones among them: how many, and the keys of some.
+    /// Objects that are not a whole undelivered payload, including foreign objects: their number, and the keys of some.
     pub damaged: usize,
-    pub damaged_keys: Vec<ForeignKey>,
+    pub damaged_keys: Vec<ReportedKey>,
     /// Objects that are still there at the end.
     pub left: usize,
-    /// Age of the oldest when the run began.
+    /// Age of the oldest object when the run began.
     pub oldest_seconds: u64,
     /// Failed calls to AWS, including ones that a retry recovered.
     #[serde(skip_serializing_if = "FailedCalls::is_empty")]
@@ -107,22 +109,22 @@ pub struct Summary {
 
 impl Summary {
     /// Counts an object of a listing.
-    fn found(&mut self, listed: &Listed) {
+    fn count_found(&mut self, listed: &Listed) {
         self.found += 1;
         self.oldest_seconds = self.oldest_seconds.max(listed.modified.elapsed().unwrap_or_default().as_secs());
     }
 
-    /// Counts a listing that ended early: there is more.
-    fn cut_short(&mut self) {
+    /// Counts a listing that ended early: there are more objects.
+    fn count_unlisted(&mut self) {
         self.unlisted += 1;
         self.found += 1;
     }
 
     /// Counts an object that is not a whole undelivered payload.
-    fn damaged(&mut self, key: &str) {
+    fn count_damaged(&mut self, key: &str) {
         self.damaged += 1;
         if self.damaged_keys.len() < MAX_NAMED {
-            self.damaged_keys.push(ForeignKey::new(key));
+            self.damaged_keys.push(ReportedKey::new(key));
         }
     }
 
@@ -141,12 +143,13 @@ impl Summary {
     }
 }
 
-/// The key of a damaged or foreign object. It can be any text, so only a part of it in safe characters is kept.
+/// The key of a damaged or foreign object, for the log. A key can be any text, so a limited length of it is kept, in
+/// safe characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct ForeignKey(String);
+pub struct ReportedKey(String);
 
-impl ForeignKey {
+impl ReportedKey {
     fn new(key: &str) -> Self {
         let is_safe = |character: &char| character.is_ascii_alphanumeric() || "/._=-".contains(*character);
         let shown = key.chars().take(MAX_KEY_CHARACTERS);
@@ -171,16 +174,16 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
     /// Sends what is undelivered, within the budget.
     ///
     /// # Errors
-    /// When not even the first page of the first listing can be had: then nothing is known of what waits.
+    /// If the first page of the first listing fails: then nothing is known about what waits.
     pub async fn run(&self, budget: RunBudget) -> Result<Summary, AwsError> {
         let end_of_listing = budget.end_of_listing();
-        // Mostly nothing waits: then this is the only call.
+        // Usually nothing waits, and this is the only call.
         let mut failures = FailedCalls::default();
         let top = self.list_page(UNDELIVERED_PREFIX, Depth::One, None, &mut failures).await?;
         let keys = || top.common_prefixes.iter().chain(top.listed.iter().map(|listed| &listed.key));
         let waiting: Vec<_> = Kind::ALL
             .into_iter()
-            // With so many foreign objects that there is a second page, the queues may be on that one.
+            // If there are so many foreign objects that there is a second page, the queues may be on that page.
             .filter(|kind| top.next.is_some() || keys().any(|key| undelivered::kind_of(key) == Some(*kind)))
             .collect();
         let queues = waiting.into_iter().map(async |kind| {
@@ -192,7 +195,8 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
         listings.push(foreign);
 
         let mut summary = Summary { aws_failures: failures, ..Summary::default() };
-        // Where there is no room for all, the failed listings matter most, and damaged payloads more than foreign objects.
+        // The summary names only some failures and keys, so the order matters: failed listings come first, and damaged
+        // payloads come before foreign objects.
         for listing in &mut listings {
             summary.aws_failures.extend(mem::take(&mut listing.aws_failures));
         }
@@ -214,17 +218,18 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
                 Ok(page) => page,
                 Err(failed) => {
                     summary.aws_failures.push(failed);
-                    summary.cut_short();
+                    summary.count_unlisted();
                     break;
                 }
             };
             for listed in page.listed.iter().filter(|listed| !listed.is_folder()) {
-                summary.found(listed);
+                summary.count_found(listed);
                 match Waiting::read(kind, listed) {
                     Some(waiting) => oldest.push(waiting),
-                    None => summary.damaged(&listed.key),
+                    None => summary.count_damaged(&listed.key),
                 }
                 if oldest.len() > MAX_PER_QUEUE {
+                    // `pop` removes the greatest, which is the newest.
                     oldest.pop();
                 }
             }
@@ -233,15 +238,15 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
                 break;
             }
             if Instant::now() >= end_of_listing {
-                summary.cut_short();
+                summary.count_unlisted();
                 break;
             }
         }
         (oldest.into_sorted_vec(), summary)
     }
 
-    /// Counts the objects under `undelivered/` that are in no queue's place. `page` is the first one of the level of the
-    /// queues.
+    /// Counts the objects under `undelivered/` that are under no queue's prefix. `page` is the first page of the
+    /// listing of `undelivered/` itself.
     async fn list_foreign(&self, mut page: Page, end_of_listing: Instant) -> Summary {
         let is_foreign = |key: &str| undelivered::kind_of(key).is_none();
         let mut summary = Summary::default();
@@ -249,11 +254,11 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
         let (mut prefix, mut depth) = (UNDELIVERED_PREFIX.to_owned(), Depth::One);
         for pages in 1.. {
             for listed in page.listed.iter().filter(|listed| is_foreign(&listed.key) && !listed.is_folder()) {
-                summary.found(listed);
-                summary.damaged(&listed.key);
+                summary.count_found(listed);
+                summary.count_damaged(&listed.key);
             }
             folders.extend(page.common_prefixes.into_iter().filter(|folder| is_foreign(folder)));
-            // Each takes a page, so more are not looked into.
+            // Each folder takes at least one page, so more folders could not be listed anyway.
             folders.truncate(MAX_FOREIGN_PAGES);
             if page.next.is_none() {
                 let Some(folder) = folders.pop_front() else { return summary };
@@ -270,7 +275,7 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
                 }
             };
         }
-        summary.cut_short();
+        summary.count_unlisted();
         summary
     }
 
@@ -285,7 +290,7 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
         retry::until(TimeBudget::start().end(), Operation::ListObjectsV2, failures, list).await
     }
 
-    /// Sends on what belongs on one queue.
+    /// Sends the payloads of one queue.
     async fn send_all(&self, kind: Kind, oldest_first: Vec<Waiting>, budget: RunBudget) -> Summary {
         let mut summary = Summary::default();
         let mut failures_in_a_row = 0;
@@ -297,21 +302,21 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
             }
             let key = &UndeliveredKey::new(kind, digest);
             match self.send(key, &mut summary.aws_failures).await {
-                Ok(Sent::Yes) => {
+                Ok(Outcome::Sent) => {
                     failures_in_a_row = 0;
                     summary.sent += 1;
                     summary.sent_bytes += bytes;
                 }
-                Ok(Sent::Gone) => summary.gone += 1,
-                Ok(Sent::Damaged) => summary.damaged(&key.to_string()),
+                Ok(Outcome::Gone) => summary.gone += 1,
+                Ok(Outcome::Damaged) => summary.count_damaged(&key.to_string()),
                 Err(failed) => {
-                    // What is the fault of one payload must not hold up the others: an object that cannot be fetched, a
-                    // message that the queue will never carry. What was sent and stays would be sent at every run.
-                    let of_one =
-                        failed.operation == Operation::GetObject || failed.meaning() == Meaning::ContentRefused;
-                    failures_in_a_row += u32::from(!of_one);
-                    // The queue is in trouble, and may have taken the message. Each attempt may add one, and leave a claim
-                    // check's object behind: enough for this run.
+                    // A problem of one payload must not hold up the others: its object cannot be fetched, or the queue
+                    // will never accept it. A failed removal counts, because the payload is sent again at every run.
+                    let concerns_one_payload =
+                        failed.operation == Operation::GetObject || failed.meaning() == Meaning::ContentRejected;
+                    failures_in_a_row += u32::from(!concerns_one_payload);
+                    // The queue is in trouble, and may have taken the message. Another attempt could send it twice and
+                    // leave a claim check's object in the bucket, so this queue waits for the next run.
                     if failed.operation == Operation::SendMessage && !failed.was_rejected() {
                         failures_in_a_row = MAX_FAILURES;
                     }
@@ -323,30 +328,30 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
         summary
     }
 
-    /// Sends on one payload and removes it.
-    async fn send(&self, key: &UndeliveredKey, failures: &mut FailedCalls) -> Result<Sent, AwsError> {
+    /// Sends one payload and removes its object.
+    async fn send(&self, key: &UndeliveredKey, failures: &mut FailedCalls) -> Result<Outcome, AwsError> {
         let get = || self.storage.payloads.get(key);
         let object = retry::until(TimeBudget::start().end(), Operation::GetObject, failures, get).await?;
-        let Some(object) = object else { return Ok(Sent::Gone) };
+        let Some(object) = object else { return Ok(Outcome::Gone) };
         let Some(payload) = UndeliveredPayload::read(key.clone(), object.body, &object.metadata) else {
-            return Ok(Sent::Damaged);
+            return Ok(Outcome::Damaged);
         };
         let message = payload.into_message();
         let receipt = self.enqueue(&message, failures).await?;
         let remove = || self.storage.payloads.remove(key, &receipt);
         retry::until(TimeBudget::start().end(), Operation::DeleteObject, failures, remove).await?;
-        Ok(Sent::Yes)
+        Ok(Outcome::Sent)
     }
 
     async fn enqueue(&self, message: &Message, failures: &mut FailedCalls) -> Result<Receipt, AwsError> {
         let mut object = ClaimCheckObject::default();
         let sent = self.storage.enqueue(message, TimeBudget::start().end(), &mut object, None, failures).await;
-        // A queue that rejects messages for a day would leave an object behind at each run.
+        // Without this, a queue that rejects messages for a day would leave one more object in the bucket at each run.
         if sent.as_ref().is_err_and(AwsError::was_rejected)
             && let Some(unused) = object.into_unused()
         {
-            let discard = self.storage.payloads.discard(&unused);
-            if let Err(failed) = attempt(Operation::DeleteObject, Instant::now() + ATTEMPT, discard).await {
+            let delete = self.storage.payloads.delete_unused(&unused);
+            if let Err(failed) = attempt(Operation::DeleteObject, Instant::now() + ATTEMPT, delete).await {
                 failures.push(failed);
             }
         }
@@ -354,7 +359,7 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
     }
 }
 
-/// What is kept of a listed payload until its turn comes. The order is that of the age, oldest first.
+/// What is kept of a listed payload until its turn comes. The oldest is the least.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Waiting {
     modified: SystemTime,
@@ -364,7 +369,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// None for an object that the receiver did not make: foreign, or too large.
+    /// `None` for an object that the receiver did not make: its key is not a payload's, or it is too large.
     fn read(kind: Kind, listed: &Listed) -> Option<Self> {
         let digest = undelivered::digest(kind, &listed.key)?;
         let bytes = listed.bytes.try_into().ok().filter(|bytes| *bytes <= MAX_CALLBACK_BYTES)?;
@@ -372,12 +377,13 @@ impl Waiting {
     }
 }
 
-/// What became of an object.
-enum Sent {
-    Yes,
-    /// It was not there any more.
+/// What happened to an undelivered payload.
+enum Outcome {
+    /// It was sent, and its object was removed.
+    Sent,
+    /// Its object was not there any more.
     Gone,
-    /// It is not a whole undelivered payload.
+    /// Its object is not a whole undelivered payload.
     Damaged,
 }
 

@@ -1,8 +1,8 @@
 //! Storing a message: on its queue or, failing that, in the bucket.
 //!
-//! The queue comes first, with retries while a failure may pass. The bucket joins when the queue is in trouble
-//! ([`Joining`]). From then on both are tried side by side until one of them has the payload or the time is used up. Both
-//! may end up with it: a duplicate with the same DeliveryId.
+//! The queue comes first, and transient failures are retried. The bucket joins when the queue is in trouble
+//! ([`Joining`]). From then on both are tried side by side until one of them has the payload or the time is used up.
+//! Sometimes both store it: then the consumer gets a duplicate with the same DeliveryId.
 
 use std::{
     pin::pin,
@@ -29,8 +29,8 @@ use crate::{
     time_budget::{ATTEMPT, BUCKET_JOINS_AFTER, BUCKET_JOINS_BEFORE_THE_END},
 };
 
-/// What became of storing a message.
-pub struct Storing {
+/// The outcome of storing a message, and the failed calls on the way.
+pub struct StoreResult {
     pub outcome: Result<Receipt, Rejection>,
     /// Failed calls, including ones that a retry recovered.
     pub failures: FailedCalls,
@@ -46,9 +46,10 @@ pub struct Storage<Q, P> {
 
 /// The object of a claim check, kept from one attempt to the next.
 ///
-/// Every message has an object of its own, because some clients delete the object together with the message. So an object
-/// is used again only after an error response, which says that the attempt made no message. After an attempt whose outcome
-/// is unknown the next one gets a new object.
+/// Every message has an object of its own, because some clients delete the object together with the message. So an
+/// object is used again only after a definite error response, one with an AWS error code: the attempt then counts as
+/// not carried out. After an attempt whose outcome is unknown the next one gets a new object. An object that in the end
+/// no message points to stays in the bucket until its lifecycle rule deletes it.
 #[derive(Debug, Default)]
 pub struct ClaimCheckObject {
     key: Option<String>,
@@ -62,17 +63,17 @@ impl ClaimCheckObject {
     }
 }
 
-/// In which form a message is sent.
+/// How to send a message at the next attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct SentAs<'m> {
-    /// The body, where SQS can carry it as it is; else a claim check is sent.
+struct SendPlan<'m> {
+    /// The body, if SQS can carry it as it is; otherwise a claim check is sent.
     inline: Option<&'m str>,
     with_group: bool,
 }
 
-impl SentAs<'_> {
-    /// The next form to try after the queue rejected this one for its content, if there is one. SQS has one code for a
-    /// group that it does not take and for a body over its limit, so the group is left out first.
+impl SendPlan<'_> {
+    /// The next plan after the queue rejected the content of this one, if there is one. SQS has one code for a group
+    /// that it does not take and for a body over its limit, so the group is left out first.
     fn after(self, rejected: &AwsError) -> Option<Self> {
         const MAY_BE_ABOUT_THE_GROUP: [&str; 4] = [
             "AWS.SimpleQueueService.UnsupportedOperation",
@@ -105,9 +106,9 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
 
     /// Stores a message: on its queue, or in the bucket for redelivery.
     ///
-    /// [`Rejection::NotStored`] when neither has confirmed by `limit` that it has the payload, or when both have failed for
+    /// [`Rejection::NotStored`] if neither has confirmed by `limit` that it has the payload, or if both have failed for
     /// good.
-    pub async fn store(&self, message: &Message, limit: Instant) -> Storing {
+    pub async fn store(&self, message: &Message, limit: Instant) -> StoreResult {
         let joining = Joining::new(limit);
         let (mut on_queue, mut in_bucket) = (FailedCalls::default(), FailedCalls::default());
         let stored = {
@@ -121,6 +122,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
                 joining.wait().await;
                 self.put_undelivered(message, limit, &mut in_bucket).await
             };
+            // The first receipt counts. If one side has failed for good, the other goes on.
             match select(pin!(queue), pin!(bucket)).await {
                 Either::Left((Ok(receipt), _)) | Either::Right((Ok(receipt), _)) => Ok(receipt),
                 Either::Left((Err(()), bucket)) => bucket.await,
@@ -129,17 +131,17 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         };
         let mut failures = on_queue;
         failures.extend(in_bucket);
-        Storing { outcome: stored.map_err(|()| Rejection::NotStored), failures }
+        StoreResult { outcome: stored.map_err(|()| Rejection::NotStored), failures }
     }
 
-    /// Puts a message on its queue: inline where SQS can carry it, else as a claim check. Tries until `limit`.
+    /// Puts a message on its queue: inline if SQS can carry it, otherwise as a claim check. Tries until `limit`.
     ///
-    /// Without a bucket that joins, the caller has time: a claim check whose outcome is unknown is not sent again, because
-    /// each one more leaves an object behind.
+    /// `joining` is `None` in the redelivery, which tries again at its next run. So it does not resend a claim check
+    /// whose outcome is unknown: each resend would leave one more object in the bucket.
     ///
     /// # Errors
-    /// When the queue, or the store for a claim check, has not confirmed by `limit` that it has it, or has failed for good.
-    /// The failures before the last one are in `failures`.
+    /// The last failure: the queue, or the bucket for a claim check, failed for good or did not confirm by `limit`.
+    /// Earlier failures are in `failures`.
     pub async fn enqueue(
         &self,
         message: &Message,
@@ -149,7 +151,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         failures: &mut FailedCalls,
     ) -> Result<Receipt, AwsError> {
         let rejects_groups = self.rejects_groups.get(message.kind());
-        let mut form = SentAs {
+        let mut plan = SendPlan {
             inline: message.inline_body(),
             with_group: message.group_id().is_some() && !rejects_groups.load(Ordering::Relaxed),
         };
@@ -160,30 +162,30 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
             if let Some(joining) = joining {
                 joining.attempt_begins();
             }
-            let sent = match form.inline {
-                Some(body) => self.send(message, body.to_owned(), message.attributes(), form, limit).await,
-                None => self.send_claim_check(message, form, object, limit).await,
+            let sent = match plan.inline {
+                Some(body) => self.send(message, body.to_owned(), message.attributes(), plan, limit).await,
+                None => self.send_claim_check(message, plan, object, limit).await,
             };
             let Err(failed) = sent else {
-                if rejected_with_group == Some(form.stored_as()) {
+                if rejected_with_group == Some(plan.stored_as()) {
                     rejects_groups.store(true, Ordering::Relaxed);
                 }
-                return Ok(Receipt::new(form.stored_as()));
+                return Ok(Receipt::new(plan.stored_as()));
             };
             if let Some(joining) = joining {
                 joining.attempt_failed();
             }
-            let next = (failed.meaning() == Meaning::ContentRefused).then(|| form.after(&failed)).flatten();
+            let next = (failed.meaning() == Meaning::ContentRejected).then(|| plan.after(&failed)).flatten();
             let is_unknown = failed.operation == Operation::SendMessage && !failed.is_definite();
             let goes_on = match next {
                 Some(next) => {
-                    if form.with_group && !next.with_group {
-                        rejected_with_group = Some(form.stored_as());
+                    if plan.with_group && !next.with_group {
+                        rejected_with_group = Some(plan.stored_as());
                     }
-                    form = next;
+                    plan = next;
                     Instant::now() < limit
                 }
-                None if joining.is_none() && form.inline.is_none() && is_unknown => false,
+                None if joining.is_none() && plan.inline.is_none() && is_unknown => false,
                 None => retry.is_worth_it(&failed) && retry.back_off.wait(limit).await,
             };
             if !goes_on {
@@ -196,7 +198,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
     async fn send_claim_check(
         &self,
         message: &Message,
-        form: SentAs<'_>,
+        plan: SendPlan<'_>,
         object: &mut ClaimCheckObject,
         limit: Instant,
     ) -> Result<(), AwsError> {
@@ -206,7 +208,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
             object.is_stored = true;
         }
         let (pointer, attributes) = message.claim_check(self.payloads.bucket(), key);
-        let sent = self.send(message, pointer, &attributes, form, limit).await;
+        let sent = self.send(message, pointer, &attributes, plan, limit).await;
         if !sent.as_ref().is_err_and(AwsError::is_definite) {
             *object = ClaimCheckObject::default();
         }
@@ -218,11 +220,12 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
         message: &Message,
         body: String,
         attributes: &[Attribute],
-        form: SentAs<'_>,
+        plan: SendPlan<'_>,
         limit: Instant,
     ) -> Result<(), AwsError> {
-        let group_id = message.group_id().filter(|_| form.with_group);
-        let outbound = OutboundMessage { kind: message.kind(), body, attributes, group_id };
+        let group_id = message.group_id().filter(|_| plan.with_group);
+        let (kind, trace_header) = (message.kind(), message.trace_header());
+        let outbound = OutboundMessage { kind, body, attributes, group_id, trace_header };
         attempt(Operation::SendMessage, limit, self.queues.send(outbound)).await
     }
 
@@ -243,22 +246,22 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
 /// Decides when the bucket joins the queue: as soon as
 ///
 /// - the queue has failed for good,
-/// - an attempt on it, for a claim check its object included, has taken [`ATTEMPT`],
-/// - [`BUCKET_JOINS_AFTER`] has passed since its first failed attempt, or
-/// - it has failed and less than [`BUCKET_JOINS_BEFORE_THE_END`] is left.
+/// - an attempt on the queue has taken [`ATTEMPT`], including the time to store a claim check's object,
+/// - [`BUCKET_JOINS_AFTER`] has passed since the first failed attempt on the queue, or
+/// - an attempt on the queue has failed and less than [`BUCKET_JOINS_BEFORE_THE_END`] is left.
 pub struct Joining {
     limit: Instant,
     queue: watch::Sender<QueueState>,
 }
 
-/// What has become of the attempts on the queue.
+/// The attempts on the queue so far.
 #[derive(Clone, Copy, Default)]
 struct QueueState {
     /// When the latest attempt began.
     attempt_since: Option<Instant>,
     first_failure: Option<Instant>,
-    /// The bucket need not wait any longer.
-    is_over: bool,
+    /// The bucket starts now: the attempts on the queue have ended, or one of them took too long.
+    bucket_starts: bool,
 }
 
 impl Joining {
@@ -275,15 +278,15 @@ impl Joining {
         let now = Instant::now();
         self.queue.send_modify(|state| {
             state.first_failure.get_or_insert(now);
-            state.is_over |= state.attempt_since.is_some_and(|since| now - since >= ATTEMPT);
+            state.bucket_starts |= state.attempt_since.is_some_and(|since| now - since >= ATTEMPT);
         });
     }
 
     fn queue_has_ended(&self) {
-        self.queue.send_modify(|state| state.is_over = true);
+        self.queue.send_modify(|state| state.bucket_starts = true);
     }
 
-    /// From when on the bucket is tried, as far as that is known.
+    /// When the bucket is tried, if that is already known.
     fn joins_at(&self, queue: QueueState) -> Option<Instant> {
         let near_the_end = self.limit.checked_sub(BUCKET_JOINS_BEFORE_THE_END).unwrap_or(self.limit);
         let after_failure = queue.first_failure.map(|at| (at + BUCKET_JOINS_AFTER).min(near_the_end.max(at)));
@@ -296,7 +299,7 @@ impl Joining {
         let mut queue = self.queue.subscribe();
         loop {
             let state = *queue.borrow_and_update();
-            if state.is_over {
+            if state.bucket_starts {
                 return;
             }
             let changed = queue.changed();

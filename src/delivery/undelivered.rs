@@ -1,7 +1,7 @@
 //! A payload that its queue did not take, as it waits in the bucket: `undelivered/QUEUE/DELIVERY-ID`.
 //!
-//! The key says which queue it belongs on and which bytes it has. The metadata is all that cannot be read from the payload
-//! again, and holds nothing of the payload: S3 encrypts objects, not their metadata.
+//! The key says which queue the payload belongs on and which bytes it has. The metadata has only what cannot be read
+//! from the payload again, and nothing of the payload: S3 encrypts objects, but not their metadata.
 
 use std::{collections::HashMap, fmt};
 
@@ -25,7 +25,7 @@ pub fn prefix(kind: Kind) -> String {
     format!("{UNDELIVERED_PREFIX}{}/", kind.queue())
 }
 
-/// The kind whose prefix a key has. `None` for a foreign key.
+/// The kind whose prefix a key has. `None` for the key of a foreign object, which is under no queue's prefix.
 pub fn kind_of(key: &str) -> Option<Kind> {
     let (queue, _) = key.strip_prefix(UNDELIVERED_PREFIX)?.split_once('/')?;
     Kind::from_queue(queue)
@@ -85,8 +85,8 @@ pub struct UndeliveredPayload {
 }
 
 impl UndeliveredPayload {
-    /// Reads an object. `None` when it is not what the receiver stored under this key: cut short, changed, or without its
-    /// metadata. Such an object stays where it is for somebody to look at.
+    /// Reads an object. `None` when it is not what the receiver stored under this key: cut short, changed, or without
+    /// its metadata. Such an object stays where it is for somebody to look at.
     pub fn read(key: UndeliveredKey, body: Bytes, metadata: &HashMap<String, String>) -> Option<Self> {
         let UndeliveredKey { kind, delivery_id } = key;
         let received_at = metadata.get(RECEIVED_AT)?.clone();

@@ -2,6 +2,8 @@
 
 mod request;
 mod response;
+mod trace_header;
 
 pub use request::{Callback, Event, RequestId, SignatureHeader, SignatureHeaders, read_event};
 pub use response::Response;
+pub use trace_header::TraceHeader;

@@ -1,5 +1,4 @@
-//! From the event that API Gateway hands to the function to a [`Callback`]: the signature headers and the exact bytes that
-//! Flinks sent.
+//! Makes a [`Callback`] from API Gateway's event: the signature headers and the exact bytes that Flinks sent.
 //!
 //! Nothing here looks inside the body. `isBase64Encoded` alone decides whether it is base64: API Gateway sets it by the
 //! content type.
@@ -17,6 +16,7 @@ use serde::{
 use serde_json::Value;
 use strum::VariantArray;
 
+use super::trace_header::TraceHeader;
 use crate::rejection::Rejection;
 
 /// A header that carries a signature.
@@ -29,7 +29,7 @@ pub enum SignatureHeader {
 }
 
 impl SignatureHeader {
-    /// The name in logs.
+    /// The header's name in lower case. It is also the name in logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::AuthenticityKey => "flinks-authenticity-key",
@@ -38,7 +38,7 @@ impl SignatureHeader {
         }
     }
 
-    /// The header of this name, in any case (RFC 9110, section 5.1). `None` for a header without a signature.
+    /// The signature header of this name, in any case (RFC 9110, section 5.1). `None` for any other header.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::VARIANTS.iter().copied().find(|header| name.eq_ignore_ascii_case(header.name().as_bytes()))
     }
@@ -66,7 +66,7 @@ impl SignatureHeaders {
         self.0.is_empty()
     }
 
-    /// The headers of the request, each once.
+    /// The signature headers that the request has, without duplicates.
     pub fn present(&self) -> Vec<SignatureHeader> {
         let mut present: Vec<SignatureHeader> = Vec::new();
         for (header, _) in &self.0 {
@@ -83,7 +83,8 @@ impl SignatureHeaders {
     }
 }
 
-/// The id of an invocation or of a request. It goes to the log, so only text that cannot be anything else is one.
+/// The id of an invocation or of a request. It goes to the log, so only text that looks like an id is accepted. Parse
+/// only what Lambda or API Gateway set: other short text may look like an id, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
@@ -108,21 +109,23 @@ pub struct Callback {
     pub headers: SignatureHeaders,
     /// The body, byte for byte as Flinks sent it. Empty when the request had none.
     pub body: Bytes,
-    /// The IP address of the sender. API Gateway reports the address of the connection, never one from a header. `None` if
-    /// absent or not an IP address.
+    /// The IP address of the sender. API Gateway reports the address of the connection, never one from a header. `None`
+    /// if absent or not an IP address.
     pub source: Option<IpAddr>,
     /// API Gateway's own id of the request, as in its access log.
     pub gateway_request_id: Option<RequestId>,
-    /// The stack itself sent it, to try a new version before it gets traffic. The event says so in the place of a Lambda
-    /// authorizer's result. The route has no authorizer, so nothing that comes over HTTP can say it.
+    /// The stack itself sent it, to try a new version before it gets traffic. The mark stands where a Lambda
+    /// authorizer's result would be. The route has no authorizer, so no HTTP request can set it.
     pub deployment_check: bool,
+    /// The X-Ray trace of the invocation, if it is sampled. The event does not have it: Lambda passes it beside the event.
+    pub trace_header: Option<TraceHeader>,
 }
 
-/// The event of an HTTP API or a function URL (payload format 2.0), of a REST API (1.0) or of `sam local`, read from what
-/// Lambda delivers.
+/// The event of an HTTP API or a function URL (payload format 2.0), of a REST API (1.0) or of `sam local`, read from
+/// what Lambda delivers.
 ///
-/// An event that is not one of these is an `Err` inside, not an error of deserialising: the Lambda runtime would report
-/// that to the caller, and it quotes the event.
+/// Another event is an `Err` inside, not a deserialization error: the Lambda runtime would send such an error, which
+/// quotes the event, to the caller.
 pub struct Event(pub Result<Callback, Rejection>);
 
 impl<'de> Deserialize<'de> for Event {
@@ -132,8 +135,8 @@ impl<'de> Deserialize<'de> for Event {
     }
 }
 
-/// Reads an event in one pass when API Gateway wrote it in format 2.0: `version` comes first then. Looking at the whole
-/// event before reading it takes a fifth of the processor time of a callback of 1 MB (`benches/README.md`).
+/// Reads API Gateway's format 2.0 in one pass, because its first member is `version`. Any other event is first read
+/// into memory as a whole. A callback of 1 MB then takes 1.27 times the processor time (`benches/README.md`).
 struct EventVisitor;
 
 impl<'de> Visitor<'de> for EventVisitor {
@@ -183,6 +186,7 @@ fn callback_of_format_2(event: ApiGatewayV2httpRequest) -> Result<Callback, Reje
         source: ip_address(context.http.source_ip),
         gateway_request_id: context.request_id.as_deref().and_then(RequestId::parse),
         deployment_check: authorizer.fields.get("deploymentCheck").and_then(Value::as_bool) == Some(true),
+        trace_header: None,
     })
 }
 
@@ -196,6 +200,7 @@ fn callback_of_format_1(event: ApiGatewayProxyRequest) -> Result<Callback, Rejec
         source: ip_address(context.identity.source_ip),
         gateway_request_id: context.request_id.as_deref().and_then(RequestId::parse),
         deployment_check: false,
+        trace_header: None,
     })
 }
 

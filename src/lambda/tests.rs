@@ -5,7 +5,7 @@ use super::*;
 const PAYLOAD: &str = "Zoé Lefrançois";
 
 #[tokio::test]
-async fn a_panic_costs_one_response_and_not_the_process() {
+async fn a_panic_ends_one_invocation_and_not_the_process() {
     assert_eq!(catch_panic(async { panic!("as it should") }).await, None::<()>);
     assert_eq!(catch_panic(async { 5 }).await, Some(5));
 }

@@ -1,5 +1,5 @@
-//! What an authentic callback is: its [`Kind`], which decides its queue, and the few [`Fields`] that consumers route and
-//! search by. The rules are those of `flinks_events`, which consumers use as well.
+//! What an authentic callback is: its [`Kind`], which decides its queue, and the few [`Fields`] that consumers route
+//! and search by. The rules are those of `flinks_events`, which consumers use as well.
 
 mod per_kind;
 

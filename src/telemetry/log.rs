@@ -1,8 +1,8 @@
 //! The log: one JSON object a line, on standard output, which is also where CloudWatch takes the metrics from.
 //!
-//! Lambda reads `level` and `timestamp` of a line; CloudWatch reads `_aws`, its embedded metric format. A line consists of
-//! constant text and of [`Loggable`] values. The program has no other way to log: the traces of the SDK and of the Lambda
-//! runtime quote what they carry, and only [`runtime`](super::runtime) takes anything from them.
+//! Lambda reads `level` and `timestamp` of a line; CloudWatch reads `_aws`, its embedded metric format. A line consists
+//! of constant text and of [`Loggable`] values. The program has no other way to log: the traces of the SDK and of the
+//! Lambda runtime quote what they carry, and only [`runtime`](super::runtime) takes anything from them.
 
 use std::{io::Write, panic::Location, time::SystemTime};
 
@@ -13,13 +13,14 @@ use crate::{
     auth::{KeyProblem, TriedKey},
     aws_error::FailedCalls,
     config::LambdaFunction,
-    delivery::{DeliveryId, ForeignKey},
+    delivery::{DeliveryId, ReportedKey},
     http::RequestId,
     timestamp::rfc3339,
 };
 
-/// A value that a log line may have. All safe types are listed here: constant text, numbers, and types of this program that
-/// hold no bank data, no signature and no secret. `String` is not one of them.
+/// A value that a log line may have. All types that may be logged are listed here: constant text, numbers, and types of
+/// this program. `String` is not one of them. The list alone does not make a type safe: its constructors must not
+/// accept bank data, a signature or a secret.
 pub trait Loggable: Serialize {}
 
 impl Loggable for &'static str {}
@@ -31,7 +32,7 @@ impl Loggable for usize {}
 impl Loggable for f64 {}
 impl Loggable for RequestId {}
 impl Loggable for DeliveryId {}
-impl Loggable for ForeignKey {}
+impl Loggable for ReportedKey {}
 impl Loggable for FailedCalls {}
 impl Loggable for KeyProblem {}
 impl Loggable for TriedKey {}
@@ -131,14 +132,14 @@ impl Line {
         self.measure(metric, 1_u32);
     }
 
-    /// Publishes a metric that is set already by the function's version too.
+    /// Publishes a metric, which must be set already, also with the function's version as a dimension.
     pub fn by_version(&mut self, metric: Metric) {
         self.metrics.push((metric, metric.dimensions_by_version()));
     }
 
-    /// The line, with the function's metrics.
+    /// Ends the line with the function's name and version, and with its metrics.
     pub fn finish(mut self, function: &LambdaFunction, now: SystemTime) -> Entry {
-        self.name(function);
+        self.set_function(function);
         let millis = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let metadata = Metadata {
             timestamp: u64::try_from(millis).unwrap_or(u64::MAX),
@@ -148,18 +149,18 @@ impl Line {
         self.end()
     }
 
-    /// The line as a log line alone: its values stand in it and count in no metric.
-    pub fn finish_unmeasured(mut self, function: &LambdaFunction) -> Entry {
-        self.name(function);
+    /// Ends the line with the function's name and version, but without metrics: its values are only logged.
+    pub fn finish_without_metrics(mut self, function: &LambdaFunction) -> Entry {
+        self.set_function(function);
         self.end()
     }
 
-    fn name(&mut self, function: &LambdaFunction) {
+    fn set_function(&mut self, function: &LambdaFunction) {
         self.write_field(FUNCTION_NAME, &function.name);
         self.write_field(FUNCTION_VERSION, &function.version);
     }
 
-    /// The line without metrics.
+    /// Ends the line without the function's name and without metrics.
     pub fn end(mut self) -> Entry {
         self.json.extend_from_slice(b"}\n");
         Entry(self.json)

@@ -1,5 +1,5 @@
-//! All metrics, each with its unit and dimensions. A variant's name is the metric's name. Tests compare the alarms and the
-//! dashboard of the template with this list.
+//! All metrics, each with its unit and dimensions. A variant's name is the metric's name. Tests compare the alarms and
+//! the dashboard of the template with this list.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub enum Metric {
     Stored,
     /// Events with another response.
     Rejected,
-    /// Authentic callbacks, by what verified them.
+    /// Authentic callbacks, by the scheme and encoding that verified them.
     SignedRaw,
     SignedAscii,
     SignedPay,
@@ -40,7 +40,7 @@ pub enum Metric {
     /// Reads of a scheme's keys, and those that did not return both stages.
     KeyRefreshes,
     KeyRefreshFailures,
-    /// Schemes whose current secret cannot be a key, of those that a callback is signed with.
+    /// Schemes that a callback is signed with and whose current secret cannot be a key.
     UnusableKeys,
     /// Time since the current key was read.
     KeyAge,

@@ -20,7 +20,7 @@ pub fn log_ignored_response_types(IgnoredResponseTypes { variable, names }: &Ign
     line.with("variable", *variable).with("responseTypes", names.as_slice()).end().write();
 }
 
-/// Logs what went wrong when the keys were read ahead of the first callback.
+/// Logs what went wrong when the keys were read before the first callback.
 pub fn log_prefetch(Prefetch { is_complete, keys }: &Prefetch) {
     let is_unusable = keys.problems.iter().any(KeyProblem::is_unusable);
     let (level, message) = match is_complete {

@@ -31,7 +31,7 @@ pub struct Record {
     pub delivery_id: Option<DeliveryId>,
     pub stored_as: Option<StoredAs>,
     pub rejection: Option<Rejection>,
-    /// The headers that carry a signature, those that are there.
+    /// The signature headers that the request has.
     pub signature_headers: Vec<SignatureHeader>,
     pub keys: KeyUse,
     /// Failed calls to SQS and S3, including ones that a retry recovered.
@@ -46,8 +46,9 @@ impl Record {
         self.durations.push((metric, since.elapsed()));
     }
 
-    /// A rejection that the sender caused is not an error: a public URL gets many of them. An error is an authentic callback
-    /// that is not on its queue. A warning is one that is, although something went wrong on the way.
+    /// A rejection that the sender caused is not an error: a public URL gets many of them. A rejection that the sender
+    /// did not cause, and a callback that is not on its queue, are errors. Failed calls, a problem with a secret and an
+    /// unknown kind are warnings.
     fn level(&self) -> Level {
         match (self.rejection, self.stored_as) {
             (Some(rejection), _) if rejection.is_ours() => Level::Error,
@@ -143,7 +144,7 @@ impl Record {
         }
         if self.deployment_check {
             line.set("deploymentCheck", true);
-            return line.finish_unmeasured(function);
+            return line.finish_without_metrics(function);
         }
         line.finish(function, now)
     }

@@ -15,7 +15,7 @@ pub fn redelivery_line(summary: &Summary, function: &LambdaFunction, now: System
         Summary { failed: 0, damaged: 0, unlisted: 0, .. } => Level::Warn,
         _ => Level::Error,
     };
-    let mut line = Line::new(level, "redelivery", now);
+    let mut line = Line::new(level, "redelivery run finished", now);
     line.set("found", summary.found);
     line.set("unlisted", summary.unlisted);
     line.set("gone", summary.gone);

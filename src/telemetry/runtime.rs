@@ -1,8 +1,8 @@
 //! The Lambda runtime's own warnings and errors, as lines of this log.
 //!
-//! Without a subscriber the runtime writes its traces to standard error. With this one, each warning and error becomes a
-//! line with the place in the runtime and, if the Lambda Runtime API responded, the status. No other field is taken: some
-//! quote the event.
+//! Without a subscriber the runtime writes its traces to standard error. With this one, each warning and error becomes
+//! a line with the place in the runtime and, if the Lambda Runtime API responded, the status. No other field is taken:
+//! some quote the event.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use super::log::{self, Line, SourcePlace};
 /// Logs the runtime's warnings and errors from now on.
 ///
 /// # Errors
-/// When the process has a subscriber already.
+/// If the process already has a subscriber.
 pub fn install() -> Result<(), SetGlobalDefaultError> {
     set_global_default(RuntimeLog)
 }
@@ -47,7 +47,7 @@ impl Subscriber for RuntimeLog {
         line.end().write();
     }
 
-    // Spans have no status.
+    // Spans are ignored, because the only field of interest, the status, is never in a span.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
         Id::from_u64(1)
     }

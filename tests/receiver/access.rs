@@ -1,4 +1,4 @@
-//! Who gets at what, by the template; and which secret writes to which queue.
+//! Who the template lets access what, and which secret can write to which queue.
 
 use flinks_dev::{
     sign,
@@ -8,11 +8,11 @@ use flinks_webhooks::{http::Response, routing::Kind};
 use serde_json::{Value, json};
 
 use crate::{
-    support::Bench,
+    support::Fixture,
     template::{resource, template},
 };
 
-/// The statements of a resource's policy; those that depend on a condition as if it held.
+/// The statements of a resource's policy. A statement behind a condition is included as if the condition held.
 fn statements(template: &Value, policy: &str) -> Vec<Value> {
     let statements = resource(template, policy)["Properties"]["PolicyDocument"]["Statement"].clone();
     let statements = statements.as_array().unwrap().iter();
@@ -33,10 +33,12 @@ fn a_consumers_account_can_consume_and_nothing_else() {
         let of_dead_letters = statements(&template, &format!("{}Policy", dead_letter_queue(kind)));
         assert!(of_dead_letters.iter().all(|statement| statement["Effect"] == "Deny"), "{kind:?}");
     }
-    let [_, consume] = &statements(&template, "PayloadBucketPolicy")[..] else { panic!("what is the third?") };
+    let [_, consume] = &statements(&template, "PayloadBucketPolicy")[..] else {
+        panic!("there is an unexpected third statement")
+    };
     assert_eq!(consume["Action"], json!(["s3:GetObject", "s3:DeleteObject"]));
     let prefixes = Kind::ALL.map(|kind| json!({ "Sub": format!("${{PayloadBucket.Arn}}/{}/*", kind.label()) }));
-    assert_eq!(consume["Resource"], json!(prefixes), "what is undelivered is the operator's");
+    assert_eq!(consume["Resource"], json!(prefixes), "undelivered payloads are for the operator alone");
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn a_secret_that_the_stack_makes_is_random_and_kept() {
 }
 
 #[test]
-fn the_api_has_one_route_and_takes_only_so_much() {
+fn the_api_has_one_route_and_throttles_requests() {
     let template = template();
     let routes = resource(&template, "ReceiverFunction")["Properties"]["Events"].clone();
     assert_eq!(routes.as_object().unwrap().len(), 1);
@@ -89,7 +91,7 @@ fn the_api_has_one_route_and_takes_only_so_much() {
         (&routes["Webhook"]["Type"], &routes["Webhook"]["Properties"]["Method"]),
         (&json!("HttpApi"), &json!("POST"))
     );
-    // With an authorizer on the route, what it found would stand where an event says that it is the deployment check's.
+    // An authorizer writes to the field that marks an event as the deployment check's, so the route must have none.
     let api = resource(&template, "WebhookApi")["Properties"].clone();
     assert!(api.get("Auth").is_none() && routes["Webhook"]["Properties"].get("Auth").is_none());
     assert!(api["DefinitionBody"].get("components").is_none());
@@ -100,7 +102,7 @@ fn the_api_has_one_route_and_takes_only_so_much() {
 }
 
 #[test]
-fn the_apis_own_address_can_be_shut() {
+fn the_apis_own_address_can_be_disabled() {
     let template = template();
     let disabled = &template["Conditions"]["DefaultEndpointDisabled"];
     assert_eq!(*disabled, json!({ "Equals": [{ "Ref": "DefaultEndpoint" }, "disabled"] }));
@@ -110,7 +112,7 @@ fn the_apis_own_address_can_be_shut() {
 }
 
 #[test]
-fn a_domain_of_ones_own_leads_to_the_api_and_is_the_url_to_give() {
+fn a_custom_domain_leads_to_the_api_and_is_the_url_in_the_outputs() {
     let template = template();
     let mapping = resource(&template, "WebhookDomainMapping");
     assert_eq!(mapping["Condition"], "HasDomain");
@@ -151,10 +153,10 @@ async fn the_aggregation_secret_can_write_to_the_pay_queue_and_the_message_says_
         ("flinks-authenticity-key", sign::ascii(accents, SIGNING_SECRET), accents, "ascii"),
         ("X-Webhook-Signature", sign::pay(ascii.as_bytes(), PAY_SIGNING_SECRET), ascii, "pay"),
     ] {
-        let bench = Bench::start().await;
+        let fixture = Fixture::start().await;
         let headers = [("Content-Type", "application/json"), (header, signature.as_str())];
-        assert_eq!(bench.post(&headers, body.as_bytes()).await.answer, Response::Stored);
-        let (queue, message) = bench.message();
+        assert_eq!(fixture.post(&headers, body.as_bytes()).await.response, Response::Stored);
+        let (queue, message) = fixture.message();
         assert_eq!((queue, message.attributes["SignatureForm"].value.as_str()), (Kind::Pay, form));
     }
 }

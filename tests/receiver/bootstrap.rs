@@ -1,4 +1,4 @@
-//! The real binary as Lambda runs it: polls a runtime interface, answers, and writes its log.
+//! The real binary as Lambda runs it: it polls the Lambda Runtime API, responds, and writes its log.
 
 use std::{process::Stdio, time::Duration};
 
@@ -16,7 +16,7 @@ use local_lambda::{Outcome, RuntimeApi, gateway};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-/// Far more than anything here takes: a process that hangs fails its test instead of holding it up.
+/// Far more than anything here takes. A process that hangs fails its test instead of blocking it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Function {
@@ -27,19 +27,19 @@ struct Function {
 
 impl Function {
     async fn start() -> Self {
-        Self::on(Stack::start().await.unwrap()).await
+        Self::with_stack(Stack::start().await.unwrap()).await
     }
 
-    async fn on(stack: Stack) -> Self {
-        Self::of(command(), stack).await
+    async fn with_stack(stack: Stack) -> Self {
+        Self::from_command(command(), stack).await
     }
 
-    async fn of(command: Command, stack: Stack) -> Self {
-        Self::with(&[], command, stack).await
+    async fn from_command(command: Command, stack: Stack) -> Self {
+        Self::with_variables(&[], command, stack).await
     }
 
-    /// With further variables in its environment.
-    async fn with(variables: &[(&str, &str)], mut command: Command, stack: Stack) -> Self {
+    /// Starts the process with additional environment variables.
+    async fn with_variables(variables: &[(&str, &str)], mut command: Command, stack: Stack) -> Self {
         let runtime = RuntimeApi::start().await.unwrap();
         command.envs(runtime.environment()).envs(stack.environment()).envs(variables.iter().copied());
         let process = command.spawn().unwrap();
@@ -47,8 +47,8 @@ impl Function {
         Self { stack, runtime, process }
     }
 
-    /// The status and body of the answer to an event.
-    async fn answer(&self, event: impl Into<Vec<u8>>) -> (u16, String) {
+    /// Invokes the function with an event. Returns the status and body of its response.
+    async fn invoke(&self, event: impl Into<Vec<u8>>) -> (u16, String) {
         match tokio::time::timeout(PATIENCE, self.runtime.invoke(event.into())).await.unwrap() {
             Outcome::Response(bytes) => {
                 let response = gateway::response(&bytes).unwrap();
@@ -59,11 +59,11 @@ impl Function {
         }
     }
 
-    /// Ends the process; its log, line by line.
+    /// Ends the process and returns its log, line by line.
     async fn log(mut self) -> Vec<Value> {
         self.process.start_kill().unwrap();
         let output = self.process.wait_with_output().await.unwrap();
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "nothing is written but to the log");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "the process writes only to its log");
         lines(&output.stdout)
     }
 }
@@ -78,7 +78,7 @@ fn program(path: &str) -> Command {
     command
 }
 
-/// A log is one JSON object a line, with a level and a time.
+/// Parses a log: each line is one JSON object with a level and a time.
 fn lines(log: &[u8]) -> Vec<Value> {
     let lines: Vec<Value> =
         str::from_utf8(log).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -90,16 +90,16 @@ fn lines(log: &[u8]) -> Vec<Value> {
     lines
 }
 
-/// Everything in the samples that must not be in a log: the values of their bodies and headers, and the secrets.
+/// Everything from the samples that must not appear in a log: the values of their bodies and headers, and the secrets.
 fn confidential() -> Vec<String> {
     fn texts(value: &Value, found: &mut Vec<String>) {
         match value {
             Value::String(text) => found.push(text.clone()),
             Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
             Value::Object(members) => {
-                // The type says the queue, which a log may name.
-                let told = |name: &str| name == "ResponseType";
-                members.iter().filter(|(name, _)| !told(name)).for_each(|(_, value)| texts(value, found));
+                // The response type names the queue, which may be logged.
+                let may_be_logged = |name: &str| name == "ResponseType";
+                members.iter().filter(|(name, _)| !may_be_logged(name)).for_each(|(_, value)| texts(value, found));
             }
             _ => {}
         }
@@ -111,17 +111,17 @@ fn confidential() -> Vec<String> {
         }
         texts(&sample.event["headers"], &mut found);
     }
-    // Words so short that a log has them for reasons of its own.
+    // A log can contain shorter words for other reasons.
     found.retain(|text| text.len() > 4);
     found
 }
 
 #[tokio::test]
-async fn every_sample_gets_its_answer_its_queue_and_its_line() {
+async fn every_sample_gets_its_response_its_queue_and_its_log_line() {
     let function = Function::start().await;
     let samples = samples::all();
     for sample in &samples {
-        let (status, body) = function.answer(sample.event.to_string()).await;
+        let (status, body) = function.invoke(sample.event.to_string()).await;
         assert_eq!(status, sample.expected.status(), "{}", sample.name);
         let expected = match status {
             200 => r#"{"status":"stored"}"#,
@@ -136,7 +136,7 @@ async fn every_sample_gets_its_answer_its_queue_and_its_line() {
     }
 
     let log = function.log().await;
-    assert_eq!(log.len(), samples.len(), "one line for each event");
+    assert_eq!(log.len(), samples.len(), "one log line per event");
     let secrets = confidential();
     for (line, sample) in log.iter().zip(&samples) {
         let name = sample.name;
@@ -150,8 +150,8 @@ async fn every_sample_gets_its_answer_its_queue_and_its_line() {
     }
 }
 
-/// Checks a line against the embedded metric format and the list of metrics: every metric that is declared has a number
-/// in its unit, every dimension a text. Gives the names of the metrics.
+/// Checks a line against the embedded metric format and the list of metrics: every declared metric has a number in its
+/// unit, every dimension a text. Returns the names of the metrics.
 fn metrics(line: &Value) -> Vec<String> {
     let mut names = Vec::new();
     assert!(line["_aws"]["Timestamp"].as_u64().unwrap() > 1_700_000_000_000, "{line}");
@@ -174,19 +174,19 @@ fn metrics(line: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_line_counts_what_happened() {
+async fn a_log_line_counts_what_happened() {
     let function = Function::start().await;
     let samples = samples::all();
     let sample = |name: &str| samples.iter().find(|sample| sample.name == name).unwrap().event.to_string();
     for name in ["kyc", "illegal-character", "forged", "not-http"] {
-        function.answer(sample(name)).await;
+        function.invoke(sample(name)).await;
     }
     function.stack.aws.fault(
         Operation::SendMessage,
         Calls::All,
         Fault::Reject("AccessDenied", "quoting Zoé Lefrançois"),
     );
-    assert_eq!(function.answer(sample("kyc")).await.0, 200);
+    assert_eq!(function.invoke(sample("kyc")).await.0, 200);
     assert_eq!(function.stack.aws.objects(PAYLOAD_BUCKET).len(), 2);
     let log = function.log().await;
     let has = |line: usize, name: &str| metrics(&log[line]).iter().any(|metric| metric == name);
@@ -212,7 +212,7 @@ async fn a_line_counts_what_happened() {
     assert!(!log[4].to_string().contains("quoting"), "{}", log[4]);
 }
 
-/// The metrics of a line that are published by the version of the function.
+/// The metrics of a line that are published by function version.
 fn by_version(line: &Value) -> Vec<&str> {
     let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().iter();
     let of_version = |directive: &&Value| directive["Dimensions"].to_string().contains(FUNCTION_VERSION);
@@ -221,16 +221,16 @@ fn by_version(line: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn what_rolls_a_deploy_back_is_measured_by_the_version_and_nothing_else_is() {
+async fn only_metrics_that_roll_a_deploy_back_are_published_by_version() {
     let stack = Stack::start().await.unwrap();
-    let function = Function::with(&[("AWS_LAMBDA_FUNCTION_VERSION", "7")], command(), stack).await;
+    let function = Function::with_variables(&[("AWS_LAMBDA_FUNCTION_VERSION", "7")], command(), stack).await;
     let (kyc, forged) = (samples::all().remove(0), samples::all().into_iter().find(|sample| sample.name == "forged"));
-    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
-    assert_eq!(function.answer(forged.unwrap().event.to_string()).await.0, 401);
+    assert_eq!(function.invoke(kyc.event.to_string()).await.0, 200);
+    assert_eq!(function.invoke(forged.unwrap().event.to_string()).await.0, 401);
     function.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
-    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    assert_eq!(function.invoke(kyc.event.to_string()).await.0, 200);
     function.stack.aws.fault(Operation::PutObject, Calls::All, Fault::Reject("AccessDenied", "no"));
-    assert_eq!(function.answer(kyc.event.to_string()).await.0, 503);
+    assert_eq!(function.invoke(kyc.event.to_string()).await.0, 503);
     let log = function.log().await;
     for (line, expected) in log.iter().zip([&[][..], &[], &["StoredUndelivered"], &["Rejected"]]) {
         assert_eq!(line[FUNCTION_VERSION], "7", "{line}");
@@ -240,16 +240,17 @@ async fn what_rolls_a_deploy_back_is_measured_by_the_version_and_nothing_else_is
 }
 
 #[tokio::test]
-async fn an_event_of_the_deployment_check_is_treated_like_any_other_and_counts_in_no_metric() {
+async fn a_deployment_check_event_gets_the_usual_response_and_counts_in_no_metric() {
     let function = Function::start().await;
     let samples = samples::all();
     let event = |name: &str| samples.iter().find(|sample| sample.name == name).unwrap().event.clone();
     for (name, status) in [("forged", 401), ("kyc", 200)] {
         let mut event = event(name);
         event["requestContext"]["authorizer"] = json!({ "lambda": { "deploymentCheck": true } });
-        assert_eq!(function.answer(event.to_string()).await.0, status, "{name}");
+        assert_eq!(function.invoke(event.to_string()).await.0, status, "{name}");
     }
-    // What a sender can write: headers, query, body. Nor does another word in the authorizer's place do it.
+    // A sender can write headers, query and body. None of them marks an event, and neither does any other value of the
+    // authorizer.
     let marker = json!({ "requestContext": { "authorizer": { "lambda": { "deploymentCheck": true } } } });
     let mut sent = event("forged");
     sent["body"] = marker.to_string().into();
@@ -258,7 +259,7 @@ async fn an_event_of_the_deployment_check_is_treated_like_any_other_and_counts_i
     sent["queryStringParameters"] = json!({ "deploymentCheck": "true", "requestContext": marker.to_string() });
     for authorizer in [json!(null), json!({ "lambda": null }), json!({ "lambda": { "deploymentCheck": "true" } })] {
         sent["requestContext"]["authorizer"] = authorizer;
-        assert_eq!(function.answer(sent.to_string()).await.0, 401);
+        assert_eq!(function.invoke(sent.to_string()).await.0, 401);
     }
     let log = function.log().await;
     for line in &log[..2] {
@@ -271,7 +272,7 @@ async fn an_event_of_the_deployment_check_is_treated_like_any_other_and_counts_i
 }
 
 #[tokio::test]
-async fn hostile_events_get_an_answer_and_the_process_lives_on() {
+async fn hostile_events_get_a_response_and_the_process_lives_on() {
     let function = Function::start().await;
     for event in [
         &b""[..],
@@ -285,22 +286,22 @@ async fn hostile_events_get_an_answer_and_the_process_lives_on() {
         b"{\"headers\":{\"flinks-authenticity-key\":\"\\ud800\"}}",
         b"{\"requestContext\":{}}",
     ] {
-        assert_eq!(function.answer(event).await, (400, r#"{"error":"bad request"}"#.to_owned()), "{event:?}");
+        assert_eq!(function.invoke(event).await, (400, r#"{"error":"bad request"}"#.to_owned()), "{event:?}");
     }
     let kyc = samples::all().remove(0);
-    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    assert_eq!(function.invoke(kyc.event.to_string()).await.0, 200);
     assert_eq!(function.log().await.len(), 11);
 }
 
 #[tokio::test]
-async fn without_secrets_it_starts_says_so_and_answers_503() {
+async fn without_secrets_it_starts_logs_an_error_and_responds_503() {
     let stack = Stack::start().await.unwrap();
     stack.aws.fault(Operation::GetSecretValue, Calls::All, Fault::Reject("AccessDeniedException", "no"));
-    let function = Function::on(stack).await;
+    let function = Function::with_stack(stack).await;
     let kyc = samples::all().remove(0);
-    assert_eq!(function.answer(kyc.event.to_string()).await, (503, r#"{"error":"unavailable"}"#.to_owned()));
+    assert_eq!(function.invoke(kyc.event.to_string()).await, (503, r#"{"error":"unavailable"}"#.to_owned()));
     function.stack.aws.clear_faults();
-    assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+    assert_eq!(function.invoke(kyc.event.to_string()).await.0, 200);
     let log = function.log().await;
     assert_eq!(log[0]["level"], "ERROR");
     assert_eq!(log[0]["awsFailures"][0]["code"], "AccessDeniedException");
@@ -308,7 +309,7 @@ async fn without_secrets_it_starts_says_so_and_answers_503() {
 }
 
 #[tokio::test]
-async fn a_wrong_configuration_ends_the_start_and_names_each_variable() {
+async fn a_wrong_configuration_stops_the_start_and_names_each_variable() {
     let output = command().env("KYC_QUEUE_URL", "a secret that landed here").output().await.unwrap();
     assert!(!output.status.success());
     let log = lines(&output.stdout);
@@ -320,12 +321,12 @@ async fn a_wrong_configuration_ends_the_start_and_names_each_variable() {
 }
 
 #[tokio::test]
-async fn a_mapping_of_a_response_type_that_is_built_in_is_ignored_and_logged_once() {
+async fn a_mapping_of_a_built_in_response_type_is_ignored_and_logged_once() {
     let variables = [("RESPONSE_TYPE_QUEUES", "KYC=PayQueue,GetStatements=AccountsDetailQueue")];
-    let function = Function::with(&variables, command(), Stack::start().await.unwrap()).await;
+    let function = Function::with_variables(&variables, command(), Stack::start().await.unwrap()).await;
     let kyc = samples::all().remove(0);
     for _ in 0..2 {
-        assert_eq!(function.answer(kyc.event.to_string()).await.0, 200);
+        assert_eq!(function.invoke(kyc.event.to_string()).await.0, 200);
     }
     assert_eq!(function.stack.aws.messages("KycQueue").len(), 2);
     assert!(function.stack.aws.messages("PayQueue").is_empty());
@@ -336,7 +337,7 @@ async fn a_mapping_of_a_response_type_that_is_built_in_is_ignored_and_logged_onc
 }
 
 #[tokio::test]
-async fn without_a_runtime_api_it_ends_and_says_so_in_its_log() {
+async fn without_the_runtime_api_the_process_ends_and_logs_why() {
     let Function { stack: _stack, runtime, process } = Function::start().await;
     drop(runtime);
     let output = tokio::time::timeout(PATIENCE, process.wait_with_output()).await.unwrap().unwrap();
@@ -347,23 +348,52 @@ async fn without_a_runtime_api_it_ends_and_says_so_in_its_log() {
 }
 
 #[tokio::test]
+async fn a_sampled_trace_continues_on_the_message_whatever_its_size() {
+    let trace_headers = |function: &Function| -> Vec<Option<String>> {
+        let messages = Kind::ALL.into_iter().flat_map(|kind| function.stack.aws.messages(kind.queue()));
+        messages.map(|message| message.trace_header).collect()
+    };
+    let function = Function::start().await;
+    let samples = samples::all();
+    let post = async |name: &str| {
+        let sample = samples.iter().find(|sample| sample.name == name).unwrap();
+        assert_eq!(function.invoke(sample.event.to_string()).await.0, 200);
+    };
+    post("kyc").await;
+    post("claim-check").await;
+    assert_eq!(trace_headers(&function), [None, None]);
+
+    function.runtime.sample_traces();
+    post("pay").await;
+    post("not-utf8").await;
+    let headers: Vec<_> = trace_headers(&function).into_iter().flatten().collect();
+    assert_eq!(headers.len(), 2);
+    for header in headers {
+        assert!(header.starts_with("Root=1-") && header.ends_with(";Sampled=1"), "{header}");
+    }
+}
+
+#[tokio::test]
 async fn the_redelivery_sends_undelivered_payloads_and_logs_them() {
     let receiver = Function::start().await;
     receiver.stack.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
     let kyc = samples::all().remove(0);
-    assert_eq!(receiver.answer(kyc.event.to_string()).await.0, 200);
+    receiver.runtime.sample_traces();
+    assert_eq!(receiver.invoke(kyc.event.to_string()).await.0, 200);
     receiver.stack.aws.clear_faults();
 
-    let redelivery = Function::of(program(env!("CARGO_BIN_EXE_redelivery")), receiver.stack).await;
+    let redelivery = Function::from_command(program(env!("CARGO_BIN_EXE_redelivery")), receiver.stack).await;
     let Outcome::Response(summary) = redelivery.runtime.invoke(b"{\"source\":\"aws.events\"}".to_vec()).await else {
         panic!("the redelivery failed");
     };
     let summary: Value = serde_json::from_slice(&summary).unwrap();
     assert_eq!((&summary["found"], &summary["sent"], &summary["left"]), (&json!(1), &json!(1), &json!(0)));
-    assert_eq!(redelivery.stack.aws.messages("KycQueue")[0].body.as_bytes(), kyc.body);
+    let message = &redelivery.stack.aws.messages("KycQueue")[0];
+    assert_eq!(message.body.as_bytes(), kyc.body);
+    assert_eq!(message.trace_header, None);
     assert!(redelivery.stack.aws.objects(PAYLOAD_BUCKET).is_empty());
 
-    // Nothing is known of what waits: the invocation fails, so that Lambda counts an error.
+    // Without a listing the run does not know what waits. The invocation fails, so that Lambda counts an error.
     redelivery.stack.aws.fault(Operation::ListObjectsV2, Calls::All, Fault::Reject("AccessDenied", "quoting Zoé"));
     let failed = redelivery.runtime.invoke(b"{}".to_vec()).await;
     assert!(matches!(failed, Outcome::Error { .. }), "{failed:?}");

@@ -1,4 +1,4 @@
-//! The inputs made by hand (`fuzz/corpus/`) and those that the fuzzer found (`fuzz/found/`), tried again on the same
+//! Replays the handmade inputs (`fuzz/corpus/`) and those that the fuzzer found (`fuzz/found/`) against the same
 //! invariants.
 
 use std::{collections::BTreeSet, fs, panic::catch_unwind, path::PathBuf};
@@ -15,7 +15,7 @@ fn names_in(folder: PathBuf) -> BTreeSet<String> {
     files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Inputs made by hand, with the files they are in.
+/// The handmade inputs, each with its file name.
 fn made_by_hand(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = fuzz().join("corpus").join(target);
     let names = names_in(folder.clone());
@@ -25,7 +25,7 @@ fn made_by_hand(target: &str) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Inputs that the fuzzer found, with the lines they are on: one a line, in base64.
+/// The inputs that the fuzzer found, each with its line number. A line holds one input in base64.
 fn found(target: &str) -> Vec<(String, Vec<u8>)> {
     let lines = fs::read_to_string(fuzz().join("found").join(target)).unwrap();
     let inputs = lines.lines().map(|line| STANDARD.decode(line).unwrap());

@@ -1,6 +1,6 @@
-//! A crash at every await point, one after the other: nothing is lost and nothing is half, whichever it is.
+//! Crashes the functions at every await point, one after the other. No crash loses a payload or leaves half a message.
 //!
-//! In virtual time and without sockets, where a poll is a step that is always the same.
+//! The tests run in virtual time and without sockets, so that each poll is the same step in every run.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -26,15 +26,15 @@ use tokio::time::{Instant, sleep};
 use crate::support::{crashing, pointer};
 
 const INLINE: &[u8] = br#"{"ResponseType":"KYC"}"#;
-/// An illegal character: goes through the bucket.
+/// Has an illegal character, so the payload goes to the bucket.
 const OFFLOADED: &[u8] = "{\"ResponseType\":\"KYC\",\"Tag\":\"\u{FFFF}\"}".as_bytes();
 const QUEUE: &str = "KycQueue";
-/// By then, what a crashed function had sent has been carried out.
+/// After this long, AWS has carried out all calls of a crashed function.
 const SETTLED: Duration = Duration::from_secs(1);
 /// Far more polls than anything here takes.
 const MANY: u32 = 1_000;
 
-/// A network that takes longer each time, so that no two answers come at once: each makes a poll of its own.
+/// A network whose latency grows with each call. No two responses arrive together, so each causes a poll of its own.
 #[derive(Default)]
 struct Uneven(AtomicU64);
 
@@ -48,14 +48,14 @@ impl Network for Uneven {
     }
 }
 
-struct Bench(Stack);
+struct CrashFixture(Stack);
 
-impl Bench {
+impl CrashFixture {
     fn new() -> Self {
         Self(Stack::with_aws(LocalAws::detached(SystemTime::now())))
     }
 
-    /// A cold function that receives the callback, on a machine that fails after so many polls.
+    /// Starts a cold function that receives the callback. With `crash`, its machine fails after so many polls.
     async fn receive(&self, body: &[u8], crash: Option<u32>) -> Option<(Response, Option<StoredAs>)> {
         let config = self.0.config(&[]).unwrap();
         let http = self.0.aws.http_client(Uneven::default());
@@ -67,15 +67,16 @@ impl Bench {
             HttpRequest { method: "POST", path: "/webhooks/flinks", headers: &headers, body, ..HttpRequest::default() };
         let event = serde_json::to_vec(&event(&request)).unwrap();
         let mut record = Record::default();
-        let answer = crashing(crash, async {
+        let response = crashing(crash, async {
             receiver.prepare().await;
             receiver.receive(read_event(&event), &mut record).await
         });
-        let answer = answer.await?;
-        Some((answer, record.stored_as))
+        let response = response.await?;
+        Some((response, record.stored_as))
     }
 
-    /// A cold run of the redelivery, on a machine that fails after so many polls; how many payloads it sent.
+    /// Starts a cold run of the redelivery. With `crash`, its machine fails after so many polls. Returns how many
+    /// payloads it sent.
     async fn redeliver(&self, crash: Option<u32>) -> Option<usize> {
         let config = self.0.redelivery_config().unwrap();
         let http = self.0.aws.http_client(Uneven::default());
@@ -86,9 +87,9 @@ impl Bench {
         Some(summary.sent)
     }
 
-    /// Looks at every message and every object: each is whole and what `body` made, and no object is in two messages.
-    /// How many messages there are, and how many objects wait.
-    fn look(&self, body: &[u8]) -> (usize, usize) {
+    /// Checks every message and every object: each is complete and has the payload `body`, and no two messages share an
+    /// object. Returns the number of messages and of undelivered payloads.
+    fn check(&self, body: &[u8]) -> (usize, usize) {
         let objects = self.0.aws.objects(PAYLOAD_BUCKET);
         assert!(objects.values().all(|object| object.body == body));
         let messages = self.0.aws.messages(QUEUE);
@@ -116,19 +117,19 @@ async fn a_callback_survives_a_crash_at_every_await_point_because_flinks_sends_i
     ] {
         let mut crashes = 0;
         for polls in 0..MANY {
-            let bench = Bench::new();
+            let fixture = CrashFixture::new();
             if queue_is_down {
-                bench.0.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
+                fixture.0.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
             }
-            let first = bench.receive(body, Some(polls)).await;
+            let first = fixture.receive(body, Some(polls)).await;
             sleep(SETTLED).await;
-            bench.look(body);
+            fixture.check(body);
             if first.is_none() {
                 crashes += 1;
-                assert_eq!(bench.receive(body, None).await, Some((Response::Stored, Some(expected))), "poll {polls}");
+                assert_eq!(fixture.receive(body, None).await, Some((Response::Stored, Some(expected))), "poll {polls}");
             }
-            // What was answered with 200 is there, whether or not there was a crash before.
-            let (messages, undelivered) = bench.look(body);
+            // A callback that got 200 is stored, whether or not there was a crash before.
+            let (messages, undelivered) = fixture.check(body);
             let (some, none) = if queue_is_down { (undelivered, messages) } else { (messages, undelivered) };
             assert!((1..=2).contains(&some) && none == 0, "poll {polls}: {messages}, {undelivered}");
             if first.is_some() {
@@ -145,17 +146,17 @@ async fn an_undelivered_payload_survives_a_crash_of_the_redelivery_at_every_awai
     for body in [INLINE, OFFLOADED] {
         let mut crashes = 0;
         for polls in 0..MANY {
-            let bench = Bench::new();
-            bench.0.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
-            assert_eq!(bench.receive(body, None).await, Some((Response::Stored, Some(StoredAs::Undelivered))));
-            bench.0.aws.clear_faults();
-            let first = bench.redeliver(Some(polls)).await;
+            let fixture = CrashFixture::new();
+            fixture.0.aws.fault(Operation::SendMessage, Calls::All, Fault::Error);
+            assert_eq!(fixture.receive(body, None).await, Some((Response::Stored, Some(StoredAs::Undelivered))));
+            fixture.0.aws.clear_faults();
+            let first = fixture.redeliver(Some(polls)).await;
             sleep(SETTLED).await;
-            let (messages, undelivered) = bench.look(body);
+            let (messages, undelivered) = fixture.check(body);
             assert!(messages + undelivered > 0, "poll {polls}");
-            let second = bench.redeliver(None).await;
+            let second = fixture.redeliver(None).await;
             assert_eq!(second, Some(undelivered), "poll {polls}");
-            let (messages, undelivered) = bench.look(body);
+            let (messages, undelivered) = fixture.check(body);
             assert!((1..=2).contains(&messages) && undelivered == 0, "poll {polls}: {messages}, {undelivered}");
             if first.is_some() {
                 break;

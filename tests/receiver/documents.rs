@@ -1,4 +1,4 @@
-//! What the documents promise, held against the sources.
+//! Checks what the documents promise against the sources.
 
 mod deploys;
 mod markdown;
@@ -23,15 +23,15 @@ fn read(path: &str) -> String {
     fs::read_to_string(folder().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The cells of the table of defences, row by row.
+/// The cells of the table of defences, by row.
 fn rows(document: &str) -> Vec<Vec<&str>> {
     let rows = document.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     rows.skip(1).map(|row| row.split(" | ").collect()).collect()
 }
 
-/// Where a test is, by the name under which `cargo test` runs it: `module::tests::name` is a unit test of the package, in
-/// the module's file or in `tests.rs` beside it; `flinks_events::module::tests::name` is one of that package;
-/// `module::name` is one of `tests/receiver`.
+/// The file of a test and its function name, from the name that `cargo test` prints. `module::tests::name` is a unit
+/// test of the package, in the module's file or in `tests.rs` beside it. `flinks_events::module::tests::name` is a unit
+/// test of that package. `module::name` is a test in `tests/receiver`.
 fn source_of(test: &str) -> (String, &str) {
     let (modules, name) = test.rsplit_once("::").unwrap();
     let path = match modules.strip_suffix("::tests") {
@@ -49,7 +49,7 @@ fn source_of(test: &str) -> (String, &str) {
     (path, name)
 }
 
-/// Whether a source has a test of this name that is run.
+/// Whether a source has a test of this name that is not ignored.
 fn has_test(source: &str, name: &str) -> bool {
     let lines: Vec<_> = source.lines().map(str::trim).collect();
     let declared = |line: &str| {
@@ -62,7 +62,7 @@ fn has_test(source: &str, name: &str) -> bool {
     attributes.iter().any(is_test) && !attributes.iter().any(|attribute| attribute.starts_with("#[ignore"))
 }
 
-/// Whether what a document names is there: a step of `.ci/run`, or a test.
+/// Whether a step of `.ci/run` or a test that a document names exists.
 fn is_there(test: &str) -> bool {
     match test.strip_prefix(".ci/run: ") {
         Some(step) => read(".ci/run").contains(&format!("step \"{step}\"")),
@@ -74,16 +74,16 @@ fn is_there(test: &str) -> bool {
 }
 
 #[test]
-fn every_defence_of_the_threat_model_names_a_test_that_is_there() {
+fn every_defence_in_the_threat_model_names_an_existing_test() {
     let document = read("docs/threat-model.md");
     let rows = rows(&document);
-    assert!(rows.len() > 30, "the table is gone");
+    assert!(rows.len() > 30, "the table is missing");
     for row in rows {
         let [_, _, defence, shown_by] = row[..] else { panic!("four cells: {row:?}") };
         let named: Vec<_> = shown_by.split('`').skip(1).step_by(2).collect();
         assert!(!named.is_empty(), "no test: {defence}");
         for test in named {
-            assert!(is_there(test), "{test} is not there: {defence}");
+            assert!(is_there(test), "{test} does not exist: {defence}");
         }
     }
 }
@@ -97,7 +97,7 @@ fn lints_in(manifest: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_architecture_names_files_and_tests_that_are_there() {
+fn the_architecture_names_existing_files_and_tests() {
     let document = read("docs/architecture.md");
     let (_, where_to_change) = document.split_once("## Where do I change X").unwrap();
     for named in document.split("\n```").step_by(2).flat_map(|text| text.split('`').skip(1).step_by(2)) {
@@ -109,24 +109,26 @@ fn the_architecture_names_files_and_tests_that_are_there() {
         }
     }
     let tests = where_to_change.split('`').skip(1).step_by(2).filter(|named| named.contains("::"));
-    assert!(tests.clone().count() > 10, "the table is gone");
+    assert!(tests.clone().count() > 10, "the table is missing");
     for test in tests {
         assert!(is_there(test), "{test}");
     }
 }
 
-/// Commands that a document shows without saying what they need: where each is run, and how that reads there.
-const RUN: [(&str, &str, &str); 7] = [
+/// Commands that the documents show without saying what they need: the command, the file that runs it, and the text
+/// there.
+const RUN: [(&str, &str, &str); 8] = [
     ("cargo dev demo", "crates/dev/tests/demo.rs", r#".arg("demo")"#),
     ("cargo dev up", "crates/dev/tests/running/mod.rs", r#".arg("up")"#),
     ("cargo dev up --aws-listen 0.0.0.0:4566", "crates/dev/tests/up.rs", r#""--aws-listen", "0.0.0.0:0""#),
     ("cargo dev send kyc", "crates/dev/tests/send/process.rs", r#"["send", "kyc","#),
     ("cargo dev queues", "crates/queues/tests/queues.rs", r#"&["queues"]"#),
+    ("cargo dev peek kyc", "crates/queues/tests/queues.rs", r#"["peek", "kyc"]"#),
     ("cargo test --workspace", ".ci/run", "cargo test --workspace"),
     (".ci/run", ".github/workflows/ci.yml", "run: .ci/run"),
 ];
 
-/// What the first line of a block can say that it needs. No test runs these.
+/// Requirements that the first line of a block can state. No test runs such a block.
 const NEEDS: [&str; 8] = [
     "# Needs an AWS account.",
     "# Needs a network.",
@@ -163,7 +165,7 @@ fn every_command_is_run_by_a_test_or_marked() {
 }
 
 #[test]
-fn the_recipes_are_the_commands_of_the_readme() {
+fn the_recipes_match_the_commands_in_the_readme() {
     let justfile = read("justfile");
     let recipes = justfile.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with('@'));
     let recipes: BTreeSet<_> = recipes.map(str::to_owned).collect();
@@ -193,8 +195,8 @@ fn every_link_leads_somewhere() {
                 continue;
             }
             let (path, anchor) = link.split_once('#').map_or((link.as_str(), None), |(path, at)| (path, Some(at)));
-            let within = Path::new(&document.path).parent().unwrap();
-            let target = if path.is_empty() { document.path.clone() } else { normal(&within.join(path)) };
+            let parent = Path::new(&document.path).parent().unwrap();
+            let target = if path.is_empty() { document.path.clone() } else { normal(&parent.join(path)) };
             assert!(folder().join(&target).exists(), "{}: {link}", document.path);
             if let Some(anchor) = anchor {
                 let target = documents.iter().find(|document| document.path == target);
@@ -240,7 +242,7 @@ fn every_parameter_and_variable_is_in_the_configuration_with_its_default() {
         assert!(document.contains(&format!("\n| `{name}` | {default} | ")), "{name}, {default}");
     }
     let (of_parameters, of_variables) = document.split_once("## Environment variables").unwrap();
-    assert_eq!(of_parameters.matches("\n| `").count(), parameters.len(), "one that is gone");
+    assert_eq!(of_parameters.matches("\n| `").count(), parameters.len(), "a parameter that no longer exists");
     let variables = &template["Resources"]["ReceiverFunction"]["Properties"]["Environment"]["Variables"];
     for name in variables.as_object().unwrap().keys() {
         assert!(of_variables.contains(&format!("`{name}`")), "{name}");
@@ -248,7 +250,7 @@ fn every_parameter_and_variable_is_in_the_configuration_with_its_default() {
 }
 
 #[test]
-fn the_time_limits_are_those_of_the_code() {
+fn the_time_limits_match_the_code() {
     let document = read("docs/architecture.md");
     for (name, limit) in [
         ("FUNCTION_TIMEOUT", time_budget::FUNCTION_TIMEOUT),
@@ -261,8 +263,9 @@ fn the_time_limits_are_those_of_the_code() {
         ("ATTEMPT", time_budget::ATTEMPT),
         ("CONNECT", time_budget::CONNECT),
         ("FIRST_BACK_OFF", time_budget::FIRST_BACK_OFF),
-        ("LONGEST_BACK_OFF", time_budget::LONGEST_BACK_OFF),
+        ("MAX_BACK_OFF", time_budget::MAX_BACK_OFF),
         ("BUCKET_JOINS_AFTER", time_budget::BUCKET_JOINS_AFTER),
+        ("BUCKET_JOINS_BEFORE_THE_END", time_budget::BUCKET_JOINS_BEFORE_THE_END),
     ] {
         let row = document.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
         let row = row.unwrap_or_else(|| panic!("{name} has no row"));
@@ -271,12 +274,16 @@ fn the_time_limits_are_those_of_the_code() {
 }
 
 #[test]
-fn every_crate_keeps_to_the_lints_of_the_workspace_and_they_forbid_unsafe() {
+fn every_crate_uses_the_workspace_lints_and_they_forbid_unsafe() {
     let lints = lints_in("Cargo.toml");
     assert!(lints.iter().any(|lint| lint == "unsafe_code = \"forbid\""));
+<<<<<<< HEAD
     for workspace in ["benches/Cargo.toml", "consumers/rust/Cargo.toml"] {
         assert_eq!(lints_in(workspace), lints, "{workspace} is a workspace of its own");
     }
+=======
+    assert_eq!(lints_in("benches/Cargo.toml"), lints, "`benches` is a separate workspace");
+>>>>>>> main
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates");
     let crates = fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut manifests: BTreeSet<_> = crates.map(|name| format!("crates/{name}/Cargo.toml")).collect();

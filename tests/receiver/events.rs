@@ -1,4 +1,4 @@
-//! The files of `events/` are the samples, written out. `UPDATE_EVENTS=1 cargo test events` writes them again.
+//! The files in `events/` are the samples. `UPDATE_EVENTS=1 cargo test events` writes them again.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -8,7 +8,7 @@ fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("events")
 }
 
-/// What belongs into the folder and is no sample.
+/// The one file in the folder that is not a sample.
 const ENVIRONMENT: &str = "env.json";
 
 #[test]
@@ -23,7 +23,7 @@ fn the_files_are_the_samples() {
         }
         let actual = fs::read_to_string(folder().join(&name)).unwrap_or_default();
         assert!(actual == expected, "events/{name} is stale: UPDATE_EVENTS=1 cargo test events");
-        assert!(names.insert(name), "two samples are called {}", sample.name);
+        assert!(names.insert(name), "two samples have the name {}", sample.name);
     }
     let files: BTreeSet<_> =
         fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
@@ -32,7 +32,7 @@ fn the_files_are_the_samples() {
 
 /// `sam local` runs the functions with these variables, against a local AWS on port 4566 of the host.
 #[tokio::test]
-async fn the_environment_for_sam_local_is_that_of_the_local_stack() {
+async fn the_environment_for_sam_local_matches_the_local_stack() {
     let stack = Stack::start().await.unwrap();
     let file: serde_json::Value = serde_json::from_slice(&fs::read(folder().join(ENVIRONMENT)).unwrap()).unwrap();
     let here = stack.aws.endpoint();

@@ -1,4 +1,4 @@
-//! The receiver from outside.
+//! Tests of the receiver from the outside.
 
 // The SDK nests its futures more deeply than the compiler follows by default.
 #![recursion_limit = "256"]

@@ -1,4 +1,4 @@
-//! The alarms, the dashboard and the runbook held against the code and against each other.
+//! Checks the alarms, the dashboard and the runbook against the code and against each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::template::{resource, template};
 
 const REJECTIONS: &[Rejection] = Rejection::VARIANTS;
 
-/// A metric as an alarm or a widget names it. What the template refers to is written as in `Fn::Sub`.
+/// A metric as an alarm or a widget names it. References to the template are written as in `Fn::Sub`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Named {
     namespace: String,
@@ -23,7 +23,7 @@ struct Named {
     dimensions: BTreeMap<String, String>,
 }
 
-/// `{"Ref": "X"}` and `{"GetAtt": "X.Y"}` as `Fn::Sub` has them.
+/// A text, or `{"Ref": "X"}` and `{"GetAtt": "X.Y"}` as `Fn::Sub` writes them.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -45,7 +45,7 @@ fn alarms(template: &Value) -> BTreeMap<String, Value> {
     of_type(template, "AWS::CloudWatch::Alarm")
 }
 
-/// The metrics of an alarm: the one that it watches, or those that its expression is made of.
+/// The metrics of an alarm: the one that it watches, or those in its expression.
 fn watched(alarm: &Value) -> Vec<Named> {
     let metrics = alarm.get("Metrics").map(|_| {
         metrics_of(alarm).iter().filter_map(|metric| metric.get("MetricStat")).map(|stat| &stat["Metric"]).collect()
@@ -60,13 +60,13 @@ fn watched(alarm: &Value) -> Vec<Named> {
     metrics.unwrap_or_else(|| vec![alarm]).into_iter().map(named).collect()
 }
 
-/// The parts of an alarm on an expression, those that depend on a condition as if it held.
+/// The metrics of an alarm on an expression. A metric behind a condition is included as if the condition held.
 fn metrics_of(alarm: &Value) -> Vec<&Value> {
     let metrics = alarm["Metrics"].as_array().into_iter().flatten();
     metrics.map(|metric| metric.pointer("/If/1").unwrap_or(metric)).collect()
 }
 
-/// The expression of an alarm, as if every condition held; None of an alarm on one metric.
+/// The expression of an alarm, as if every condition held. `None` for an alarm on one metric.
 fn expression(alarm: &Value) -> Option<String> {
     let expression = metrics_of(alarm).into_iter().find_map(|metric| metric.get("Expression"))?;
     let text = expression.pointer("/If/1").or_else(|| expression.pointer("/Sub/0")).unwrap_or(expression);
@@ -74,7 +74,7 @@ fn expression(alarm: &Value) -> Option<String> {
     Some(text.as_str().unwrap().replace("${Canary}", canary))
 }
 
-/// The dashboard, with the alarms in it that can be switched off.
+/// The widgets of the dashboard, including the alarms that a parameter can switch off.
 fn widgets(template: &Value) -> Vec<Value> {
     let body = &resource(template, "Dashboard")["Properties"]["DashboardBody"]["Sub"];
     let optional = body[1]["OptionalAlarms"]["Join"][1].as_array().unwrap();
@@ -84,7 +84,7 @@ fn widgets(template: &Value) -> Vec<Value> {
     body["widgets"].as_array().unwrap().clone()
 }
 
-/// The metrics of a widget, in which "." stands for the word above it.
+/// The metrics of a widget. In a row, "." repeats the word above it.
 fn shown(widget: &Value) -> Vec<Named> {
     let mut above: Vec<String> = Vec::new();
     let mut named = Vec::new();
@@ -105,7 +105,7 @@ fn all_shown(template: &Value) -> BTreeSet<Named> {
     widgets(template).iter().flat_map(shown).collect()
 }
 
-/// Every metric by everything that the code can publish it by.
+/// Every metric with each set of dimensions that the code publishes.
 fn published() -> BTreeSet<Named> {
     let mut published = BTreeSet::new();
     for metric in Metric::ALL {
@@ -138,13 +138,13 @@ fn published() -> BTreeSet<Named> {
     published
 }
 
-/// What the code publishes by the version too.
+/// The metrics that the code also publishes by function version.
 fn published_by_version() -> BTreeSet<Named> {
     let version = "${ReceiverFunction.Version.Version}";
     let mut published = BTreeSet::new();
     for metric in Metric::ALL {
         for dimensions in metric.dimensions_by_version() {
-            let reasons = if dimensions.contains(&REASON) { OF_A_VERSION.map(Some).to_vec() } else { vec![None] };
+            let reasons = if dimensions.contains(&REASON) { VERSION_REJECTIONS.map(Some).to_vec() } else { vec![None] };
             for reason in reasons {
                 let reason = reason.map(|reason| (REASON, reason.label()));
                 let named =
@@ -160,11 +160,11 @@ fn published_by_version() -> BTreeSet<Named> {
     published
 }
 
-/// The rejections that can be a version's fault.
-const OF_A_VERSION: [Rejection; 3] = [Rejection::NoKeys, Rejection::NotStored, Rejection::Fault];
+/// The rejections that a bad version can cause.
+const VERSION_REJECTIONS: [Rejection; 3] = [Rejection::NoKeys, Rejection::NotStored, Rejection::Fault];
 
 #[test]
-fn what_is_measured_by_the_version_is_what_rolls_a_deploy_back() {
+fn the_metrics_published_by_version_are_those_that_roll_a_deploy_back() {
     let rolling_back = rolling_back(&template());
     let watched: BTreeSet<_> =
         rolling_back.values().flat_map(watched).filter(|named| named.namespace == NAMESPACE).collect();
@@ -172,7 +172,7 @@ fn what_is_measured_by_the_version_is_what_rolls_a_deploy_back() {
 }
 
 #[test]
-fn no_rejection_is_missing_here() {
+fn the_list_of_rejections_is_complete() {
     for (at, rejection) in REJECTIONS.iter().copied().enumerate() {
         let place = match rejection {
             Rejection::NotHttp => 0,
@@ -199,7 +199,7 @@ fn alarms_and_widgets_name_only_metrics_that_are_published() {
         .flat_map(|filter| filter["MetricTransformations"].as_array().unwrap())
         .map(|made| (text(&made["MetricNamespace"]), text(&made["MetricName"])))
         .collect();
-    // What the canary counts itself.
+    // The canary publishes this metric itself.
     let canary = resource(&template, "CanaryFunction")["Properties"].clone();
     assert!(canary["InlineCode"].as_str().unwrap().contains(r#""Name": "CanaryRejected""#));
     filtered.insert((text(&canary["Environment"]["Variables"]["NAMESPACE"]), "CanaryRejected".to_owned()));
@@ -215,7 +215,7 @@ fn alarms_and_widgets_name_only_metrics_that_are_published() {
 }
 
 #[test]
-fn what_is_filtered_from_the_access_log_is_in_it() {
+fn the_access_log_has_every_field_that_a_metric_filter_reads() {
     let template = template();
     let log = resource(&template, "WebhookApi")["Properties"]["AccessLogSettings"]["Format"].clone();
     let log: BTreeMap<String, String> = serde_json::from_str(log.as_str().unwrap()).unwrap();
@@ -227,7 +227,7 @@ fn what_is_filtered_from_the_access_log_is_in_it() {
 #[test]
 fn every_metric_is_on_the_dashboard_by_each_kind_and_reason() {
     let shown = all_shown(&template());
-    // Shown by what it is made of instead.
+    // The dashboard shows such a metric by kind or reason instead.
     let broken_down =
         |named: &Named| published().iter().any(|other| other.name == named.name && other.dimensions.len() > 1);
     for named in published() {
@@ -257,14 +257,14 @@ fn every_queue_is_on_the_dashboard_with_its_depth_age_and_dead_letters() {
 }
 
 #[test]
-fn widgets_lie_beside_each_other_in_the_24_columns() {
+fn widgets_do_not_overlap_in_the_24_columns() {
     let mut taken = BTreeSet::new();
     for widget in widgets(&template()) {
         let number = |name: &str| widget[name].as_u64().unwrap();
         let title = &widget["properties"]["title"];
         for x in number("x")..number("x") + number("width") {
             for y in number("y")..number("y") + number("height") {
-                assert!(x < 24 && taken.insert((x, y)), "{title} lies on another or outside");
+                assert!(x < 24 && taken.insert((x, y)), "{title} overlaps another widget or the edge");
             }
         }
     }
@@ -280,7 +280,7 @@ fn the_dashboard_shows_the_state_of_every_alarm() {
 }
 
 #[test]
-fn every_alarm_tells_somebody_and_when_it_is_over_too() {
+fn every_alarm_notifies_when_it_fires_and_when_it_clears() {
     let template = template();
     let topic = json!([{ "If": ["MakeAlarmTopic", { "Ref": "AlarmTopic" }, { "Ref": "AlarmTopicArn" }] }]);
     for (name, alarm) in alarms(&template) {
@@ -301,7 +301,7 @@ fn every_alarm_tells_somebody_and_when_it_is_over_too() {
 }
 
 #[test]
-fn what_is_missing_is_bad_only_where_its_absence_is_the_fault() {
+fn missing_data_breaches_only_alarms_that_expect_data() {
     for (name, alarm) in alarms(&template()) {
         let absence = alarm["ComparisonOperator"] == "LessThanThreshold";
         assert_eq!(alarm["TreatMissingData"], if absence { "breaching" } else { "notBreaching" }, "{name}");
@@ -319,8 +319,8 @@ fn every_alarm_has_its_section_in_the_runbook_and_every_section_its_alarm() {
     for (name, alarm) in alarms(&template()) {
         let description = alarm["AlarmDescription"].as_str().unwrap();
         let (says, section) = description.split_once(" See docs/runbook.md#").unwrap();
-        // CloudWatch takes 1024 characters.
-        assert!((80..1_000).contains(&says.len()), "{name} says too little or too much");
+        // CloudWatch allows 1024 characters.
+        assert!((80..1_000).contains(&says.len()), "the description of {name} is too short or too long");
         named.insert(section.to_owned());
     }
     assert_eq!(named, sections);
@@ -343,7 +343,7 @@ fn the_six_queues_have_the_same_alarms() {
 }
 
 #[test]
-fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
+fn a_deploy_rolls_back_on_alarms_about_the_new_version() {
     let template = template();
     let receiver = resource(&template, "ReceiverFunction")["Properties"].clone();
     assert_eq!(receiver["AutoPublishAlias"], "live");
@@ -354,14 +354,14 @@ fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
         json!({ "PreTraffic": { "Ref": "DeploymentCheckFunction" } })
     );
     let rolling_back = rolling_back(&template);
-    assert!(rolling_back.len() <= 10, "more than CodeDeploy takes");
+    assert!(rolling_back.len() <= 10, "CodeDeploy allows 10 alarms");
     let watched_by: BTreeSet<_> = rolling_back.values().map(named_by_function).collect();
-    assert_eq!(watched_by.len(), rolling_back.len(), "two of them watch the same");
+    assert_eq!(watched_by.len(), rolling_back.len(), "two alarms watch the same metric");
     let expected =
-        OF_A_DEPLOY.map(|(function, name, reason)| (function.to_owned(), name.to_owned(), reason.to_owned()));
+        ROLLBACK_METRICS.map(|(function, name, reason)| (function.to_owned(), name.to_owned(), reason.to_owned()));
     assert_eq!(watched_by, expected.into());
     for (name, alarm) in &rolling_back {
-        // Trouble of the old version is no reason to go back to it. The redelivery has no versions.
+        // A fault of the old version is no reason to roll back to it. The redelivery has no versions.
         let dimensions = watched(alarm).remove(0).dimensions;
         let of_version = [FUNCTION_VERSION, "ExecutedVersion"].into_iter().any(|dimension| {
             dimensions.get(dimension).is_some_and(|version| version == "${ReceiverFunction.Version.Version}")
@@ -369,12 +369,12 @@ fn a_deploy_goes_back_on_what_says_that_the_new_version_is_bad() {
         assert_eq!(of_version, name != "RedeliveryErrorsLastingAlarm", "{name}");
     }
     for (name, alarm) in alarms(&template).iter().filter(|(name, _)| !rolling_back.contains_key(*name)) {
-        assert!(!alarm["Dimensions"].to_string().contains("Version"), "{name} notifies of every version");
+        assert!(!alarm["Dimensions"].to_string().contains("Version"), "{name} watches every version");
     }
 }
 
 #[test]
-fn codedeploy_may_run_the_check_and_the_check_may_run_what_it_tries() {
+fn codedeploy_may_invoke_the_check_and_the_check_may_invoke_the_functions() {
     let template = template();
     let role = &resource(&template, "ReceiverFunction")["Properties"]["DeploymentPreference"]["Role"];
     assert_eq!(*role, json!({ "GetAtt": "DeploymentRole.Arn" }));
@@ -389,12 +389,12 @@ fn codedeploy_may_run_the_check_and_the_check_may_run_what_it_tries() {
     let check = resource(&template, "DeploymentCheckFunction")["Properties"].clone();
     let variables = &check["Environment"]["Variables"];
     assert_eq!(variables["NEW_VERSION"], json!({ "Ref": "ReceiverFunction.Version" }));
-    // CodeDeploy waits an hour for an answer.
+    // CodeDeploy waits one hour for the check's result.
     assert!(check["Timeout"].as_u64().unwrap() < 3_600);
 }
 
-/// What rolls a deploy back: the function, the metric and the reason.
-const OF_A_DEPLOY: [(&str, &str, &str); 7] = [
+/// The metrics that roll a deploy back: function, metric and reason.
+const ROLLBACK_METRICS: [(&str, &str, &str); 7] = [
     ("${ReceiverFunction}", "Errors", ""),
     ("${ReceiverFunction}", "Duration", ""),
     ("${ReceiverFunction}", "Rejected", "no-keys"),
@@ -419,17 +419,17 @@ fn named_by_function(alarm: &Value) -> (String, String, String) {
     (watched.dimensions[FUNCTION_NAME].clone(), watched.name, reason)
 }
 
-/// How many periods with data over the threshold an alarm needs, of how many, and their seconds.
+/// How many periods over the threshold an alarm needs, out of how many, and the seconds of a period.
 fn needs(alarm: &Value) -> (u64, u64, u64) {
     assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("GreaterThanThreshold"), &json!(0)));
     let of = alarm["EvaluationPeriods"].as_u64().unwrap();
-    // By RedeliveryMinutes: one run.
+    // A period that `RedeliveryMinutes` sets counts as 0 here; it has one run.
     (alarm["DatapointsToAlarm"].as_u64().unwrap_or(of), of, alarm["Period"].as_u64().unwrap_or_default())
 }
 
 #[test]
-fn a_second_of_trouble_does_not_roll_back_a_good_version_and_trouble_that_lasts_rolls_back_a_bad_one() {
-    const SHORTEST_DEPLOYMENT_SECONDS: u64 = 5 * 60;
+fn a_short_fault_rolls_nothing_back_and_a_lasting_one_rolls_back() {
+    const MIN_DEPLOYMENT_SECONDS: u64 = 5 * 60;
     let template = template();
     let (all, rolling_back) = (alarms(&template), rolling_back(&template));
     let of_receiver = [
@@ -448,32 +448,33 @@ fn a_second_of_trouble_does_not_roll_back_a_good_version_and_trouble_that_lasts_
         let rolls_back = rolling_back.values().find(watching).unwrap();
         let (bad, of, seconds) = needs(rolls_back);
         if function == "${ReceiverFunction}" {
-            // A second, and the 12 in which its callbacks are answered, touch two minutes at most.
+            // A fault of one second, plus the 12 seconds until its callbacks get a response, affects two minutes at
+            // most.
             assert!(seconds == 60 && bad > 2, "{name} {reason}");
-            assert!(bad * seconds < SHORTEST_DEPLOYMENT_SECONDS, "{name} {reason} comes when the deploy is over");
+            assert!(bad * seconds < MIN_DEPLOYMENT_SECONDS, "{name} {reason} fires only after the deploy is over");
         } else {
-            // One run begins in a period.
+            // Each period has one run.
             assert!(bad > 1, "{name}");
         }
         assert!(bad <= of);
         let at_once = all.iter().find(|(other, alarm)| !rolling_back.contains_key(*other) && watching(alarm));
         let (bad, of, _) = needs(at_once.unwrap().1);
-        assert_eq!((bad, of), (1, 1), "{name} {reason}: one event notifies");
+        assert_eq!((bad, of), (1, 1), "{name} {reason}: a single event must notify");
     }
     let (bad, of, seconds) = needs(&rolling_back["NewVersionStoredUndeliveredAlarm"]);
     assert!(bad >= 3 && of * seconds <= 5 * 60);
 }
 
 #[test]
-fn receiver_slow_fires_when_the_budget_was_overrun_and_not_when_it_was_used() {
-    const ANSWERED_WITHIN_MS: u64 = 12_000;
+fn receiver_slow_fires_when_the_time_budget_is_exceeded_and_not_when_it_is_used_up() {
+    const RESPONSE_WITHIN_MS: u64 = 12_000;
     let template = template();
     let alarm = &alarms(&template)["ReceiverSlowAlarm"];
     assert_eq!((&alarm["MetricName"], &alarm["Statistic"]), (&json!("Duration"), &json!("Maximum")));
     let threshold = alarm["Threshold"].as_u64().unwrap();
     let timeout = resource(&template, "ReceiverFunction")["Properties"]["Timeout"].as_u64().unwrap();
-    assert_eq!(threshold, ANSWERED_WITHIN_MS + 1_000);
-    assert!(threshold < timeout * 1_000, "Lambda ends the function before");
+    assert_eq!(threshold, RESPONSE_WITHIN_MS + 1_000);
+    assert!(threshold < timeout * 1_000, "Lambda ends the function before that");
 }
 
 #[test]
@@ -486,7 +487,7 @@ fn an_unusable_key_notifies_and_rolls_nothing_back() {
     assert!(!rolling_back(&template).values().any(|alarm| named_by_function(alarm) == unusable));
 }
 
-/// A parameter's allowed values and the values that a mapping has for them.
+/// A parameter's allowed values, each with its value in a mapping.
 fn mapped(template: &Value, parameter: &str, mapping: &str, to: &str) -> Vec<(String, String)> {
     let allowed = template["Parameters"][parameter]["AllowedValues"].as_array().unwrap();
     let mapping = template["Mappings"][mapping].as_object().unwrap();
@@ -501,7 +502,7 @@ fn every_value_of_a_mapped_parameter_has_its_meaning() {
         for (minutes, seconds) in mapped(&template, parameter, "Seconds", "Of") {
             assert_eq!(minutes.parse::<u32>().unwrap() * 60, seconds.parse::<u32>().unwrap());
         }
-        // The transform looks a default up as it stands, and the keys are text.
+        // The transform looks up a default without converting it, and the keys are text.
         assert!(template["Parameters"][parameter]["Default"].is_string(), "{parameter}");
     }
     let gradual = mapped(&template, "Deployment", "Deployments", "Gradual");
@@ -527,27 +528,27 @@ fn no_alarm_looks_back_further_than_cloudwatch_does() {
 }
 
 #[test]
-fn all_refused_counts_every_refusal_of_a_signature_or_an_address() {
+fn all_rejected_counts_every_rejection_for_a_signature_or_an_address() {
     let alarm = alarms(&template())["AllRejectedAlarm"].clone();
     let metrics = metrics_of(&alarm);
-    assert!(metrics.len() <= 10, "more than CloudWatch takes");
-    let told = expression(&alarm).unwrap();
+    assert!(metrics.len() <= 10, "CloudWatch allows 10 metrics");
+    let expression = expression(&alarm).unwrap();
     for metric in metrics.iter().filter(|metric| metric.get("ReturnData").is_some()) {
         let id = metric["Id"].as_str().unwrap();
-        assert_eq!(told.matches(id).count(), 1, "{id} in {told}");
+        assert_eq!(expression.matches(id).count(), 1, "{id} in {expression}");
     }
     let counted = watched(&alarm).into_iter().filter_map(|metric| metric.dimensions.get(REASON).cloned());
-    let refusals = [
+    let expected = [
         Rejection::SourceNotAllowed,
         Rejection::SignatureMissing,
         Rejection::SignatureMalformed,
         Rejection::SignatureWrong,
     ];
-    assert_eq!(counted.collect::<BTreeSet<_>>(), refusals.map(|refusal| refusal.label().to_owned()).into());
+    assert_eq!(counted.collect::<BTreeSet<_>>(), expected.map(|rejection| rejection.label().to_owned()).into());
 }
 
-/// Anybody can send what the canary sends, so the receiver does not know it: the alarms take off only as many as the
-/// canary itself saw rejected, and where there is no canary they are what they would be without it.
+/// Anybody can send what the canary sends, so the receiver cannot recognise its requests. The alarms subtract only as
+/// many rejections as the canary itself counted. Without a canary they subtract nothing.
 #[test]
 fn the_canarys_requests_count_in_no_alarm_and_hide_nobody_elses() {
     let template = template();
@@ -557,14 +558,14 @@ fn the_canarys_requests_count_in_no_alarm_and_hide_nobody_elses() {
     ] {
         let alarm = &alarms(&template)[name];
         assert!(expression(alarm).unwrap().ends_with(with), "{name}");
-        let told = alarm["Metrics"][0]["Expression"].to_string();
-        assert!(told.contains(r#""If":["HasCanary""#), "{name}");
-        let off = told.replace("${Canary}", "");
+        let expression = alarm["Metrics"][0]["Expression"].to_string();
+        assert!(expression.contains(r#""If":["HasCanary""#), "{name}");
+        let off = expression.replace("${Canary}", "");
         assert!(off.contains(without), "{name}: {off}");
         let canary = alarm["Metrics"].as_array().unwrap().last().unwrap();
         assert_eq!((&canary["If"][0], &canary["If"][2]), (&json!("HasCanary"), &json!({ "Ref": "AWS::NoValue" })));
     }
-    // Its alarm fires also where it does not run.
+    // The canary's alarm also fires if the canary does not run.
     let alarm = &alarms(&template)["CanaryAlarm"];
     assert_eq!(
         (&alarm["TreatMissingData"], &alarm["ComparisonOperator"]),
@@ -573,7 +574,7 @@ fn the_canarys_requests_count_in_no_alarm_and_hide_nobody_elses() {
 }
 
 #[test]
-fn a_dead_letter_that_waits_for_days_is_told_of_again_before_it_expires() {
+fn a_dead_letter_that_waits_for_days_fires_a_second_alarm_before_it_expires() {
     const DAY: u64 = 24 * 60 * 60;
     let template = template();
     for kind in Kind::ALL {
@@ -587,20 +588,20 @@ fn a_dead_letter_that_waits_for_days_is_told_of_again_before_it_expires() {
 }
 
 #[test]
-fn the_default_throttle_fits_the_usual_quota_of_concurrency() {
+fn the_default_throttle_fits_the_usual_concurrency_quota() {
     const QUOTA: u64 = 1_000;
     const SECONDS_HELD: u64 = 12;
     let template = template();
     let default = |parameter: &str| template["Parameters"][parameter]["Default"].as_u64().unwrap();
     let at_once = default("ThrottlingBurstLimit") + SECONDS_HELD * default("ThrottlingRateLimit");
-    // What is left is the redelivery's, and other functions'.
+    // The rest is for the redelivery and for other functions.
     assert!(at_once <= QUOTA - 100, "{at_once}");
     let hourly = default("HourlyRequestsAlarmThreshold");
-    assert!(hourly < 3_600 * default("ThrottlingRateLimit"), "a flood at the throttle would not be told of");
+    assert!(hourly < 3_600 * default("ThrottlingRateLimit"), "a flood at the rate of the throttle would fire no alarm");
 }
 
 #[test]
-fn the_alarms_of_the_redelivery_hold_between_two_runs_however_rare() {
+fn the_redelivery_alarms_stay_on_between_two_runs() {
     let template = template();
     let between_runs = redelivery_minutes(&template).into_iter().max().unwrap() * 60;
     let looks_back = |name: &str| {
@@ -608,11 +609,11 @@ fn the_alarms_of_the_redelivery_hold_between_two_runs_however_rare() {
         alarm["Period"].as_u64().unwrap() * alarm["EvaluationPeriods"].as_u64().unwrap()
     };
     assert!(looks_back("UndeliveredAlarm") >= between_runs);
-    // One run may be late or fail.
+    // The alarm tolerates one run that is late or fails.
     assert!(looks_back("RedeliveryStoppedAlarm") >= 2 * between_runs);
 }
 
-/// Every how many minutes a run of the redelivery may be due.
+/// The allowed intervals of the redelivery, in minutes.
 fn redelivery_minutes(template: &Value) -> Vec<u64> {
     let parameter = &template["Parameters"]["RedeliveryMinutes"];
     let number = |minutes: &Value| minutes.as_str().unwrap().parse().unwrap();
@@ -622,16 +623,19 @@ fn redelivery_minutes(template: &Value) -> Vec<u64> {
 }
 
 #[test]
-fn an_alarm_that_looks_at_hours_has_no_missing_data_and_one_of_the_redelivery_has_a_run_in_each_period() {
+fn an_alarm_over_hours_fills_missing_data_and_a_redelivery_alarm_has_a_run_in_each_period() {
     let template = template();
     for (name, alarm) in alarms(&template) {
-        let Some(told) = expression(&alarm) else {
-            assert!(alarm["Period"].as_u64().unwrap_or_default() < 3_600, "{name}: CloudWatch looks back further");
+        let Some(expression) = expression(&alarm) else {
+            assert!(
+                alarm["Period"].as_u64().unwrap_or_default() < 3_600,
+                "{name}: for longer periods CloudWatch needs filled data"
+            );
             continue;
         };
         for metric in metrics_of(&alarm).iter().filter(|metric| metric.get("ReturnData").is_some()) {
             let id = metric["Id"].as_str().unwrap();
-            assert!(told.contains(&format!("FILL({id}, 0)")), "{name}: {told}");
+            assert!(expression.contains(&format!("FILL({id}, 0)")), "{name}: {expression}");
         }
     }
     for name in ["RedeliveryErrorsAlarm", "RedeliveryErrorsLastingAlarm"] {
@@ -642,7 +646,7 @@ fn an_alarm_that_looks_at_hours_has_no_missing_data_and_one_of_the_redelivery_ha
 
 #[test]
 fn a_scheduled_run_of_the_redelivery_ends_before_the_next_one_begins() {
-    /// EventBridge starts a run at any second of its minute.
+    /// EventBridge starts a run at any second of the scheduled minute.
     const MINUTE: u64 = 60;
     let template = template();
     let redelivery = resource(&template, "RedeliveryFunction")["Properties"].clone();
@@ -653,22 +657,22 @@ fn a_scheduled_run_of_the_redelivery_ends_before_the_next_one_begins() {
     let begins_within = MINUTE + redelivery["EventInvokeConfig"]["MaximumEventAgeInSeconds"].as_u64().unwrap();
     let timeout = redelivery["Timeout"].as_u64().unwrap();
     for minutes in redelivery_minutes(&template) {
-        assert!(minutes > 1, "EventBridge wants 1 minute in the singular");
+        assert!(minutes > 1, "EventBridge requires the singular for 1 minute");
         assert!(begins_within + timeout <= minutes * MINUTE, "every {minutes} minutes");
     }
-    // A new account cannot reserve any.
+    // A new account has no concurrency that it could reserve.
     assert!(redelivery.get("ReservedConcurrentExecutions").is_none());
 }
 
 #[test]
-fn who_runs_the_redelivery_by_hand_waits_for_its_end() {
+fn running_the_redelivery_by_hand_waits_for_its_end() {
     let template = template();
     let timeout = resource(&template, "RedeliveryFunction")["Properties"]["Timeout"].as_u64().unwrap();
     let output = template["Outputs"]["RunRedelivery"]["Value"]["Sub"].as_str().unwrap();
     for command in [output, include_str!("../../docs/runbook.md")] {
         let mut waits = command.split("--cli-read-timeout ").skip(1).peekable();
         assert!(waits.peek().is_some());
-        // The command line would invoke it once more.
+        // After a shorter timeout the AWS CLI would invoke the function again.
         assert!(waits.all(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap() > timeout));
     }
 }
@@ -688,7 +692,7 @@ fn sam_deploy_waits_for_the_slowest_deployment() {
             }
             (None, _) => 0,
         };
-        // Half an hour is for what goes before and for going back.
+        // Half an hour is for the steps before the shift and for a rollback.
         assert!(number(waits) >= takes + 30, "{deployment}");
     }
 }

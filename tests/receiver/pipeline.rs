@@ -1,4 +1,4 @@
-//! From the gateway's event to the queues, with the SDK's real clients over HTTP.
+//! From the gateway's event to the queues, with the real SDK clients over HTTP.
 
 use flinks_dev::{
     samples::{self, Expected},
@@ -13,20 +13,20 @@ use flinks_webhooks::{
 };
 use local_aws::{Operation, QueueSettings};
 
-use crate::support::Bench;
+use crate::support::Fixture;
 
 #[tokio::test]
-async fn each_sample_gets_its_answer_and_its_queue() {
+async fn each_sample_gets_its_response_and_its_queue() {
     for sample in samples::all() {
-        let bench = Bench::start().await;
-        let posted = bench.deliver(sample.event.to_string().as_bytes()).await;
-        assert_eq!(posted.answer.status(), sample.expected.status(), "{}", sample.name);
+        let fixture = Fixture::start().await;
+        let posted = fixture.deliver(sample.event.to_string().as_bytes()).await;
+        assert_eq!(posted.response.status(), sample.expected.status(), "{}", sample.name);
         match sample.expected {
-            Expected::Refused(_) => assert!(bench.is_empty(), "{}", sample.name),
+            Expected::Rejected(_) => assert!(fixture.is_empty(), "{}", sample.name),
             Expected::Inline(kind) | Expected::ClaimCheck(kind) => {
-                let (queue, message) = bench.message();
+                let (queue, message) = fixture.message();
                 assert_eq!(queue, kind, "{}", sample.name);
-                assert_eq!(bench.payload(&message), sample.body, "{}", sample.name);
+                assert_eq!(fixture.payload(&message), sample.body, "{}", sample.name);
                 let offloaded = message.attributes.contains_key("ExtendedPayloadSize");
                 assert_eq!(offloaded, matches!(sample.expected, Expected::ClaimCheck(_)), "{}", sample.name);
             }
@@ -36,10 +36,10 @@ async fn each_sample_gets_its_answer_and_its_queue() {
 
 #[tokio::test]
 async fn a_message_has_its_attributes_and_its_group() {
-    let bench = Bench::start().await;
+    let fixture = Fixture::start().await;
     let sample = samples::all().remove(0);
-    bench.deliver(sample.event.to_string().as_bytes()).await;
-    let (_, message) = bench.message();
+    fixture.deliver(sample.event.to_string().as_bytes()).await;
+    let (_, message) = fixture.message();
     let value = |name: &str| message.attributes.get(name).map(|attribute| attribute.value.clone());
     for (name, expected) in [
         ("ResponseType", "KYC"),
@@ -58,26 +58,26 @@ async fn a_message_has_its_attributes_and_its_group() {
 
 #[tokio::test]
 async fn a_retry_has_the_same_delivery_id_and_a_message_of_its_own() {
-    let bench = Bench::start().await;
-    // An illegal character: both go through the bucket, which must not make them share an object.
+    let fixture = Fixture::start().await;
+    // The illegal character sends both payloads to the bucket, where they must not share an object.
     let body = "{\"Tag\":\"\u{FFFE}\"}".as_bytes();
-    assert_eq!(bench.post_signed(body).await.answer, Response::Stored);
-    assert_eq!(bench.post_signed(body).await.answer, Response::Stored);
-    let messages = bench.messages();
+    assert_eq!(fixture.post_signed(body).await.response, Response::Stored);
+    assert_eq!(fixture.post_signed(body).await.response, Response::Stored);
+    let messages = fixture.messages();
     assert_eq!(messages.len(), 2);
     assert_eq!(messages[0].1.attributes["DeliveryId"].value, messages[1].1.attributes["DeliveryId"].value);
     assert_ne!(messages[0].1.body, messages[1].1.body);
-    let objects = bench.aws().objects(PAYLOAD_BUCKET);
+    let objects = fixture.aws().objects(PAYLOAD_BUCKET);
     assert_eq!(objects.len(), 2);
     let prefix = format!("unclassified/{}/", messages[0].1.attributes["DeliveryId"].value);
     assert!(objects.keys().all(|key| key.starts_with(&prefix)), "{:?}", objects.keys());
 }
 
-/// Bytes of all attributes of a message, as SQS counts them.
+/// The bytes of all attributes of a message, as SQS counts them.
 async fn attribute_bytes(body: &[u8]) -> usize {
-    let bench = Bench::start().await;
-    bench.post_signed(body).await;
-    let sizes = bench.message().1.attributes.into_iter().filter(|(name, _)| name != "ExtendedPayloadSize");
+    let fixture = Fixture::start().await;
+    fixture.post_signed(body).await;
+    let sizes = fixture.message().1.attributes.into_iter().filter(|(name, _)| name != "ExtendedPayloadSize");
     sizes.map(|(name, attribute)| name.len() + attribute.data_type.len() + attribute.value.len()).sum()
 }
 
@@ -94,75 +94,75 @@ async fn a_callback_goes_inline_up_to_the_last_byte_that_sqs_takes() {
     for (bytes, expected) in
         [(largest - 1, StoredAs::Inline), (largest, StoredAs::Inline), (largest + 1, StoredAs::ClaimCheck)]
     {
-        let bench = Bench::start().await;
+        let fixture = Fixture::start().await;
         let body = kyc_of(bytes);
         assert_eq!(body.len(), bytes);
-        let posted = bench.post_signed(&body).await;
+        let posted = fixture.post_signed(&body).await;
         assert_eq!(posted.record.stored_as, Some(expected), "{bytes}");
-        // The local AWS refuses what SQS would refuse, and no second way was needed.
+        // The local AWS enforces SQS's size limit, and the first attempt succeeded.
         assert!(posted.record.failures.is_empty(), "{bytes}: {:?}", posted.record.failures);
-        let (queue, message) = bench.message();
+        let (queue, message) = fixture.message();
         assert_eq!(queue, Kind::Kyc);
-        assert!(bench.payload(&message) == body, "{bytes}");
+        assert!(fixture.payload(&message) == body, "{bytes}");
     }
 }
 
 #[tokio::test]
 async fn five_megabytes_come_out_of_the_bucket_byte_for_byte() {
-    let bench = Bench::start().await;
+    let fixture = Fixture::start().await;
     let body = kyc_of(5_000_000);
-    assert_eq!(bench.post_signed(&body).await.answer, Response::Stored);
-    let (_, message) = bench.message();
+    assert_eq!(fixture.post_signed(&body).await.response, Response::Stored);
+    let (_, message) = fixture.message();
     assert_eq!(message.attributes["ExtendedPayloadSize"].value, "5000000");
     assert_eq!(message.attributes["ExtendedPayloadSize"].data_type, "Number");
-    assert!(bench.payload(&message) == body);
+    assert!(fixture.payload(&message) == body);
 }
 
 #[tokio::test]
 async fn a_tag_of_300_kb_is_left_out_and_the_callback_kept() {
-    let bench = Bench::start().await;
+    let fixture = Fixture::start().await;
     let body = format!(r#"{{"ResponseType":"KYC","Tag":"{}"}}"#, "t".repeat(300_000));
-    assert_eq!(bench.post_signed(body.as_bytes()).await.answer, Response::Stored);
-    let (queue, message) = bench.message();
+    assert_eq!(fixture.post_signed(body.as_bytes()).await.response, Response::Stored);
+    let (queue, message) = fixture.message();
     assert_eq!((queue, message.attributes.contains_key("Tag")), (Kind::Kyc, false));
     assert_eq!(message.body, body);
 }
 
 #[tokio::test]
-async fn megabytes_of_brackets_are_kept() {
-    let bench = Bench::start().await;
+async fn megabytes_of_brackets_are_stored() {
+    let fixture = Fixture::start().await;
     let body = format!(r#"{{"a":{}{},"ResponseType":"KYC"}}"#, "[".repeat(2_000_000), "]".repeat(2_000_000));
-    assert_eq!(bench.post_signed(body.as_bytes()).await.answer, Response::Stored);
-    assert_eq!(bench.message().0, Kind::Kyc);
+    assert_eq!(fixture.post_signed(body.as_bytes()).await.response, Response::Stored);
+    assert_eq!(fixture.message().0, Kind::Kyc);
 }
 
 #[tokio::test]
-async fn the_ascii_form_is_marked_and_can_be_turned_off() {
+async fn the_ascii_encoding_is_marked_and_can_be_turned_off() {
     let body = r#"{"ResponseType":"KYC","Holders":[{"Name":"Zoé 😀"}]}"#;
     let headers =
         [("content-type", "application/json"), ("flinks-authenticity-key", &sign::ascii(body, SIGNING_SECRET)[..])];
-    let on = Bench::start().await;
-    assert_eq!(on.post(&headers, body.as_bytes()).await.answer, Response::Stored);
+    let on = Fixture::start().await;
+    assert_eq!(on.post(&headers, body.as_bytes()).await.response, Response::Stored);
     assert_eq!(on.message().1.attributes["SignatureForm"].value, "ascii");
-    let off = Bench::with(&[("ASCII_ENCODING", "off")]).await;
-    assert_eq!(off.post(&headers, body.as_bytes()).await.answer, Response::Unauthorized);
+    let off = Fixture::with_variables(&[("ASCII_ENCODING", "off")]).await;
+    assert_eq!(off.post(&headers, body.as_bytes()).await.response, Response::Unauthorized);
     assert!(off.is_empty());
 }
 
 #[tokio::test]
 async fn a_valid_pay_signature_makes_it_pay_whatever_the_body_says() {
     for body in [&br#"{"ResponseType":"KYC"}"#[..], b"not JSON", b""] {
-        let bench = Bench::start().await;
-        let posted = bench.post(&[("X-WEBHOOK-SIGNATURE", &sign::pay(body, PAY_SIGNING_SECRET))], body).await;
-        assert_eq!(posted.answer, Response::Stored);
-        let (queue, message) = bench.message();
+        let fixture = Fixture::start().await;
+        let posted = fixture.post(&[("X-WEBHOOK-SIGNATURE", &sign::pay(body, PAY_SIGNING_SECRET))], body).await;
+        assert_eq!(posted.response, Response::Stored);
+        let (queue, message) = fixture.message();
         assert_eq!((queue, message.attributes["SignatureForm"].value.as_str()), (Kind::Pay, "pay"));
     }
 }
 
 #[tokio::test]
-async fn a_key_of_one_scheme_proves_nothing_for_the_other() {
-    let bench = Bench::start().await;
+async fn a_key_of_one_scheme_verifies_nothing_for_the_other() {
+    let fixture = Fixture::start().await;
     let body = br#"{"ResponseType":"KYC"}"#;
     for headers in [
         [("X-Webhook-Signature", sign::pay(body, SIGNING_SECRET))],
@@ -170,55 +170,55 @@ async fn a_key_of_one_scheme_proves_nothing_for_the_other() {
         [("X-Flinks-Signature", sign::aggregation(body, PAY_SIGNING_SECRET))],
     ] {
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
-        assert_eq!(bench.post(&headers, body).await.answer, Response::Unauthorized, "{headers:?}");
+        assert_eq!(fixture.post(&headers, body).await.response, Response::Unauthorized, "{headers:?}");
     }
-    assert!(bench.is_empty());
+    assert!(fixture.is_empty());
 }
 
 #[tokio::test]
 async fn one_valid_signature_is_enough_beside_one_that_a_proxy_added() {
-    let bench = Bench::start().await;
+    let fixture = Fixture::start().await;
     let body = br#"{"ResponseType":"KYC"}"#;
     let valid = sign::aggregation(body, SIGNING_SECRET);
     for other in [sign::pay(body, "the proxy's own secret"), "v1=of a proxy".to_owned()] {
-        let posted = bench.post(&[("X-Webhook-Signature", &other), ("flinks-authenticity-key", &valid)], body).await;
-        assert_eq!((posted.answer, posted.record.kind), (Response::Stored, Some(Kind::Kyc)));
+        let posted = fixture.post(&[("X-Webhook-Signature", &other), ("flinks-authenticity-key", &valid)], body).await;
+        assert_eq!((posted.response, posted.record.kind), (Response::Stored, Some(Kind::Kyc)));
     }
 }
 
 #[tokio::test]
 async fn a_response_type_that_an_operator_mapped_goes_to_its_queue() {
-    let bench = Bench::with(&[("RESPONSE_TYPE_QUEUES", "GetStatements=AccountsDetailQueue")]).await;
-    bench.post_signed(br#"{"ResponseType":"GetStatements"}"#).await;
-    assert_eq!(bench.message().0, Kind::AccountsDetail);
+    let fixture = Fixture::with_variables(&[("RESPONSE_TYPE_QUEUES", "GetStatements=AccountsDetailQueue")]).await;
+    fixture.post_signed(br#"{"ResponseType":"GetStatements"}"#).await;
+    assert_eq!(fixture.message().0, Kind::AccountsDetail);
 }
 
 #[tokio::test]
 async fn a_queue_with_a_smaller_limit_than_it_should_have_gets_a_claim_check() {
-    let bench = Bench::start().await;
+    let fixture = Fixture::start().await;
     let small = QueueSettings { maximum_message_size: 262_144, ..QueueSettings::default() };
-    bench.aws().create_queue("KycQueue", small);
+    fixture.aws().create_queue("KycQueue", small);
     let body = kyc_of(300_000);
-    let posted = bench.post_signed(&body).await;
-    assert_eq!((posted.answer, posted.record.stored_as), (Response::Stored, Some(StoredAs::ClaimCheck)));
-    assert!(bench.payload(&bench.message().1) == body);
+    let posted = fixture.post_signed(&body).await;
+    assert_eq!((posted.response, posted.record.stored_as), (Response::Stored, Some(StoredAs::ClaimCheck)));
+    assert!(fixture.payload(&fixture.message().1) == body);
 }
 
 #[tokio::test]
 async fn a_forgery_costs_no_call_beyond_the_keys() {
-    let bench = Bench::start().await;
-    // Without a key there is nothing that an HMAC could be made with.
-    bench.post(&[("flinks-authenticity-key", "malformed")], b"{}").await;
-    bench.post(&[], b"{}").await;
-    assert_eq!(bench.aws().calls(Operation::GetSecretValue), 0);
-    bench.post_signed_with("forged", b"{}").await;
-    assert_eq!(bench.aws().calls(Operation::SendMessage) + bench.aws().calls(Operation::PutObject), 0);
+    let fixture = Fixture::start().await;
+    // Neither request has a well-formed signature, so the receiver needs no key.
+    fixture.post(&[("flinks-authenticity-key", "malformed")], b"{}").await;
+    fixture.post(&[], b"{}").await;
+    assert_eq!(fixture.aws().calls(Operation::GetSecretValue), 0);
+    fixture.post_signed_with("forged", b"{}").await;
+    assert_eq!(fixture.aws().calls(Operation::SendMessage) + fixture.aws().calls(Operation::PutObject), 0);
 }
 
 #[tokio::test]
-async fn a_forgery_is_not_looked_into() {
-    let bench = Bench::start().await;
-    let record = bench.post_signed_with("forged", br#"{"ResponseType":"KYC"}"#).await.record;
+async fn the_body_of_a_forgery_is_not_parsed() {
+    let fixture = Fixture::start().await;
+    let record = fixture.post_signed_with("forged", br#"{"ResponseType":"KYC"}"#).await.record;
     assert_eq!((record.kind, record.delivery_id), (None, None));
     let steps: Vec<_> = record.durations.iter().map(|(metric, _)| *metric).collect();
     assert_eq!(steps, [Metric::AuthenticateTime, Metric::TotalTime]);

@@ -1,4 +1,4 @@
-//! What holds for every input.
+//! Properties that hold for every input.
 
 use flinks_dev::sign;
 use flinks_webhooks::{
@@ -13,23 +13,23 @@ use std::time::SystemTime;
 
 const SECRET: &str = "secret";
 
-fn prove(signature: &[u8], body: &[u8], ascii_reading: bool) -> Option<AuthenticCallback> {
+fn verify(signature: &[u8], body: &[u8], ascii_encoding: bool) -> Option<AuthenticCallback> {
     let mut headers = SignatureHeaders::default();
     headers.push(SignatureHeader::AuthenticityKey, signature.to_vec());
-    let claims = Signatures::from_headers(&headers).ok()?;
+    let signatures = Signatures::from_headers(&headers).ok()?;
     let key = SigningKey::new(SECRET.as_bytes());
-    claims.iter().next()?.verify(&body.to_vec().into(), key.iter(), ascii_reading)
+    signatures.iter().next()?.verify(&body.to_vec().into(), key.iter(), ascii_encoding)
 }
 
 fn message(body: &[u8]) -> Message {
-    let callback = prove(sign::aggregation(body, SECRET).as_bytes(), body, false).unwrap();
+    let callback = verify(sign::aggregation(body, SECRET).as_bytes(), body, false).unwrap();
     Message::from_callback(&ClassifiedCallback::classify(callback, &ResponseTypes::new()), SystemTime::now())
 }
 
-/// Bodies of all sorts: bytes, text, and JSON with the routing fields in odd forms.
+/// Bodies of all kinds: bytes, text, and JSON with unusual values in the routing fields.
 fn bodies() -> impl Strategy<Value = Vec<u8>> {
     let scalar = prop_oneof![
-        // Any characters, also those that no string of proptest's own has: control characters, noncharacters.
+        // Any characters, including those that proptest's own strings never have: control characters and noncharacters.
         proptest::collection::vec(any::<char>(), 0..20).prop_map(|text| json!(text.iter().collect::<String>())),
         "\\PC{0,300}".prop_map(|text| json!(text)),
         any::<f64>().prop_map(|number| json!(number)),
@@ -70,7 +70,7 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// The character rule of SQS's API reference, written as it stands there.
+/// The rule for legal characters, as in SQS's API reference.
 fn sqs_has(character: char) -> bool {
     matches!(u32::from(character), 0x9 | 0xA | 0xD | 0x20..=0xD7FF | 0xE000..=0xFFFD | 0x10000..=0x10FFFF)
 }
@@ -79,37 +79,37 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_flipped_bit_in_the_body_is_refused(mut body in proptest::collection::vec(any::<u8>(), 1..300), at in any::<prop::sample::Index>(), bit in 0..8u8) {
+    fn a_flipped_bit_in_the_body_is_rejected(mut body in proptest::collection::vec(any::<u8>(), 1..300), at in any::<prop::sample::Index>(), bit in 0..8u8) {
         let signature = sign::aggregation(&body, SECRET);
-        prop_assert!(prove(signature.as_bytes(), &body, true).is_some());
+        prop_assert!(verify(signature.as_bytes(), &body, true).is_some());
         let byte = at.index(body.len());
         body[byte] ^= 1 << bit;
-        prop_assert!(prove(signature.as_bytes(), &body, true).is_none());
+        prop_assert!(verify(signature.as_bytes(), &body, true).is_none());
     }
 
     #[test]
-    fn a_flipped_bit_in_the_signature_is_refused(body in proptest::collection::vec(any::<u8>(), 0..300), at in 0..44usize, bit in 0..8u8) {
+    fn a_flipped_bit_in_the_signature_is_rejected(body in proptest::collection::vec(any::<u8>(), 0..300), at in 0..44usize, bit in 0..8u8) {
         let mut signature = sign::aggregation(&body, SECRET).into_bytes();
         signature[at] ^= 1 << bit;
-        prop_assert!(prove(&signature, &body, true).is_none());
+        prop_assert!(verify(&signature, &body, true).is_none());
     }
 
     #[test]
-    fn the_ascii_reading_is_that_of_dot_net_and_can_be_turned_off(text in any::<String>()) {
+    fn the_ascii_encoding_matches_dot_net_and_can_be_turned_off(text in any::<String>()) {
         let signature = sign::ascii(&text, SECRET);
-        let form = |on| prove(signature.as_bytes(), text.as_bytes(), on).map(|proven| proven.signature_form());
+        let form = |on| verify(signature.as_bytes(), text.as_bytes(), on).map(|authentic| authentic.signature_form());
         let expected = if text.is_ascii() { SignatureForm::Raw } else { SignatureForm::Ascii };
         prop_assert_eq!(form(true), Some(expected));
         prop_assert_eq!(form(false), text.is_ascii().then_some(SignatureForm::Raw));
     }
 
     #[test]
-    fn who_holds_an_ascii_pair_can_change_letters_outside_ascii_and_nothing_else(
+    fn an_ascii_signature_covers_everything_but_letters_outside_ascii(
         before in "[ -~]{0,50}", after in "[ -~]{0,50}", other in any::<char>(),
     ) {
         let signature = sign::ascii(&format!("{before}é{after}"), SECRET);
-        let form = |body: &str| prove(signature.as_bytes(), body.as_bytes(), true).map(|proven| proven.signature_form());
-        // One UTF-16 unit, as é is.
+        let form = |body: &str| verify(signature.as_bytes(), body.as_bytes(), true).map(|authentic| authentic.signature_form());
+        // The characters that the ASCII encoding writes as one `?`, as it does with é.
         let same = other == '?' || !other.is_ascii() && other.len_utf16() == 1;
         prop_assert_eq!(form(&format!("{before}{other}{after}")).is_some(), same);
         prop_assert_eq!(form(&format!("{before}é{after}{other}")), None);

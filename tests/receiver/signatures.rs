@@ -1,4 +1,4 @@
-//! Published vectors: RFC 4231's and Wycheproof's for HMAC-SHA256, and the project's own for the two schemes.
+//! Test vectors: RFC 4231's and Wycheproof's for HMAC-SHA256, and the project's own for the two schemes.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_webhooks::{
@@ -9,14 +9,14 @@ use flinks_webhooks::{
 use serde::Deserialize;
 use wycheproof::{TestResult, mac};
 
-/// What the check says of a body and the signature in one header.
+/// Checks a body against the signature in one header.
 fn check(key: &[u8], header: SignatureHeader, signature: &str, body: &[u8]) -> Result<SignatureForm, Rejection> {
     let mut headers = SignatureHeaders::default();
     headers.push(header, signature.as_bytes().to_vec());
-    let claims = Signatures::from_headers(&headers)?;
+    let signatures = Signatures::from_headers(&headers)?;
     let keys = SigningKey::new(key);
-    let claim = claims.iter().next().ok_or(Rejection::SignatureMissing)?;
-    let verified = claim.verify(&body.to_vec().into(), keys.iter(), true);
+    let signature = signatures.iter().next().ok_or(Rejection::SignatureMissing)?;
+    let verified = signature.verify(&body.to_vec().into(), keys.iter(), true);
     verified.map(|authentic| authentic.signature_form()).ok_or(Rejection::SignatureWrong)
 }
 
@@ -44,23 +44,23 @@ struct Vector {
 }
 
 #[test]
-fn the_projects_vectors_are_taken_or_refused_as_they_say() {
+fn the_projects_vectors_are_accepted_or_rejected_as_they_say() {
     let vectors: Vectors = serde_json::from_str(include_str!("../data/signature-vectors.json")).unwrap();
     assert_eq!(vectors.vectors.len(), 6);
     for vector in vectors.vectors {
         let header =
             if vector.scheme == "pay" { SignatureHeader::WebhookSignature } else { SignatureHeader::AuthenticityKey };
-        let taken = check(vector.key.as_bytes(), header, &vector.signature, vector.body.as_bytes());
-        assert_eq!(taken.is_ok(), vector.accept, "{}", vector.name);
+        let checked = check(vector.key.as_bytes(), header, &vector.signature, vector.body.as_bytes());
+        assert_eq!(checked.is_ok(), vector.accept, "{}", vector.name);
         if vector.name.contains("ASCII") {
-            assert_eq!(taken, Ok(SignatureForm::Ascii), "{}", vector.name);
+            assert_eq!(checked, Ok(SignatureForm::Ascii), "{}", vector.name);
         }
     }
 }
 
 #[test]
 fn rfc_4231() {
-    // Section 4: test cases 1 to 4, 6 and 7; case 5 is a truncated tag, which never passes.
+    // Section 4, test cases 1 to 4, 6 and 7. Case 5 has a truncated tag, which must fail.
     let long_key = "Test Using Larger Than Block-Size Key - Hash Key First";
     let long_data = "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed before being used by the HMAC algorithm.";
     for (key, data, tag) in [
@@ -87,7 +87,7 @@ fn wycheproof() {
     let mut checked = 0;
     for group in set.test_groups {
         for test in group.tests {
-            // A line break at a secret's end is not part of the key: that is this product's rule and not HMAC's.
+            // The receiver removes a line break at the end of a secret. HMAC itself does not.
             if test.key.last() == Some(&b'\n') {
                 continue;
             }

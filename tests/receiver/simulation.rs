@@ -1,30 +1,30 @@
-//! Nothing lost, nobody in: days of Flinks' callbacks, faults, outages, crashes, a rotation and forgeries, drawn from a
-//! seed.
+//! Simulates days of Flinks' callbacks with faults, outages, crashes, key rotations and forgeries. No callback may be
+//! lost, and no forgery may be stored.
 //!
-//! Everything is in this process and in virtual time: the receiver with the SDK's real clients and its own retries, the
-//! local AWS without sockets, Lambda's instances, the redelivery, Flinks with its own rules for retries, and who forges. A
-//! seed makes one run, always the same. At the end the queues and the bucket have to hold what was answered with 200,
-//! nothing else, and no more copies than there were calls whose outcome nobody could know ([`verdict`], [`witness`]).
+//! Everything runs in this process and in virtual time: the receiver with the real SDK clients and its own retries, the
+//! local AWS without sockets, Lambda's instances, the redelivery, Flinks with its own retry rules, and a forger. The
+//! same seed always makes the same run. At the end the queues and the bucket must hold every callback that got 200 and
+//! nothing else. They may hold one more copy for each call with an unknown outcome ([`verdict`], [`witness`]).
 //!
-//! On the way each attempt that failed has to have a cause, by the faults that were injected and not by what the receiver
-//! says of them ([`causes`]); so a callback that Flinks sends once is lost only for a cause. The bucket has to join only
-//! when it is its turn, and no call may fail without a fault ([`line`]).
+//! During the run each failed attempt must have a cause among the injected faults, whatever the receiver reports
+//! ([`causes`]). So a callback that Flinks sends only once is lost only for a cause. The receiver must try the bucket
+//! when the design says so and not before, and no call may fail without a fault ([`connection`]).
 //!
 //! `SIMULATION_SEEDS=0..100 SIMULATION_CALLBACKS=10000 cargo test --release --test receiver simulation` runs more than
 //! the default.
 
 mod causes;
+mod connection;
 mod fleet;
 mod flinks;
 mod forger;
 mod keys;
 mod known;
-mod line;
 mod redelivery;
+mod state;
 mod verdict;
 mod weather;
 mod witness;
-mod world;
 
 use std::{
     collections::BTreeMap,
@@ -40,32 +40,32 @@ use std::{
 
 use tokio::runtime::Builder;
 
-use world::{Finished, World};
+use state::{Finished, Simulation};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long Flinks has callbacks to send. From then on nothing goes wrong any more...
+/// How long Flinks has callbacks to send. After that no more faults are injected...
 const SENDING: Duration = Duration::from_secs(72 * 60 * 60);
-/// ...and so long later, when the last retries are over, everything has to be in its place.
+/// ...and this much later, after the last retries, every payload must be in its place.
 const AFTERWARDS: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// Time in which the receiver tries to store a callback, and in which the response is there.
+/// The longest time in which the receiver tries to store a callback, and the longest time until its response.
 const BUDGET: Duration = Duration::from_millis(11_500);
 const RESPONSE: Duration = Duration::from_secs(12);
 
-/// The SDK's futures are large where they are not optimised.
+/// The SDK's futures are large in builds without optimisation.
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
-/// What happens by itself in 10,000 callbacks: if one of them does not, the simulation has lost its teeth.
+/// What 10,000 callbacks always cause. If one of these never happens, the simulation no longer tests it.
 const CERTAIN: [&str; 53] = [
     "attempt 200",
     "attempt 401: within 30 seconds of a read",
     "attempt 503: no keys",
-    "attempt 503: no keys, refused",
+    "attempt 503: no keys, rejected",
     "attempt 503: not stored",
-    "attempt 503: not stored, refused",
+    "attempt 503: not stored, rejected",
     "attempt lost: crash",
     "bucket joined: a second after the first failure",
     "bucket joined: an attempt of three seconds",
@@ -82,7 +82,7 @@ const CERTAIN: [&str; 53] = [
     "fault ResetAfter",
     "fault Throttle",
     "forgery: another scheme's key",
-    "forgery: key beyond its days",
+    "forgery: expired key",
     "forgery: malformed signature",
     "forgery: no signature",
     "forgery: tampered body",
@@ -116,7 +116,7 @@ const CERTAIN: [&str; 53] = [
 ];
 
 #[test]
-fn whatever_was_answered_with_200_is_on_its_queue_and_nothing_else_is() {
+fn every_callback_that_got_200_is_on_its_queue_and_nothing_else_is() {
     let seeds = seeds();
     let callbacks = setting("SIMULATION_CALLBACKS").map_or(5_000, |callbacks| callbacks.parse().unwrap());
     assert!(!seeds.is_empty() && callbacks > 0, "nothing to simulate");
@@ -129,15 +129,15 @@ fn whatever_was_answered_with_200_is_on_its_queue_and_nothing_else_is() {
                 if !seeds.contains(&seed) {
                     return;
                 }
-                // A run that panics is told by what it printed.
+                // If a run panics, this line says how to reproduce it.
                 println!("{}", reproduce(seed, callbacks));
                 let run = run(seed, callbacks);
                 for (what, count) in run.counts {
                     *counts.lock().unwrap().entry(what).or_default() += count;
                 }
                 if !run.violations.is_empty() {
-                    let told = format!("{}\n{}", reproduce(seed, callbacks), run.violations.join("\n"));
-                    failures.lock().unwrap().push(told);
+                    let report = format!("{}\n{}", reproduce(seed, callbacks), run.violations.join("\n"));
+                    failures.lock().unwrap().push(report);
                 }
             }
         };
@@ -158,33 +158,33 @@ fn whatever_was_answered_with_200_is_on_its_queue_and_nothing_else_is() {
 }
 
 #[test]
-fn a_seed_makes_the_same_run_again() {
+fn the_same_seed_makes_the_same_run() {
     let digests = [1, 1, 2].map(|seed| run(seed, 300).digest);
     assert_eq!(digests[0], digests[1]);
     assert_ne!(digests[0], digests[2]);
 }
 
-/// Sends so many callbacks, as the seed has it, and looks at what became of them.
+/// Sends this many callbacks, drawn from the seed, and checks the result.
 fn run(seed: u64, callbacks: u64) -> Finished {
     fastrand::seed(seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let world = World::new(seed, callbacks);
+        let simulation = Simulation::new(seed, callbacks);
         let mut tasks = Vec::new();
         for index in 0..callbacks {
-            tasks.push(tokio::spawn(flinks::send(Arc::clone(&world), index)));
+            tasks.push(tokio::spawn(flinks::send(Arc::clone(&simulation), index)));
         }
         for index in 0..callbacks / 8 {
-            tasks.push(tokio::spawn(forger::send(Arc::clone(&world), index)));
+            tasks.push(tokio::spawn(forger::send(Arc::clone(&simulation), index)));
         }
-        tasks.push(tokio::spawn(keys::rotate(Arc::clone(&world))));
-        tasks.push(tokio::spawn(redelivery::run_on_schedule(Arc::clone(&world))));
-        world.sleep_until(SENDING + AFTERWARDS).await;
+        tasks.push(tokio::spawn(keys::rotate(Arc::clone(&simulation))));
+        tasks.push(tokio::spawn(redelivery::run_on_schedule(Arc::clone(&simulation))));
+        simulation.sleep_until(SENDING + AFTERWARDS).await;
         for task in tasks {
             task.await.unwrap();
         }
-        verdict::look(&world);
-        world.finish()
+        verdict::check(&simulation);
+        simulation.finish()
     })
 }
 
@@ -201,6 +201,6 @@ fn setting(variable: &str) -> Option<String> {
 fn reproduce(seed: u64, callbacks: u64) -> String {
     let end = seed + 1;
     format!(
-        "SIMULATION_SEEDS={seed}..{end} SIMULATION_CALLBACKS={callbacks} cargo test --test receiver simulation::whatever"
+        "SIMULATION_SEEDS={seed}..{end} SIMULATION_CALLBACKS={callbacks} cargo test --test receiver simulation::every_callback"
     )
 }

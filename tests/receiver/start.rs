@@ -1,4 +1,4 @@
-//! The start: what is there before the first callback, and what the start does not wait for.
+//! The start: what it prepares before the first callback, and what it does not wait for.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -17,24 +17,24 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::Bench;
+use crate::support::Fixture;
 
 const BODY: &[u8] = br#"{"ResponseType":"KYC"}"#;
-/// Far more than a start or a callback takes here, and less than the SDK waits for an answer.
+/// Far more than a start or a callback takes here, and less than the SDK waits for a response.
 const SOON: Duration = Duration::from_secs(2);
 
 async fn listener() -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
 }
 
-/// A receiver that has SQS at an address of its own, as on AWS.
-async fn with_sqs_at(sqs: SocketAddr) -> Bench {
-    Bench::with(&[("AWS_ENDPOINT_URL_SQS", &format!("http://{sqs}"))]).await
+/// A receiver that reaches SQS at an address of its own, as on AWS.
+async fn with_sqs_at(sqs: SocketAddr) -> Fixture {
+    Fixture::with_variables(&[("AWS_ENDPOINT_URL_SQS", &format!("http://{sqs}"))]).await
 }
 
-/// Passes each connection on to the local AWS; counts them.
-fn pass_on(listener: TcpListener, bench: &Bench) -> Arc<AtomicUsize> {
-    let (accepted, behind) = (Arc::new(AtomicUsize::new(0)), bench.aws().address());
+/// Forwards each connection to the local AWS, and counts them.
+fn pass_on(listener: TcpListener, fixture: &Fixture) -> Arc<AtomicUsize> {
+    let (accepted, behind) = (Arc::new(AtomicUsize::new(0)), fixture.aws().address());
     let count = Arc::clone(&accepted);
     tokio::spawn(async move {
         while let Ok((mut outside, _)) = listener.accept().await {
@@ -48,7 +48,7 @@ fn pass_on(listener: TcpListener, bench: &Bench) -> Arc<AtomicUsize> {
     accepted
 }
 
-/// The next connection, and the head of the first request on it.
+/// Accepts the next connection, and reads the headers of its first request.
 async fn opened(listener: &TcpListener) -> (TcpStream, String) {
     let opened = async {
         let (mut connection, _) = listener.accept().await.unwrap();
@@ -62,46 +62,46 @@ async fn opened(listener: &TcpListener) -> (TcpStream, String) {
 }
 
 #[tokio::test]
-async fn the_first_callback_finds_a_connection_to_sqs() {
+async fn the_first_callback_finds_an_open_connection_to_sqs() {
     let sqs = listener().await;
-    let bench = with_sqs_at(sqs.local_addr().unwrap()).await;
-    let connections = pass_on(sqs, &bench);
-    bench.aws().fault(Operation::GetSecretValue, Calls::All, Fault::Delay(Duration::from_millis(100)));
-    bench.receiver.prepare().await;
-    assert_eq!(connections.load(Ordering::Relaxed), 1, "opened while the keys were on their way");
-    assert_eq!(bench.aws().calls(Operation::SendMessage), 0);
-    assert_eq!(bench.post_signed(BODY).await.record.stored_as, Some(StoredAs::Inline));
+    let fixture = with_sqs_at(sqs.local_addr().unwrap()).await;
+    let connections = pass_on(sqs, &fixture);
+    fixture.aws().fault(Operation::GetSecretValue, Calls::All, Fault::Delay(Duration::from_millis(100)));
+    fixture.receiver.prepare().await;
+    assert_eq!(connections.load(Ordering::Relaxed), 1, "opened while the keys were fetched");
+    assert_eq!(fixture.aws().calls(Operation::SendMessage), 0);
+    assert_eq!(fixture.post_signed(BODY).await.record.stored_as, Some(StoredAs::Inline));
     assert_eq!(connections.load(Ordering::Relaxed), 1, "used by the callback");
 }
 
 #[tokio::test]
-async fn a_connection_is_opened_with_nothing_of_anybodys() {
+async fn opening_a_connection_sends_no_data() {
     let sqs = listener().await;
     let address = sqs.local_addr().unwrap();
-    let bench = with_sqs_at(address).await;
-    bench.receiver.prepare().await;
+    let fixture = with_sqs_at(address).await;
+    fixture.receiver.prepare().await;
     assert_eq!(opened(&sqs).await.1, format!("get / http/1.1\r\nhost: {address}\r\n\r\n"));
 }
 
 #[tokio::test]
-async fn an_sqs_that_hangs_holds_up_neither_the_start_nor_what_comes_once_it_works() {
+async fn an_sqs_that_hangs_delays_neither_the_start_nor_later_callbacks() {
     let sqs = listener().await;
-    let bench = with_sqs_at(sqs.local_addr().unwrap()).await;
+    let fixture = with_sqs_at(sqs.local_addr().unwrap()).await;
     let started = Instant::now();
-    assert!(bench.receiver.prepare().await.keys.failures.is_empty());
+    assert!(fixture.receiver.prepare().await.keys.failures.is_empty());
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     let _hanging = opened(&sqs).await;
-    pass_on(sqs, &bench);
-    assert_eq!(bench.post_signed(BODY).await.record.stored_as, Some(StoredAs::Inline));
+    pass_on(sqs, &fixture);
+    assert_eq!(fixture.post_signed(BODY).await.record.stored_as, Some(StoredAs::Inline));
     assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn an_sqs_that_is_down_at_the_start_does_not_hinder_what_comes_once_it_works() {
-    // Nobody listens there any more.
+async fn an_sqs_that_is_down_at_the_start_does_not_affect_later_callbacks() {
+    // The listener is dropped, so nothing listens at this address.
     let address = listener().await.local_addr().unwrap();
-    let bench = with_sqs_at(address).await;
-    assert!(bench.receiver.prepare().await.keys.failures.is_empty());
-    pass_on(TcpListener::bind(address).await.unwrap(), &bench);
-    assert_eq!(bench.post_signed(BODY).await.record.stored_as, Some(StoredAs::Inline));
+    let fixture = with_sqs_at(address).await;
+    assert!(fixture.receiver.prepare().await.keys.failures.is_empty());
+    pass_on(TcpListener::bind(address).await.unwrap(), &fixture);
+    assert_eq!(fixture.post_signed(BODY).await.record.stored_as, Some(StoredAs::Inline));
 }

@@ -1,4 +1,4 @@
-//! A receiver in this process, with the SDK's real clients, on a local AWS.
+//! A receiver in this process, with the real SDK clients and a local AWS.
 
 use std::{
     future::poll_fn,
@@ -22,29 +22,29 @@ use local_aws::{LocalAws, Network, StoredMessage};
 use local_lambda::gateway::{HttpRequest, event};
 use serde::Deserialize;
 
-pub struct Bench {
+pub struct Fixture {
     pub stack: Stack,
     pub receiver: stack::AwsReceiver,
 }
 
-/// What came back of one callback.
+/// The response to one callback, and what the receiver recorded.
 pub struct Posted {
-    pub answer: Response,
+    pub response: Response,
     pub record: Record,
 }
 
-impl Bench {
+impl Fixture {
     pub async fn start() -> Self {
-        Self::with(&[]).await
+        Self::with_variables(&[]).await
     }
 
-    /// In virtual time and without sockets, for what takes its time: the clock must be paused.
+    /// Runs in virtual time and without sockets, for tests that wait. The clock must be paused.
     pub fn detached() -> Self {
-        Self::detached_over(Duration::from_millis(1))
+        Self::detached_with_network(Duration::from_millis(1))
     }
 
-    /// The same, over a network that the test makes up.
-    pub fn detached_over(network: impl Network) -> Self {
+    /// The same, with a simulated network.
+    pub fn detached_with_network(network: impl Network) -> Self {
         let stack = Stack::with_aws(LocalAws::detached(SystemTime::now()));
         let config = stack.config(&[]).unwrap();
         let Clients { secrets, storage } = Clients::with_http_client(stack.aws.http_client(network), &config);
@@ -52,8 +52,8 @@ impl Bench {
         Self { stack, receiver }
     }
 
-    /// With some variables of the environment changed.
-    pub async fn with(changed: &[(&'static str, &str)]) -> Self {
+    /// Starts a receiver with some environment variables changed.
+    pub async fn with_variables(changed: &[(&'static str, &str)]) -> Self {
         let stack = Stack::start().await.unwrap();
         let receiver = stack::receiver(&stack.config(changed).unwrap());
         Self { stack, receiver }
@@ -68,14 +68,14 @@ impl Bench {
         self.deliver(&serde_json::to_vec(&event(&request)).unwrap()).await
     }
 
-    /// Hands over an event's bytes as the program does.
+    /// Passes an event's bytes to the receiver as the program does.
     pub async fn deliver(&self, event: &[u8]) -> Posted {
         let mut record = Record::default();
-        let answer = self.receiver.receive(read_event(event), &mut record).await;
-        Posted { answer, record }
+        let response = self.receiver.receive(read_event(event), &mut record).await;
+        Posted { response, record }
     }
 
-    /// Posts a body with the aggregation signature of the sample secret.
+    /// Posts a body, signed with the sample secret in the aggregation scheme.
     pub async fn post_signed(&self, body: &[u8]) -> Posted {
         self.post_signed_with(SIGNING_SECRET, body).await
     }
@@ -85,20 +85,20 @@ impl Bench {
         self.post(&[("Content-Type", "application/json"), ("flinks-authenticity-key", &signature)], body).await
     }
 
-    /// All messages on all queues, with their kinds.
+    /// All messages on all queues, each with its kind.
     pub fn messages(&self) -> Vec<(Kind, StoredMessage)> {
         let of = |kind: Kind| self.aws().messages(kind.queue()).into_iter().map(move |message| (kind, message));
         Kind::ALL.into_iter().flat_map(of).collect()
     }
 
-    /// The one message on all queues.
+    /// The only message on all queues.
     pub fn message(&self) -> (Kind, StoredMessage) {
         let mut messages = self.messages();
         assert_eq!(messages.len(), 1, "there should be one message");
         messages.remove(0)
     }
 
-    /// What a consumer gets for a message: its body, or the object that it points at.
+    /// The payload that a consumer gets for a message: its body, or the object that it points to.
     pub fn payload(&self, message: &StoredMessage) -> Vec<u8> {
         match pointer(message) {
             None => message.body.clone().into_bytes(),
@@ -106,7 +106,7 @@ impl Bench {
         }
     }
 
-    /// Nothing is on any queue and nothing in the bucket.
+    /// Whether all queues and the bucket are empty.
     pub fn is_empty(&self) -> bool {
         self.messages().is_empty() && self.aws().objects(PAYLOAD_BUCKET).is_empty()
     }
@@ -121,7 +121,8 @@ pub fn pointer(message: &StoredMessage) -> Option<String> {
     Some(pointer.1.key)
 }
 
-/// Runs `work` as on a machine that fails: with `polls`, it is gone after so many of them if it has not ended by then.
+/// Runs `work` on a machine that may crash. With `polls`, the machine crashes after that many polls, if `work` has not
+/// ended.
 pub async fn crashing<T>(polls: Option<u32>, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     let mut left = polls;

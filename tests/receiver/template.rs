@@ -1,4 +1,4 @@
-//! The template held against the code.
+//! Checks the template against the code.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -8,7 +8,7 @@ use flinks_webhooks::{
 };
 use serde_json::{Map, Value, json};
 
-/// `template.yaml` with its loops expanded, as `.ci/expand_template.py` writes it, and CloudFormation's functions by
+/// `template.yaml` with its loops expanded, as `.ci/expand_template.py` writes it. CloudFormation's functions have
 /// their short names: `{"Fn::Sub": "X"}` as `{"Sub": "X"}`, `{"Fn::GetAtt": ["X", "Y"]}` as `{"GetAtt": "X.Y"}`.
 pub fn template() -> Value {
     fn short(value: Value) -> Value {
@@ -43,7 +43,7 @@ fn variables(template: &Value, function: &str) -> Map<String, Value> {
     resource(template, function)["Properties"]["Environment"]["Variables"].as_object().unwrap().clone()
 }
 
-/// The variable that has the queue's URL.
+/// The variable that holds the queue's URL.
 fn variable_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Kyc => "KYC_QUEUE_URL",
@@ -56,7 +56,7 @@ fn variable_of(kind: Kind) -> &'static str {
 }
 
 #[test]
-fn every_variable_that_is_read_is_declared_and_no_other() {
+fn exactly_the_variables_that_are_read_are_declared() {
     let (mut of_receiver, mut of_redelivery) = (BTreeSet::new(), BTreeSet::new());
     let _ = Config::read(|name| {
         of_receiver.insert(name);
@@ -89,7 +89,7 @@ fn every_variable_that_is_read_is_declared_and_no_other() {
 }
 
 #[test]
-fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
+fn every_parameter_default_is_accepted_by_the_configuration() {
     let template = template();
     let changed = [
         "RESPONSE_TYPE_QUEUES",
@@ -121,7 +121,7 @@ fn every_default_of_a_parameter_is_a_configuration_that_is_accepted() {
 }
 
 #[test]
-fn the_endpoints_of_every_function_are_chosen_by_two_parameters_and_are_the_usual_ones_by_default() {
+fn two_parameters_choose_the_endpoints_of_every_function() {
     let template = template();
     for (variable, parameter) in
         [("AWS_USE_FIPS_ENDPOINT", "UseFipsEndpoints"), ("AWS_USE_DUALSTACK_ENDPOINT", "UseDualStackEndpoints")]
@@ -131,13 +131,13 @@ fn the_endpoints_of_every_function_are_chosen_by_two_parameters_and_are_the_usua
         }
         let parameter = &template["Parameters"][parameter];
         assert_eq!((&parameter["Type"], &parameter["Default"]), (&json!("String"), &json!("false")));
-        // The words that the SDKs take.
+        // The values that the SDKs accept.
         assert_eq!(parameter["AllowedValues"], json!(["true", "false"]));
     }
     assert_eq!(FUNCTIONS.map(str::to_owned).to_vec(), functions(&template), "every function");
 }
 
-/// The functions of the template that are built from this package, and so call AWS as its code does.
+/// The functions in the template that are built from this package.
 fn functions(template: &Value) -> Vec<String> {
     let functions = resources_of(template, "AWS::Serverless::Function").into_iter();
     functions.filter(|(_, function)| function["Metadata"].get("BuildMethod").is_some()).map(|(name, _)| name).collect()
@@ -149,7 +149,7 @@ fn resources_of(template: &Value, of_type: &str) -> Vec<(String, Value)> {
     wanted.map(|(name, resource)| (name.clone(), resource.clone())).collect()
 }
 
-/// The statements of a role, those that depend on a condition as if it held.
+/// The statements of a role. A statement behind a condition is included as if the condition held.
 fn statements(role: &Value) -> Vec<Value> {
     let policies = role["Properties"]["Policies"].as_array().unwrap().iter();
     let statements = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
@@ -164,7 +164,7 @@ fn every_function_has_a_role_of_its_own_that_writes_its_own_log_and_no_other() {
         let function = &function["Properties"];
         assert_eq!(function["Role"]["GetAtt"], format!("{stem}Role.Arn"));
         assert_eq!(function["LoggingConfig"]["LogGroup"]["Ref"], format!("{stem}LogGroup"));
-        assert!(function.get("Policies").is_none(), "SAM ignores them beside a role");
+        assert!(function.get("Policies").is_none(), "SAM ignores policies of a function that has a role");
         let role = resource(&template, &format!("{stem}Role"));
         assert!(role["Properties"].get("ManagedPolicyArns").is_none(), "{name}");
         let statements = statements(&role);
@@ -175,13 +175,13 @@ fn every_function_has_a_role_of_its_own_that_writes_its_own_log_and_no_other() {
         for statement in &statements {
             assert!(!statement["Action"].to_string().contains('*'), "{name}: {statement}");
             let everything = statement["Resource"] == "*";
-            assert!(!everything || statement["Sid"] == "WriteTraces", "{name}: X-Ray alone takes no resource");
+            assert!(!everything || statement["Sid"] == "WriteTraces", "{name}: only X-Ray's actions have no resource");
         }
     }
 }
 
 #[test]
-fn a_bucket_of_another_account_gets_and_gives_no_payload() {
+fn no_payload_goes_to_or_comes_from_a_bucket_of_another_account() {
     let template = template();
     let mut of_s3 = 0;
     for (name, role) in resources_of(&template, "AWS::IAM::Role") {
@@ -197,7 +197,7 @@ fn a_bucket_of_another_account_gets_and_gives_no_payload() {
 }
 
 #[test]
-fn secrets_and_keys_of_before_stay_readable_and_nothing_more() {
+fn former_secrets_and_keys_stay_readable_and_nothing_more() {
     let template = template();
     for (role, former) in [
         (
@@ -215,13 +215,13 @@ fn secrets_and_keys_of_before_stay_readable_and_nothing_more() {
 }
 
 #[test]
-fn a_given_id_makes_a_version_of_a_commit_that_was_deployed_before() {
+fn a_deployment_id_makes_a_new_version_of_an_old_commit() {
     let description = resource(&template(), "ReceiverFunction")["Properties"]["Description"]["Sub"].clone();
     assert!(description.as_str().unwrap().contains("${DeploymentId}"));
 }
 
 #[test]
-fn what_is_kept_when_the_stack_goes_keeps_its_policy_and_nothing_is_exported() {
+fn resources_that_outlive_the_stack_keep_their_policies_and_nothing_is_exported() {
     let template = template();
     for of_type in
         ["AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::S3::Bucket", "AWS::S3::BucketPolicy", "AWS::Logs::LogGroup"]
@@ -231,7 +231,7 @@ fn what_is_kept_when_the_stack_goes_keeps_its_policy_and_nothing_is_exported() {
             assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
         }
     }
-    // An export that somebody imports cannot be deleted, and reaches no other account.
+    // An imported export cannot be deleted, and no other account can import it.
     assert!(template["Outputs"].as_object().unwrap().values().all(|output| output.get("Export").is_none()));
 }
 
@@ -273,7 +273,7 @@ fn each_kind_has_its_queue_its_dead_letters_and_nothing_of_another_kind() {
     }
 }
 
-/// What a role allows in any case but to write logs and traces, as pairs of actions and resources.
+/// What a role always allows, other than logs and traces, as pairs of actions and resources.
 fn permissions(template: &Value, role: &str) -> Vec<(Value, Value)> {
     let policies = resource(template, role)["Properties"]["Policies"].clone();
     assert_eq!(policies.as_array().unwrap().len(), 1, "{role}");
@@ -332,7 +332,7 @@ fn objects_outlive_a_queue_and_its_dead_letters() {
     let rules = resource(&template, "PayloadBucket")["Properties"]["LifecycleConfiguration"]["Rules"].clone();
     let expiring: Vec<_> =
         rules.as_array().unwrap().iter().filter(|rule| rule.get("ExpirationInDays").is_some()).collect();
-    assert_eq!(expiring.len(), Kind::ALL.len(), "nothing else expires, and nothing that is undelivered");
+    assert_eq!(expiring.len(), Kind::ALL.len(), "nothing else expires, above all no undelivered payload");
     for (rule, kind) in expiring.iter().zip(Kind::ALL) {
         assert_eq!(rule["Prefix"], format!("{}/", kind.label()));
         assert_eq!(rule["ExpirationInDays"], json!({ "Ref": "PayloadRetentionDays" }));
@@ -340,7 +340,7 @@ fn objects_outlive_a_queue_and_its_dead_letters() {
 }
 
 #[test]
-fn each_function_is_a_program_of_this_package() {
+fn each_function_runs_a_program_of_this_package() {
     let template = template();
     let programs = [env!("CARGO_BIN_EXE_flinks-webhooks"), env!("CARGO_BIN_EXE_redelivery")];
     for (function, program) in FUNCTIONS.into_iter().zip(programs) {
@@ -354,13 +354,13 @@ fn each_function_is_a_program_of_this_package() {
 }
 
 #[test]
-fn every_parameter_can_be_left_as_it_is_and_is_held_to_a_form() {
+fn every_parameter_has_a_default_and_a_constraint() {
     let template = template();
     for (name, parameter) in template["Parameters"].as_object().unwrap() {
         for part in ["Description", "Default", "ConstraintDescription"] {
             assert!(parameter.get(part).is_some(), "{name} has no {part}");
         }
         let forms = ["AllowedValues", "AllowedPattern", "MinValue"];
-        assert!(forms.iter().any(|form| parameter.get(*form).is_some()), "{name} takes anything");
+        assert!(forms.iter().any(|form| parameter.get(*form).is_some()), "{name} accepts any value");
     }
 }

@@ -1,9 +1,9 @@
-//! One window of trouble with AWS, at every moment of a callback and of a start: nothing is lost, and each response comes
+//! One short outage of AWS, at every moment of a callback and of a start. Nothing is lost, and each response comes
 //! within 12 seconds.
 //!
-//! The table has each service and each pair, each way to fail, windows of up to five seconds that begin at any moment from
-//! before the start to the end of the time budget, and fast and slow networks. In virtual time, and mostly with services
-//! of a few lines, which makes so many cases affordable; the last test goes through the SDK's clients.
+//! The table has each service and each pair of services, each fault, and fast and slow networks. An outage lasts up to
+//! five seconds and begins at any moment from before the start to the end of the time budget. The tests run in virtual
+//! time, and all but the last use minimal services instead of the SDK's clients: so many cases are otherwise too slow.
 
 use std::{
     collections::BTreeMap,
@@ -33,9 +33,9 @@ use zeroize::Zeroizing;
 
 use Operation::{GetSecretValue, PutObject, SendMessage};
 
-use crate::support::Bench;
+use crate::support::Fixture;
 
-/// Each service, and each pair.
+/// Each service, and each pair of services.
 const SERVICES: [&[Operation]; 6] = [
     &[SendMessage],
     &[PutObject],
@@ -47,32 +47,32 @@ const SERVICES: [&[Operation]; 6] = [
 const FAULTS: [Fault; 4] = [Fault::Error, Fault::Throttle, Fault::Reset, Fault::Hang];
 
 const INLINE: &[u8] = br#"{"ResponseType":"KYC"}"#;
-/// An illegal character: a claim check.
+/// Has an illegal character, so it needs a claim check.
 const ODD: &[u8] = "{\"ResponseType\":\"KYC\",\"Tag\":\"\u{FFFF}\"}".as_bytes();
 
-/// From the beginning of a case to the start of the process or, where it runs already, to the event: the earliest window
-/// begins so long before.
+/// The time from the beginning of a case to the start of the process, or to the event if the process already runs. The
+/// earliest outage begins this long before.
 const LEAD: Duration = Duration::from_millis(2_500);
-/// When the latest window begins: at the end of the time budget of an event that came after a start of two seconds.
+/// When the latest outage begins: at the end of the time budget of an event that comes after a start of two seconds.
 const LAST: Duration = Duration::from_millis(2_500 + 2_000 + 11_500);
-/// The response is there by then.
+/// The longest time until the response.
 const RESPONSE: Duration = Duration::from_secs(12);
-/// Keys that were read so long ago are due.
+/// Keys that were read this long ago are due to be read again.
 const DUE: Duration = Duration::from_secs(301);
 
 const LENGTHS: &[u64] = &[100, 500, 1_000, 2_900, 5_000];
 
-/// What the process knows of the keys when the event comes.
+/// The state of the process's keys when the event comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Start {
-    /// Nothing: it starts for this event.
+    /// It has none: the process starts for this event.
     Cold,
     Warm,
-    /// They are due to be read again.
+    /// It has keys that are due to be read again.
     Due,
 }
 
-/// Calls of some operations fail for some time.
+/// One outage: calls to these operations fail for some time.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     operations: &'static [Operation],
@@ -81,12 +81,12 @@ struct Window {
     from: Duration,
     length: Duration,
     start: Start,
-    /// Of a whole call.
+    /// The latency of a call, there and back.
     latency: Duration,
 }
 
 impl Window {
-    /// Every window of the table.
+    /// Every case of the table.
     fn all(latency: Duration, lengths: &[u64], step: Duration) -> Vec<Self> {
         let mut all = Vec::new();
         for start in [Start::Cold, Start::Warm, Start::Due] {
@@ -100,7 +100,7 @@ impl Window {
         all
     }
 
-    /// The network of a case, and when its event or its process comes.
+    /// The network of a case, and when its event comes or its process starts.
     fn network(self) -> (Trouble, Instant) {
         let beginning = Instant::now() + DUE;
         let from = beginning + self.from;
@@ -126,18 +126,18 @@ impl Network for Trouble {
     }
 }
 
-/// A service of a few lines: what a call to it comes to.
+/// A minimal stand-in for SQS, S3 and Secrets Manager.
 #[derive(Clone)]
 struct Service {
     network: Trouble,
-    /// Objects of claim checks, by their keys.
+    /// The objects of claim checks, by key.
     objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
-    /// Payloads that are on the queue, or in the bucket to be redelivered.
+    /// The payloads on the queue, and the undelivered ones in the bucket.
     stored: Arc<Mutex<Vec<Bytes>>>,
 }
 
 impl Service {
-    /// One call. It has no effect if it fails.
+    /// Makes one call. If it fails, it has no effect.
     async fn call(&self, operation: Operation, name: aws_error::Operation) -> Result<(), AwsError> {
         sleep(self.network.latency()).await;
         let failed = match self.network.fault(operation) {
@@ -197,11 +197,11 @@ impl PayloadStore for Service {
     }
 }
 
-/// Checks the cases of a table with the small services. `body` is posted in each of them.
+/// Posts `body` in each case, with the minimal services.
 async fn check(body: &'static [u8], windows: &[Window]) {
     let event = posted(body);
     for (window, seed) in windows.iter().zip(0..) {
-        // The waits between attempts are drawn: a case is always the same, and each has others.
+        // The waits between attempts are random. The seed makes each case reproducible and different from the others.
         fastrand::seed(seed);
         let (network, comes) = window.network();
         let service = Service { network, objects: Arc::default(), stored: Arc::default() };
@@ -214,13 +214,13 @@ async fn check(body: &'static [u8], windows: &[Window]) {
             receiver.receive(read_event(&event), &mut record).await
         };
         let prepare = async || drop(receiver.prepare().await);
-        let answer = at_its_time(*window, comes, prepare, received).await;
-        assert_eq!(answer, Response::Stored, "{window:?}, {} bytes", body.len());
+        let response = at_its_time(*window, comes, prepare, received).await;
+        assert_eq!(response, Response::Stored, "{window:?}, {} bytes", body.len());
         assert!(service.has(body), "{window:?}, {} bytes", body.len());
     }
 }
 
-/// Starts the process and hands it the event, each at its time. Checks how long the response takes.
+/// Starts the process and sends it the event, each at its time. Checks how long the response takes.
 async fn at_its_time(
     window: Window,
     comes: Instant,
@@ -243,9 +243,9 @@ async fn at_its_time(
         }
     }
     let started = Instant::now();
-    let answer = receive().await;
+    let response = receive().await;
     assert!(started.elapsed() <= RESPONSE, "{window:?}: {:?}", started.elapsed());
-    answer
+    response
 }
 
 fn posted(body: &[u8]) -> Vec<u8> {
@@ -256,7 +256,7 @@ fn posted(body: &[u8]) -> Vec<u8> {
     serde_json::to_vec(&event(&request)).unwrap()
 }
 
-/// Trouble of up to `longest` for both sorts of bodies, on a network of this latency.
+/// Checks outages of up to `longest` milliseconds with both bodies, on a network of this latency.
 async fn check_all(latency: u64, longest: u64, step: u64) {
     let lengths: Vec<_> = LENGTHS.iter().copied().filter(|length| *length <= longest).collect();
     let windows = Window::all(Duration::from_millis(latency), &lengths, Duration::from_millis(step));
@@ -266,23 +266,23 @@ async fn check_all(latency: u64, longest: u64, step: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_of_trouble_at_any_moment_loses_nothing() {
+async fn a_short_outage_at_any_moment_loses_nothing() {
     check_all(2, 5_000, 700).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_of_trouble_at_any_moment_loses_nothing_on_a_slow_network() {
+async fn a_short_outage_at_any_moment_loses_nothing_on_a_slow_network() {
     check_all(300, 5_000, 900).await;
 }
 
-/// With so slow calls there is no time for as many: the windows are shorter.
+/// Calls this slow leave time for fewer attempts, so the outages are shorter.
 #[tokio::test(start_paused = true)]
-async fn a_window_of_trouble_at_any_moment_loses_nothing_on_a_network_that_hardly_works() {
+async fn a_short_outage_at_any_moment_loses_nothing_on_a_very_slow_network() {
     check_all(2_000, 2_900, 900).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_large_body_survives_a_window_of_trouble_as_well() {
+async fn a_large_body_survives_a_short_outage() {
     let body = format!(r#"{{"ResponseType":"KYC","Tag":"{}"}}"#, "a".repeat(1_500_000)).into_bytes().leak();
     let all = Window::all(Duration::from_millis(100), &[5_000], Duration::from_millis(3_700));
     let is_of_it = |window: &Window| window.operations.contains(&PutObject) && window.start == Start::Cold;
@@ -290,19 +290,19 @@ async fn a_large_body_survives_a_window_of_trouble_as_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_of_trouble_loses_nothing_through_the_clients_of_the_sdk() {
+async fn a_short_outage_loses_nothing_with_the_sdks_clients() {
     for window in Window::all(Duration::from_millis(20), &[5_000], Duration::from_millis(4_100)) {
         fastrand::seed(1);
         let (network, comes) = window.network();
-        let bench = Bench::detached_over(network);
-        let prepare = async || drop(bench.receiver.prepare().await);
-        let receive = async || bench.post_signed(ODD).await.answer;
-        let answer = at_its_time(window, comes, prepare, receive).await;
-        assert_eq!(answer, Response::Stored, "{window:?}");
-        let objects = bench.aws().objects(PAYLOAD_BUCKET);
+        let fixture = Fixture::detached_with_network(network);
+        let prepare = async || drop(fixture.receiver.prepare().await);
+        let receive = async || fixture.post_signed(ODD).await.response;
+        let response = at_its_time(window, comes, prepare, receive).await;
+        assert_eq!(response, Response::Stored, "{window:?}");
+        let objects = fixture.aws().objects(PAYLOAD_BUCKET);
         let is_undelivered =
             objects.iter().any(|(key, object)| key.starts_with(UNDELIVERED_PREFIX) && object.body == ODD);
-        let is_on_queue = || bench.messages().iter().any(|(_, message)| bench.payload(message) == ODD);
+        let is_on_queue = || fixture.messages().iter().any(|(_, message)| fixture.payload(message) == ODD);
         assert!(is_undelivered || is_on_queue(), "{window:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 over one connection that stays open, blocking.
+//! Blocking HTTP/1.1 over one connection that stays open.
 
 use std::{
     env,
@@ -15,7 +15,7 @@ use rustls::{
 
 use crate::Result;
 
-/// What is read at a time, in bytes. Larger than most, so that an event of several megabytes takes few calls.
+/// The size of one read, in bytes. It is large so that an event of several megabytes takes few calls.
 const READ_BYTES: usize = 256 * 1024;
 
 trait Stream: Read + Write {}
@@ -24,9 +24,9 @@ impl<S: Read + Write> Stream for S {}
 pub struct Connection {
     stream: Box<dyn Stream>,
     host: String,
-    /// The last request's; its memory is used again for the next.
+    /// The head of the last request. The next request reuses its memory.
     head: Vec<u8>,
-    /// The last response; its memory is used again for the next.
+    /// The last response. The next response reuses its memory.
     received: Vec<u8>,
 }
 
@@ -37,8 +37,8 @@ pub struct Response<'c> {
 }
 
 impl Connection {
-    /// Connects to `http://HOST:PORT` or `https://HOST:PORT`, the latter trusting the authorities in `SSL_CERT_FILE`.
-    pub fn to(url: &str) -> Result<Self> {
+    /// Connects to `http://HOST:PORT` or `https://HOST:PORT`. HTTPS trusts the authorities in `SSL_CERT_FILE`.
+    pub fn open(url: &str) -> Result<Self> {
         let (scheme, host) = url.split_once("://").ok_or("a URL without a scheme")?;
         let socket = TcpStream::connect(host)?;
         socket.set_nodelay(true)?;
@@ -94,7 +94,7 @@ impl Connection {
         Ok(Response { head: self.text(head)?, body: self.received.get(head..head + length).unwrap_or_default() })
     }
 
-    /// Reads once, behind the `filled` bytes that are there.
+    /// Reads once, after the `filled` bytes that are already there.
     fn read(&mut self, filled: usize) -> Result<usize> {
         if self.received.len() < filled + READ_BYTES {
             self.received.resize(filled + READ_BYTES, 0);

@@ -1,9 +1,10 @@
-//! The floor: the least that a process could do for a callback. Nobody should run it; the function is measured against it.
+//! The floor: the least work that a process could do for a callback. It is not for production: the function is measured
+//! against it.
 //!
-//! It fetches one secret and throws it away, then loops: takes the next event, unescapes the body once, hashes it once,
-//! makes one request to AWS, answers 200. One thread, blocking sockets that are opened where they are needed first and
-//! stay open, no async runtime, no SDK. It does not check signatures, sign requests, route, retry or log; a body above
-//! 1 MiB becomes an object without a message that points at it.
+//! It fetches one secret and discards it. For each event it unescapes the body once, hashes it once, makes one request
+//! to AWS, and responds 200. It has one thread and blocking sockets, which open at the first use and stay open, and
+//! neither an async runtime nor an SDK. It does not verify signatures, sign requests, route, retry or log. A body above
+//! 1 MiB becomes an object without a message that points to it.
 
 mod http;
 
@@ -15,20 +16,20 @@ use crate::http::Connection;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Above it a body is put into the bucket, as a message that SQS takes can have no more bytes.
+/// A larger body goes to the bucket, because SQS accepts no larger message.
 const MAX_MESSAGE_BYTES: usize = 1_048_576;
 const RUNTIME_PATH: &str = "/2018-06-01/runtime/invocation";
-const ANSWER: &[u8] = br#"{"statusCode":200}"#;
+const RESPONSE: &[u8] = br#"{"statusCode":200}"#;
 
 fn main() -> Result<()> {
     let (queue, bucket) = (env::var("ACCOUNTS_DETAIL_QUEUE_URL")?, env::var("PAYLOAD_BUCKET")?);
-    let mut secrets_manager = Connection::to(&env::var("AWS_ENDPOINT_URL_SECRETS_MANAGER")?)?;
+    let mut secrets_manager = Connection::open(&env::var("AWS_ENDPOINT_URL_SECRETS_MANAGER")?)?;
     let secret = format!(r#"{{"SecretId":"{}"}}"#, env::var("SIGNING_SECRET_ID")?);
     let target = [("X-Amz-Target", "secretsmanager.GetSecretValue"), ("Content-Type", "application/x-amz-json-1.1")];
     secrets_manager.request("POST", "/", &target, &mut [IoSlice::new(secret.as_bytes())])?.expect_success()?;
 
     let (mut sqs, mut s3) = (None, None);
-    let mut runtime = Connection::to(&format!("http://{}", env::var("AWS_LAMBDA_RUNTIME_API")?))?;
+    let mut runtime = Connection::open(&format!("http://{}", env::var("AWS_LAMBDA_RUNTIME_API")?))?;
     let (mut body, mut digest) = (Vec::new(), String::new());
     loop {
         let invocation = runtime.request("GET", &format!("{RUNTIME_PATH}/next"), &[], &mut [])?.expect_success()?;
@@ -51,7 +52,7 @@ fn main() -> Result<()> {
             sqs.request("POST", "/", &headers, &mut message)?.expect_success()?;
         }
         let path = format!("{RUNTIME_PATH}/{id}/response");
-        runtime.request("POST", &path, &[], &mut [IoSlice::new(ANSWER)])?.expect_success()?;
+        runtime.request("POST", &path, &[], &mut [IoSlice::new(RESPONSE)])?.expect_success()?;
     }
 }
 
@@ -60,21 +61,21 @@ fn nibble(value: u8) -> char {
     char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 })
 }
 
-/// The connection to a service, opened where it is used first.
+/// The connection to a service, which opens at the first use.
 fn connected<'c>(connection: &'c mut Option<Connection>, endpoint: &str) -> Result<&'c mut Connection> {
     match connection {
         Some(open) => Ok(open),
-        None => Ok(connection.insert(Connection::to(&env::var(endpoint)?)?)),
+        None => Ok(connection.insert(Connection::open(&env::var(endpoint)?)?)),
     }
 }
 
-/// Finds the event's body, puts what it says into `body`, and gives the JSON string as it stands, quotes included.
+/// Finds the event's body and unescapes it into `body`. Returns the JSON string unchanged, with its quotes.
 fn unescape_body<'e>(event: &'e [u8], body: &mut Vec<u8>) -> Result<&'e [u8]> {
     const KEY: &[u8] = br#""body":"#;
-    // Inside a string the quotes of the key would be escaped, so this is a key.
+    // Inside a string these quotes would be escaped, so this is a key.
     let key = event.windows(KEY.len()).position(|window| window == KEY).ok_or("an event without a body")?;
     let literal = event.get(key + KEY.len()..).unwrap_or_default();
-    let mut rest = literal.strip_prefix(b"\"").ok_or("a body that is no string")?;
+    let mut rest = literal.strip_prefix(b"\"").ok_or("a body that is not a string")?;
     body.clear();
     loop {
         let run = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).ok_or("a body without an end")?;

@@ -1,4 +1,4 @@
-//! The callbacks that are measured: account details of each size, signed, as events of API Gateway.
+//! The measured callbacks: signed account details of each size, as API Gateway's events.
 
 use bytes::Bytes;
 use clap::ValueEnum;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
-/// The same payloads in every run, so that counts of two runs can be compared.
+/// Every run has the same payloads, so that the counts of two runs can be compared.
 const SEED: u64 = 1;
 
-/// How long a body is.
+/// The size of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 pub enum Size {
     #[value(name = "2kB")]
@@ -27,7 +27,7 @@ pub enum Size {
     #[value(name = "1MB")]
     #[serde(rename = "1MB")]
     Mb1,
-    /// The smallest that no message can hold, so a claim check
+    /// The smallest body that needs a claim check
     #[value(name = "1MiB+1")]
     #[serde(rename = "1MiB+1")]
     Mib1AndOne,
@@ -71,9 +71,8 @@ pub struct Callback {
 }
 
 impl Callback {
-    /// # Errors
-    /// When the generator cannot make one of this size.
-    pub fn of(size: Size) -> Result<Self, Failure> {
+    /// # Errors If the generator cannot make a body of this size.
+    pub fn with_size(size: Size) -> Result<Self, Failure> {
         let body = body(size)?;
         let signature = sign::aggregation(&body, SIGNING_SECRET);
         let event = gateway_event(&body, &signature, Some("application/json; charset=utf-8"))?;
@@ -81,24 +80,22 @@ impl Callback {
     }
 }
 
-/// A body of exactly this size: white space behind the JSON makes up for what the generator leaves.
+/// A body of exactly this size. White space after the JSON fills it up.
 ///
-/// # Errors
-/// When the generator cannot make one so small.
+/// # Errors If the generator cannot make a body this small.
 pub fn body(size: Size) -> Result<Bytes, Failure> {
     let options = Options { size: Some(size.bytes()), ..Options::default() };
     let mut json = payload::generate(PayloadKind::AccountsDetail, &options, &mut payload::generator(SEED, 0));
-    let missing = size.bytes().checked_sub(json.len()).ok_or("the smallest payload is larger than that")?;
+    let missing = size.bytes().checked_sub(json.len()).ok_or("the smallest payload is larger than this size")?;
     json.extend(std::iter::repeat_n(' ', missing));
     Ok(json.into())
 }
 
-/// The event for a body; as base64 without a content type, as API Gateway has it.
+/// The event for a body. Without a content type the body is in base64, as API Gateway sends it.
 ///
-/// # Errors
-/// Never with headers that are text.
+/// # Errors If the event cannot be serialised.
 pub fn gateway_event(body: &[u8], signature: &str, content_type: Option<&str>) -> Result<Bytes, Failure> {
-    // What API Gateway adds to Flinks' own headers, in names and lengths.
+    // The names and lengths of the headers that API Gateway adds to Flinks' own.
     let mut headers = vec![
         ("flinks-authenticity-key", signature),
         ("accept-encoding", "gzip"),

@@ -1,8 +1,9 @@
-//! What a million callbacks cost at each memory size, from the measured processor time and the prices in a file.
+//! The cost of a million callbacks at each memory size, from the measured processor time and the prices in a file.
 //!
-//! The model: Lambda gives processor time in proportion to memory, one whole processor at so many MB. A callback lasts
-//! its processor time divided by that share, and the waiting for AWS; it is billed by the started millisecond. A share of
-//! the callbacks finds no warm instance and pays for a start, as it was measured: Lambda does not hold that back.
+//! The model: Lambda gives processor time in proportion to memory, with one whole processor at `full_processor_mb`. A
+//! callback lasts its processor time divided by that share, plus the wait for AWS. It is billed by the started
+//! millisecond. A share of the callbacks finds no warm instance and also pays for a start. A start gets the measured
+//! time, because Lambda does not limit the processor then.
 
 use std::{fs, path::Path};
 
@@ -67,8 +68,7 @@ struct Model {
 }
 
 impl Prices {
-    /// # Errors
-    /// When the file cannot be read, or a price is missing.
+    /// # Errors If the file cannot be read or a price is missing.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(toml::from_str(&text)?)
@@ -78,57 +78,57 @@ impl Prices {
         if cfg!(target_arch = "aarch64") { self.lambda.arm64_per_gb_second } else { self.lambda.x86_64_per_gb_second }
     }
 
-    /// How long a callback lasts, in milliseconds.
+    /// The duration of a callback, in milliseconds.
     fn duration_ms(&self, cpu_ms: f64, size: Size, memory_mb: f64) -> f64 {
         let share = (memory_mb / self.lambda.full_processor_mb).min(1.0);
         let put_ms = if size.is_inline() { 0.0 } else { self.model.put_object_ms };
         cpu_ms / share + self.model.send_message_ms + put_ms
     }
 
-    /// Lambda's part of a million callbacks.
-    fn of_lambda(&self, duration_ms: f64, start_ms: f64, memory_mb: f64) -> f64 {
+    /// Lambda's share of the cost of a million callbacks.
+    fn lambda_dollars(&self, duration_ms: f64, start_ms: f64, memory_mb: f64) -> f64 {
         let billed_ms = duration_ms.ceil() + self.model.cold_share * start_ms.ceil();
         self.lambda.requests_per_million + MILLION * billed_ms / 1_000.0 * memory_mb / 1_024.0 * self.gb_second()
     }
 
-    /// SQS's part of a million messages of so many bytes each.
-    fn of_sqs(&self, bytes: usize) -> f64 {
+    /// SQS's price for a million messages of this many bytes.
+    fn sqs_dollars(&self, bytes: usize) -> f64 {
         bytes.div_ceil(self.sqs.metered_bytes) as f64 * (self.sqs.per_million + self.sqs.fair_per_million)
     }
 
-    /// The part of the others, the same for whatever program: API Gateway, SQS, S3.
-    fn of_the_others(&self, size: Size) -> [f64; 3] {
-        /// Of a claim check, which is metered as one in any case.
+    /// The shares of API Gateway, SQS and S3. They are the same for every program.
+    fn other_dollars(&self, size: Size) -> [f64; 3] {
+        /// The size of a claim check. Any small size is metered as one unit.
         const POINTER_BYTES: usize = 1;
         let api_gateway = size.bytes().div_ceil(self.api_gateway.metered_bytes) as f64 * self.api_gateway.per_million;
         if size.is_inline() {
-            return [api_gateway, self.of_sqs(size.bytes()), 0.0];
+            return [api_gateway, self.sqs_dollars(size.bytes()), 0.0];
         }
         let months = self.model.payload_days * 12.0 / 365.0;
         let kept = MILLION * size.bytes() as f64 / 1e9 * self.s3.gb_month * months;
-        [api_gateway, self.of_sqs(POINTER_BYTES), MILLION / 1_000.0 * self.s3.put_per_thousand + kept]
+        [api_gateway, self.sqs_dollars(POINTER_BYTES), MILLION / 1_000.0 * self.s3.put_per_thousand + kept]
     }
 }
 
-/// A table for each size: memory by memory, how long a callback lasts and what a million cost on Lambda.
+/// A table for each size, with the duration of a callback and Lambda's cost of a million at each memory size.
 pub fn tables(measured: &Measured, prices: &Prices) -> String {
     let Some(transport) = measured.main_transport() else { return String::new() };
     let mut text =
         format!("### Cost of a million callbacks in US dollars, {}, prices of {}\n", prices.region, prices.as_of);
     for size in measured.sizes() {
-        let [api_gateway, sqs, s3] = prices.of_the_others(size);
+        let [api_gateway, sqs, s3] = prices.other_dollars(size);
         text += &format!(
             "\n{}: API Gateway {api_gateway:.2}, SQS {sqs:.2}, S3 {s3:.2}, and Lambda ({}):\n\n",
             size.label(),
             transport.label()
         );
         let header: Vec<&str> = ["memory"].into_iter().chain(measured.subjects.iter().map(String::as_str)).collect();
-        // None where it was not measured.
+        // `None` if it was not measured.
         let cost = |subject: &str, memory_mb: f64| {
             let cpu_ms = measured.figure(&CPU, subject, transport, Some(size))?;
             let start_ms = measured.figure(&START, subject, transport, None)?;
             let duration_ms = prices.duration_ms(cpu_ms, size, memory_mb);
-            Some((prices.of_lambda(duration_ms, start_ms, memory_mb), duration_ms))
+            Some((prices.lambda_dollars(duration_ms, start_ms, memory_mb), duration_ms))
         };
         let has_room = |subject: &str, memory_mb: f64| {
             measured.figure(&PEAK, subject, transport, Some(size)).is_some_and(|peak_mib| peak_mib <= memory_mb)
@@ -179,16 +179,16 @@ mod tests {
     #[test]
     fn lambda_bills_the_started_millisecond() {
         let prices = prices();
-        assert_eq!(prices.of_lambda(0.1, 0.0, 128.0), prices.of_lambda(1.0, 0.0, 128.0));
-        assert!(prices.of_lambda(1.1, 0.0, 128.0) > prices.of_lambda(1.0, 0.0, 128.0));
+        assert_eq!(prices.lambda_dollars(0.1, 0.0, 128.0), prices.lambda_dollars(1.0, 0.0, 128.0));
+        assert!(prices.lambda_dollars(1.1, 0.0, 128.0) > prices.lambda_dollars(1.0, 0.0, 128.0));
     }
 
     #[test]
     fn chunks_are_metered_as_started() {
         let prices = prices();
-        let [api_gateway, sqs, s3] = prices.of_the_others(Size::Mb1);
+        let [api_gateway, sqs, s3] = prices.other_dollars(Size::Mb1);
         assert_eq!(api_gateway, 2.0 * prices.api_gateway.per_million);
-        assert_eq!((sqs, s3), (16.0 * prices.of_sqs(1), 0.0));
-        assert_eq!(prices.of_the_others(Size::Mb5)[1], prices.of_sqs(1));
+        assert_eq!((sqs, s3), (16.0 * prices.sqs_dollars(1), 0.0));
+        assert_eq!(prices.other_dollars(Size::Mb5)[1], prices.sqs_dollars(1));
     }
 }

@@ -1,7 +1,7 @@
-//! A run: every subject, over every transport, with callbacks of every size, round after round.
+//! A run: every subject, over every transport, with callbacks of every size, in several rounds.
 //!
-//! Subjects take turns within a round, so that a machine that is busy for a while is busy for all of them. Another one
-//! begins each time, and every other round goes backwards, so that none always comes after the same one.
+//! Subjects take turns within a round, so that a busy period of the machine affects all of them. Another subject begins
+//! each round, and every second round runs in reverse, so that no subject always follows the same one.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     Failure,
+    backend::{Authority, Transport},
     callback::{Callback, Size},
     cost::{self, Prices},
     measured::{Counted, Figure, Measured, Package},
@@ -19,7 +20,6 @@ use crate::{
     subject::{self, Subject},
     table, targets,
     valgrind::{self, Tool},
-    world::{Authority, Transport},
 };
 
 #[derive(clap::Args)]
@@ -27,41 +27,41 @@ pub struct Arguments {
     /// Three rounds, two sizes, fewer callbacks: for a first look
     #[arg(long)]
     quick: bool,
-    /// Rounds, each with a process for every subject, transport and size
+    /// Number of rounds, each with a process for every subject, transport and size
     #[arg(long)]
     rounds: Option<usize>,
-    /// These subjects alone, and those of --also: floor, function, rust, node, python
+    /// Only these subjects, and those of --also: floor, function, rust, node, python
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// A further build of the function, to compare in the same run
+    /// Another build of the function, to compare in the same run
     #[arg(long, value_name = "NAME=PATH", value_parser = further)]
     also: Vec<(String, PathBuf)>,
-    /// These transports alone
+    /// Only these transports
     #[arg(long, value_delimiter = ',')]
     transports: Vec<Transport>,
-    /// Bodies of these sizes alone
+    /// Only bodies of these sizes
     #[arg(long, value_delimiter = ',')]
     sizes: Vec<Size>,
-    /// Let valgrind count instructions, allocations and copied bytes of the native subjects too
+    /// Also count instructions, allocations and copied bytes of the native subjects, with valgrind
     #[arg(long, overrides_with = "counts")]
     counts: bool,
     /// Prices of AWS's services
     #[arg(long, value_name = "FILE", default_value = "benches/prices.toml")]
     prices: PathBuf,
-    /// Where the figures go as JSON
+    /// File for the figures as JSON
     #[arg(long, value_name = "FILE", default_value = "target/benches/function.json")]
     json: PathBuf,
-    /// Where the picture goes
+    /// File for the picture
     #[arg(long, value_name = "FILE", default_value = "target/benches/benchmark.svg")]
     svg: PathBuf,
 }
 
 fn further(argument: &str) -> Result<(String, PathBuf), String> {
-    let (name, path) = argument.split_once('=').ok_or("it has to be NAME=PATH")?;
+    let (name, path) = argument.split_once('=').ok_or("expected NAME=PATH")?;
     Ok((name.to_owned(), path.into()))
 }
 
-/// What the JSON has.
+/// The JSON report.
 #[derive(Serialize)]
 struct Report<'a> {
     machine: String,
@@ -72,15 +72,14 @@ struct Report<'a> {
     failures: &'a [String],
 }
 
-/// Measures, prints, and writes the files.
+/// Measures, prints the tables and writes the files.
 ///
-/// # Errors
-/// When nothing can be measured, or a subject has not stored what it answered 200 for.
+/// # Errors If nothing can be measured, or a subject has not stored a callback for which it returned 200.
 pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let prices = Prices::read(&arguments.prices)?;
     let subjects = subjects(arguments)?;
-    // Before anything is measured: a run takes long.
-    if arguments.counts && !valgrind::is_there() {
+    // Checked first, because a run takes long.
+    if arguments.counts && !valgrind::is_installed() {
         return Err("--counts needs valgrind".into());
     }
     let default_sizes: &[Size] = if arguments.quick { &[Size::Kb2, Size::Mb1] } else { Size::value_variants() };
@@ -88,18 +87,18 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let transports =
         if arguments.transports.is_empty() { Transport::value_variants() } else { arguments.transports.as_slice() };
     let rounds = arguments.rounds.unwrap_or(if arguments.quick { 3 } else { 11 });
-    let callbacks = sizes.iter().map(|size| Callback::of(*size)).collect::<Result<Vec<_>, _>>()?;
+    let callbacks = sizes.iter().map(|size| Callback::with_size(*size)).collect::<Result<Vec<_>, _>>()?;
 
     let authority = Authority::new()?;
-    let mut measured = Measured::of(subjects.iter().map(|subject| subject.name.clone()).collect());
+    let mut measured = Measured::new(subjects.iter().map(|subject| subject.name.clone()).collect());
     let mut failures = Vec::new();
     for round in 0..rounds {
         let started = Instant::now();
         for transport in transports {
             for callback in &callbacks {
                 for subject in turns(&subjects, round) {
-                    let count = Count::of(callback.size, arguments.quick);
-                    match sample::take(subject, *transport, callback, count, &authority).await {
+                    let count = Count::for_size(callback.size, arguments.quick);
+                    match sample::take_sample(subject, *transport, callback, count, &authority).await {
                         Ok(sample) => measured.add(&subject.name, *transport, callback.size, sample),
                         Err(failure) => {
                             let (name, size) = (&subject.name, callback.size);
@@ -114,14 +113,14 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
         eprintln!("round {} of {rounds}: {:.0} s", round + 1, started.elapsed().as_secs_f64());
     }
     for (subject, transport, size, _) in &failures {
-        measured.discount(subject, *transport, *size);
+        measured.remove(subject, *transport, *size);
     }
     if arguments.counts {
         count(&mut measured, &subjects, &callbacks, &authority)?;
     }
 
     for subject in &subjects {
-        measured.weigh(&subject.name, Package { bytes: subject.bytes()?, zip_bytes: subject.zip_bytes()? });
+        measured.add_package(&subject.name, Package { bytes: subject.bytes()?, zip_bytes: subject.zip_bytes()? });
     }
     let failures: Vec<_> = failures.into_iter().map(|(_, _, _, failure)| failure).collect();
     println!("{}", machine());
@@ -140,10 +139,14 @@ pub async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Report { machine: machine(), rounds, packages: measured.packages(), figures, counts, failures: &failures };
     table::write_json(&arguments.json, &report)?;
     table::write(&arguments.svg, &picture::draw(&measured))?;
-    if failures.is_empty() { Ok(()) } else { Err(format!("these do not count:\n{}", failures.join("\n")).into()) }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("these measurements failed and do not count:\n{}", failures.join("\n")).into())
+    }
 }
 
-/// The order of a round: another one begins each time, and every other round goes backwards.
+/// The order of a round. Another subject begins each round, and every second round runs in reverse.
 fn turns<T>(subjects: &[T], round: usize) -> impl Iterator<Item = &T> {
     let all = subjects.len();
     (0..all).filter_map(move |turn| {
@@ -152,7 +155,7 @@ fn turns<T>(subjects: &[T], round: usize) -> impl Iterator<Item = &T> {
     })
 }
 
-/// Those that are asked for and there; the others are named.
+/// The requested subjects that are available. Reports the others.
 fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
     let (mut subjects, mut skipped) = subject::all();
     let names: Vec<&str> =
@@ -173,14 +176,14 @@ fn subjects(arguments: &Arguments) -> Result<Vec<Subject>, Failure> {
     if subjects.is_empty() { Err("there is nothing to measure".into()) } else { Ok(subjects) }
 }
 
-/// Has valgrind count what a callback costs each native subject.
+/// Counts the cost of a callback for each native subject, with valgrind.
 fn count(
     measured: &mut Measured,
     subjects: &[Subject],
     callbacks: &[Callback],
     authority: &Authority,
 ) -> Result<(), Failure> {
-    /// So few that a large body, fifty times slower than without valgrind, stays within the SDK's time limits.
+    /// Valgrind is fifty times slower. With this few callbacks a large body stays within the SDK's time limits.
     const TIMES: u64 = 3;
     for subject in subjects.iter().filter(|subject| subject.is_native) {
         for callback in callbacks {
@@ -188,7 +191,7 @@ fn count(
                 let command: Vec<String> = ["valgrind".to_owned()].into_iter().chain(tool.arguments()).collect();
                 let times = usize::try_from(times)?;
                 tokio::task::block_in_place(|| {
-                    Handle::current().block_on(sample::under(&command, subject, callback, times, authority))
+                    Handle::current().block_on(sample::run_under(&command, subject, callback, times, authority))
                 })
             });
             match counts {
@@ -200,7 +203,7 @@ fn count(
     Ok(())
 }
 
-/// What it was measured on.
+/// Describes the machine.
 fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));

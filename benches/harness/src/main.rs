@@ -1,9 +1,10 @@
-//! The measurements: the whole function beside its peers and the floor, and its steps one by one.
+//! The measurements: the whole function, its peers and the floor side by side, and the function's steps one by one.
 //!
-//! `benches/run` builds what is measured and starts this program; `benches/README.md` says what each figure means.
+//! `benches/run` builds everything and starts this program. `benches/README.md` explains each figure.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "tables are what this program is for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program prints tables")]
 
+mod backend;
 mod callback;
 mod cost;
 mod function;
@@ -17,13 +18,12 @@ mod subject;
 mod table;
 mod targets;
 mod valgrind;
-mod world;
 
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
 
-/// What went wrong, in words for the person who runs this.
+/// An error with a message for the person who runs this.
 type Failure = Box<dyn Error + Send + Sync>;
 
 #[derive(Parser)]
@@ -33,7 +33,7 @@ enum Command {
     Function(function::Arguments),
     /// The steps of the function one by one, in this process
     Steps(steps::Arguments),
-    /// One step so many times, to be counted by valgrind
+    /// One step, repeated, for valgrind's counts
     #[command(hide = true)]
     Step(steps::Repeated),
 }
@@ -76,10 +76,10 @@ mod tests {
         toml::from_str::<Lock>(&fs::read_to_string(file).unwrap()).unwrap().package.into_iter().collect()
     }
 
-    /// The steps are measured in this program, so they say something of the function only while both are built from the
-    /// same libraries. After a change of the project's lock file, copy it over this workspace's and run cargo here.
+    /// The steps run in this program. Their figures hold for the function only if both use the same libraries. After a
+    /// change of the project's lock file, copy it over this workspace's lock file and run cargo here.
     #[test]
-    fn the_measurements_are_built_from_the_versions_that_the_function_is_built_from() {
+    fn the_measurements_use_the_same_versions_as_the_function() {
         let (ours, functions) = (locked("../Cargo.lock"), locked("../../Cargo.lock"));
         let names: BTreeSet<_> = ours.iter().map(|package| &package.name).collect();
         let shared = functions.iter().filter(|package| names.contains(&package.name));

@@ -1,23 +1,23 @@
-//! All samples of a run, and the figures that come out of them.
+//! All samples of a run, and the figures computed from them.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::{
+    backend::Transport,
     callback::Size,
     sample::Sample,
     statistics::{median, percentile},
     subject::{FLOOR, FUNCTION},
     table::{self, short},
     valgrind::Counts,
-    world::Transport,
 };
 
 /// Bytes.
 const MB: f64 = 1e6;
 
-/// What was measured in a run.
+/// The results of a run.
 #[derive(Default)]
 pub struct Measured {
     /// The names of the subjects, in the order of the tables.
@@ -27,23 +27,23 @@ pub struct Measured {
     counts: BTreeMap<(String, Size), Counts>,
 }
 
-/// What is given to Lambda.
+/// The sizes of a deployment package.
 #[derive(Clone, Copy, Serialize)]
 pub struct Package {
-    /// Of the program, or of the folder that an interpreter reads.
+    /// The program, or the folder that an interpreter reads.
     pub bytes: u64,
     pub zip_bytes: u64,
 }
 
-/// A figure of a subject: its name, its unit, and how it comes out of the samples.
+/// A figure of a subject: its name, its unit, and the function that computes it from the samples.
 pub struct Metric {
     pub name: &'static str,
     pub unit: &'static str,
-    of: fn(&[&Sample]) -> f64,
+    compute: fn(&[&Sample]) -> f64,
 }
 
-const fn metric(name: &'static str, unit: &'static str, of: fn(&[&Sample]) -> f64) -> Metric {
-    Metric { name, unit, of }
+const fn metric(name: &'static str, unit: &'static str, compute: fn(&[&Sample]) -> f64) -> Metric {
+    Metric { name, unit, compute }
 }
 
 fn median_of(samples: &[&Sample], of: fn(&Sample) -> f64) -> f64 {
@@ -63,14 +63,14 @@ pub const PEAK: Metric = metric("peak memory", "MiB", |samples| median_of(sample
 pub const START_MEMORY: Metric =
     metric("memory at first poll", "MiB", |samples| median_of(samples, |sample| sample.start_mib));
 
-/// Of a start: the size of the callbacks that follow makes no difference, so all sizes count together.
-const OF_A_START: [Metric; 3] = [
+/// The metrics of a start. The size of the callbacks after it does not matter, so all sizes count together.
+const START_METRICS: [Metric; 3] = [
     START,
     metric("CPU to first poll", "ms", |samples| median_of(samples, |sample| sample.start_cpu_ms)),
     START_MEMORY,
 ];
 
-/// The few that are shown first, and where: over TLS, as production has it.
+/// The main figures, which are shown first. Most are over TLS, as in production.
 const MAIN: [(Metric, Transport, Option<Size>); 7] = [
     (START, Transport::Http, None),
     (START, Transport::Tls, None),
@@ -81,8 +81,8 @@ const MAIN: [(Metric, Transport, Option<Size>); 7] = [
     (FIRST, Transport::Slow, Some(Size::Kb2)),
 ];
 
-/// Of callbacks of one size.
-const OF_A_CALLBACK: [Metric; 6] = [
+/// The metrics of callbacks of one size.
+const CALLBACK_METRICS: [Metric; 6] = [
     FIRST,
     metric("median latency", "ms", |samples| latency(samples, 50)),
     metric("99th percentile", "ms", |samples| latency(samples, 99)),
@@ -92,8 +92,8 @@ const OF_A_CALLBACK: [Metric; 6] = [
 ];
 
 impl Measured {
-    /// Nothing yet, of these subjects.
-    pub fn of(subjects: Vec<String>) -> Self {
+    /// Empty results for these subjects.
+    pub fn new(subjects: Vec<String>) -> Self {
         Self { subjects, ..Self::default() }
     }
 
@@ -101,12 +101,12 @@ impl Measured {
         self.samples.entry((subject.to_owned(), transport, size)).or_default().push(sample);
     }
 
-    /// Takes the figures of a subject back: something of it was not stored.
-    pub fn discount(&mut self, subject: &str, transport: Transport, size: Size) {
+    /// Removes the samples of a subject that failed.
+    pub fn remove(&mut self, subject: &str, transport: Transport, size: Size) {
         self.samples.remove(&(subject.to_owned(), transport, size));
     }
 
-    pub fn weigh(&mut self, subject: &str, package: Package) {
+    pub fn add_package(&mut self, subject: &str, package: Package) {
         self.packages.insert(subject.to_owned(), package);
     }
 
@@ -114,14 +114,14 @@ impl Measured {
         self.counts.insert((subject.to_owned(), size), counts);
     }
 
-    /// A figure; over all sizes where none is given. None where nothing was measured.
+    /// A figure, over all sizes if `size` is `None`. Returns `None` if nothing was measured.
     pub fn figure(&self, metric: &Metric, subject: &str, transport: Transport, size: Option<Size>) -> Option<f64> {
         let is_asked = |key: &&(String, Transport, Size)| {
             key.0 == subject && key.1 == transport && size.is_none_or(|size| key.2 == size)
         };
         let samples: Vec<&Sample> =
             self.samples.iter().filter(|(key, _)| is_asked(key)).flat_map(|(_, samples)| samples).collect();
-        (!samples.is_empty()).then(|| (metric.of)(&samples))
+        (!samples.is_empty()).then(|| (metric.compute)(&samples))
     }
 
     pub fn transports(&self) -> Vec<Transport> {
@@ -131,7 +131,7 @@ impl Measured {
         transports
     }
 
-    /// What production has, or else what was measured.
+    /// TLS, as in production, or else the first transport that was measured.
     pub fn main_transport(&self) -> Option<Transport> {
         let transports = self.transports();
         transports.iter().find(|transport| **transport == Transport::Tls).or(transports.first()).copied()
@@ -158,15 +158,15 @@ impl Measured {
         self.table(rows.chain([self.zip_row()]))
     }
 
-    /// Every figure beside those of the other subjects.
+    /// Every figure, with the subjects side by side.
     pub fn tables(&self) -> String {
         let mut text = String::new();
         for transport in self.transports() {
             text += &format!("\n### Start, {}\n\n", transport.label());
-            text += &self.table(self.rows(&OF_A_START, transport, None));
+            text += &self.table(self.rows(&START_METRICS, transport, None));
             for size in self.sizes() {
                 text += &format!("\n### Callbacks of {}, {}\n\n", size.label(), transport.label());
-                text += &self.table(self.rows(&OF_A_CALLBACK, transport, Some(size)));
+                text += &self.table(self.rows(&CALLBACK_METRICS, transport, Some(size)));
             }
         }
         let program = self.row("program or package", "MB", |subject| {
@@ -176,7 +176,7 @@ impl Measured {
         text + &self.tables_of_counts()
     }
 
-    /// What a callback costs in valgrind's counts.
+    /// The cost of a callback in valgrind's counts.
     fn tables_of_counts(&self) -> String {
         let mut text = String::new();
         for size in self.sizes() {
@@ -213,7 +213,8 @@ impl Measured {
         self.row("zip", "MB", |subject| self.packages.get(subject).map(|package| package.zip_bytes as f64 / MB))
     }
 
-    /// A figure of each subject: the function's as a multiple of the floor's, the others' as multiples of the function's.
+    /// One figure of each subject. The function's is also a multiple of the floor's, the others' are multiples of the
+    /// function's.
     fn row(&self, name: &str, unit: &str, of: impl Fn(&str) -> Option<f64>) -> Vec<String> {
         let (own, floor) = (of(FUNCTION), of(FLOOR));
         let cell = |subject: &String| {
@@ -228,14 +229,14 @@ impl Measured {
         [name.to_owned()].into_iter().chain(self.subjects.iter().map(cell)).collect()
     }
 
-    /// Every figure, for another program.
+    /// Every figure, for the JSON report.
     pub fn figures(&self) -> Vec<Figure> {
         let mut figures = Vec::new();
         for subject in &self.subjects {
             for transport in self.transports() {
                 let sizes = self.sizes().into_iter().map(Some);
-                let of_callbacks = sizes.flat_map(|size| OF_A_CALLBACK.iter().map(move |metric| (metric, size)));
-                for (metric, size) in OF_A_START.iter().map(|metric| (metric, None)).chain(of_callbacks) {
+                let of_callbacks = sizes.flat_map(|size| CALLBACK_METRICS.iter().map(move |metric| (metric, size)));
+                for (metric, size) in START_METRICS.iter().map(|metric| (metric, None)).chain(of_callbacks) {
                     if let Some(value) = self.figure(metric, subject, transport, size) {
                         let (metric, unit) = (metric.name, metric.unit);
                         figures.push(Figure { subject: subject.clone(), transport, size, metric, unit, value });
@@ -250,7 +251,7 @@ impl Measured {
         &self.packages
     }
 
-    /// Valgrind's counts, for another program.
+    /// Valgrind's counts, for the JSON report.
     pub fn counts(&self) -> Vec<Counted<'_>> {
         self.counts.iter().map(|((subject, size), counts)| Counted { subject, size: *size, counts }).collect()
     }
@@ -294,7 +295,7 @@ pub mod tests {
 
     #[test]
     fn a_figure_is_the_median_of_its_rounds_and_a_multiple_in_the_table() {
-        let mut measured = Measured::of(vec![FLOOR.to_owned(), FUNCTION.to_owned()]);
+        let mut measured = Measured::new(vec![FLOOR.to_owned(), FUNCTION.to_owned()]);
         for (subject, values) in [(FLOOR, [2.0, 1.0, 50.0]), (FUNCTION, [5.0, 3.0, 4.0])] {
             for value in values {
                 measured.add(subject, Transport::Http, Size::Kb2, sample(value, vec![value]));
@@ -309,8 +310,8 @@ pub mod tests {
         measured.add(FUNCTION, Transport::Tls, Size::Kb2, sample(1.0, vec![]));
         let main = measured.main_table();
         assert!(main.contains("2 kB, TLS") && !main.contains("1 MB, TLS"), "{main}");
-        measured.discount(FUNCTION, Transport::Tls, Size::Kb2);
-        measured.discount(FUNCTION, Transport::Http, Size::Kb2);
+        measured.remove(FUNCTION, Transport::Tls, Size::Kb2);
+        measured.remove(FUNCTION, Transport::Http, Size::Kb2);
         assert_eq!(measured.figure(&CPU, FUNCTION, Transport::Http, Some(Size::Kb2)), None);
     }
 }

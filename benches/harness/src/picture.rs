@@ -1,15 +1,15 @@
-//! The picture for the README, drawn as SVG: a dot for each subject on a scale of powers of ten, where the least and the
-//! most are hundreds of times apart.
+//! Draws the picture for the README as SVG: a dot for each subject on a logarithmic scale, because the figures differ
+//! by factors of hundreds.
 
 use crate::{
+    backend::Transport,
     callback::Size,
     measured::{CPU, FIRST, Measured, Metric, PEAK, START},
     subject::FUNCTION,
     table::short,
-    world::Transport,
 };
 
-/// What is drawn: a title, a figure, where it was measured, and the size of the callbacks.
+/// The panels: title, figure, transport, and size of the callbacks.
 const PANELS: [(&str, Metric, Transport, Option<Size>); 6] = [
     ("Start to first poll, TLS", START, Transport::Tls, None),
     ("First callback, AWS 5 ms away", FIRST, Transport::Slow, Some(Size::Kb2)),
@@ -27,18 +27,18 @@ const TITLE_HEIGHT: f64 = 40.0;
 const ROW_HEIGHT: f64 = 22.0;
 const SCALE_HEIGHT: f64 = 34.0;
 const NAMES_WIDTH: f64 = 76.0;
-/// Of a number beside the last dot.
+/// The width of a number beside the last dot.
 const NUMBER_WIDTH: f64 = 60.0;
 const SCALE_WIDTH: f64 = PANEL_WIDTH - 2.0 * MARGIN - NAMES_WIDTH - NUMBER_WIDTH;
 
-/// With a ground of its own, so that it can be read on any page.
+/// The picture has its own background, so that it is readable on any page.
 const STYLE: &str = "\
 .ground{fill:#fff;stroke:#d1d9e0}.text{fill:#1f2328}.faint{fill:#59636e}.line{stroke:#d1d9e0}.track{stroke:#eaeef2}\
 .dot{fill:#818b98}.own{fill:#0969da;font-weight:600}\
 @media(prefers-color-scheme:dark){.ground{fill:#0d1117;stroke:#3d444d}.text{fill:#f0f6fc}.faint{fill:#9198a1}\
 .line{stroke:#3d444d}.track{stroke:#21262d}.dot{fill:#9198a1}.own{fill:#4493f8}}";
 
-/// Draws what of it was measured.
+/// Draws the panels that were measured.
 pub fn draw(measured: &Measured) -> String {
     let panels: Vec<String> = PANELS
         .iter()
@@ -69,7 +69,7 @@ pub fn draw(measured: &Measured) -> String {
 
 fn panel(title: &str, values: &[(&str, f64)]) -> String {
     let power = |of: fn(f64, f64) -> f64, start: f64| values.iter().map(|(_, value)| value.log10()).fold(start, of);
-    // To whole powers of ten, and at least one of them.
+    // The scale covers whole powers of ten, at least one.
     let first = power(f64::min, f64::INFINITY).floor();
     let last = power(f64::max, f64::NEG_INFINITY).ceil().max(first + 1.0);
     let place = |power: f64| NAMES_WIDTH + (power - first) / (last - first) * SCALE_WIDTH;
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_panel_has_every_subject_and_one_without_figures_is_left_out() {
-        let mut measured = Measured::of(vec![FUNCTION.to_owned(), "other".to_owned()]);
+        let mut measured = Measured::new(vec![FUNCTION.to_owned(), "other".to_owned()]);
         for (subject, value) in [(FUNCTION, 0.5), ("other", 400.0)] {
             measured.add(subject, Transport::Tls, Size::Kb2, sample(value, vec![value]));
         }

@@ -1,4 +1,4 @@
-//! A subject as a process, and the kernel's account of it.
+//! A subject as a process, and the kernel's figures for it.
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Stdio, time::Duration};
 
@@ -6,17 +6,16 @@ use tokio::process::{Child, Command};
 
 use crate::{Failure, subject::Subject};
 
-/// A running subject; ends when dropped.
+/// A running subject. It ends when this is dropped.
 pub struct Process {
     child: Child,
     folder: PathBuf,
 }
 
 impl Process {
-    /// Starts a program with nothing but these variables; what it logs goes nowhere.
+    /// Starts a program with only these variables. Its log is discarded.
     ///
-    /// # Errors
-    /// When there is no such program.
+    /// # Errors If the program does not exist.
     pub fn start(
         subject: &Subject,
         tool: &[String],
@@ -26,7 +25,7 @@ impl Process {
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).args(&subject.arguments);
         command.env_clear().envs(environment).envs(subject.environment.clone());
-        // A tool, and an interpreter, look for parts of themselves.
+        // Tools and interpreters need the PATH to find their own parts.
         command.envs(env::var_os("PATH").map(|path| ("PATH", path)));
         command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         let child = command.spawn().map_err(|error| format!("{}: {error}", subject.program.display()))?;
@@ -34,10 +33,9 @@ impl Process {
         Ok(Self { child, folder: PathBuf::from(format!("/proc/{id}")) })
     }
 
-    /// Processor time of all its threads so far, in milliseconds: what the scheduler has counted, to the nanosecond.
+    /// The processor time of all its threads so far, in milliseconds. The scheduler counts it in nanoseconds.
     ///
-    /// # Errors
-    /// When the process has ended.
+    /// # Errors If the process has ended.
     pub fn cpu_ms(&self) -> Result<f64, Failure> {
         let mut nanoseconds = 0;
         for thread in fs::read_dir(self.folder.join("task"))? {
@@ -47,10 +45,9 @@ impl Process {
         Ok(Duration::from_nanos(nanoseconds).as_secs_f64() * 1_000.0)
     }
 
-    /// A field of its status, such as `VmHWM` (kB) or `Threads`.
+    /// A field in the process's status, such as `VmHWM` (kB) or `Threads`.
     ///
-    /// # Errors
-    /// When the process has ended.
+    /// # Errors If the process has ended.
     pub fn status(&self, field: &str) -> Result<u64, Failure> {
         let status = fs::read_to_string(self.folder.join("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
@@ -58,7 +55,7 @@ impl Process {
         Ok(number.parse()?)
     }
 
-    /// Waits for its end.
+    /// Waits until the process ends.
     pub async fn ended(&mut self) -> Failure {
         match self.child.wait().await {
             Ok(status) => format!("it ended with {status}").into(),
@@ -66,18 +63,16 @@ impl Process {
         }
     }
 
-    /// Ends it, and waits until it is gone, so that it takes nothing from the one that is measured next.
+    /// Kills the process and waits until it is gone, so that it does not disturb the next measurement.
     ///
-    /// # Errors
-    /// When it cannot be ended.
+    /// # Errors If it cannot be killed.
     pub async fn kill(mut self) -> Result<(), Failure> {
         Ok(self.child.kill().await?)
     }
 
-    /// Asks it to end, and waits until it has: a tool around it then writes what it has counted.
+    /// Terminates the process and waits until it has ended. A tool around it then writes its counts.
     ///
-    /// # Errors
-    /// When it cannot be asked.
+    /// # Errors If the signal cannot be sent.
     pub async fn terminate(mut self) -> Result<(), Failure> {
         let id = self.child.id().ok_or("a process that has ended already")?;
         Command::new("kill").arg(id.to_string()).status().await?;

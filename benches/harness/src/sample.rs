@@ -1,4 +1,4 @@
-//! One process from its start to its last callback.
+//! Measures one process from its start to its last callback.
 
 use std::time::{Duration, Instant};
 
@@ -6,34 +6,34 @@ use local_lambda::{Outcome, RuntimeApi, gateway};
 
 use crate::{
     Failure,
+    backend::{Authority, Backend, Transport},
     callback::{Callback, Size},
     process::Process,
     subject::Subject,
-    world::{Authority, Transport, World},
 };
 
-/// Far more than anything takes: a process that hangs fails instead of holding the run up.
+/// Far more than anything takes. A process that hangs fails instead of blocking the run.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// For a process to come to rest before its processor time is read.
+/// The wait for a process to become idle before its processor time is read.
 const REST: Duration = Duration::from_millis(5);
 const KIB_IN_MIB: f64 = 1024.0;
 
-/// What one process took.
+/// The measurements of one process.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// From starting the process to its first poll.
     pub start_ms: f64,
-    /// Processor time until then.
+    /// Processor time until the first poll.
     pub start_cpu_ms: f64,
-    /// Most memory until then.
+    /// Peak memory until the first poll.
     pub start_mib: f64,
-    /// The first callback, which finds nothing warm.
+    /// The time of the first callback, which finds nothing warm.
     pub first_ms: f64,
-    /// Each callback after the warm-up.
+    /// The time of each callback after the warm-up.
     pub latencies_ms: Vec<f64>,
-    /// Processor time of one of those, on average.
+    /// The average processor time of a callback after the warm-up.
     pub cpu_ms: f64,
-    /// Most memory, to the end.
+    /// Peak memory until the end.
     pub peak_mib: f64,
     pub threads: f64,
 }
@@ -46,8 +46,8 @@ pub struct Count {
 }
 
 impl Count {
-    /// So many that the smaller ones take about as long as the larger, and a just-in-time compiler has done its work.
-    pub fn of(size: Size, is_quick: bool) -> Self {
+    /// Enough that small callbacks take about as long in total as large ones, and that a just-in-time compiler is done.
+    pub fn for_size(size: Size, is_quick: bool) -> Self {
         let (warm_up, measured): (usize, usize) = match size {
             Size::Kb2 => (100, 300),
             Size::Kb200 => (15, 60),
@@ -61,7 +61,7 @@ impl Count {
         }
     }
 
-    /// With the first one.
+    /// All callbacks, including the first one.
     fn all(self) -> usize {
         1 + self.warm_up + self.measured
     }
@@ -69,23 +69,22 @@ impl Count {
 
 /// Runs a subject once.
 ///
-/// # Errors
-/// When it does not start, does not answer 200, or has not stored each callback. Its figures do not count then.
-pub async fn take(
+/// # Errors If it does not start, does not return 200, or does not store each callback. Its figures do not count then.
+pub async fn take_sample(
     subject: &Subject,
     transport: Transport,
     callback: &Callback,
     count: Count,
     authority: &Authority,
 ) -> Result<Sample, Failure> {
-    let world = World::start(transport, authority).await?;
-    let mut running = Running::start(subject, &[], &world).await?;
+    let backend = Backend::start(transport, authority).await?;
+    let mut running = Running::start(subject, &[], &backend).await?;
     let taken = measure(&mut running, callback, count).await;
     let killed = running.process.kill().await;
-    // One that has ended by itself cannot be killed: how it ended says more.
+    // A process that has already ended cannot be killed, and its own error says more.
     let sample = taken?;
     killed?;
-    world.check(subject, callback, count.all())?;
+    backend.check(subject, callback, count.all())?;
     Ok(sample)
 }
 
@@ -94,15 +93,15 @@ async fn measure(running: &mut Running, callback: &Callback, count: Count) -> Re
     let start_cpu_ms = running.process.cpu_ms()?;
     let start_mib = running.process.status("VmHWM")? as f64 / KIB_IN_MIB;
 
-    let first_ms = running.answer(callback).await?;
+    let first_ms = running.invoke(callback).await?;
     for _ in 0..count.warm_up {
-        running.answer(callback).await?;
+        running.invoke(callback).await?;
     }
     tokio::time::sleep(REST).await;
     let before = running.process.cpu_ms()?;
     let mut latencies_ms = Vec::with_capacity(count.measured);
     for _ in 0..count.measured {
-        latencies_ms.push(running.answer(callback).await?);
+        latencies_ms.push(running.invoke(callback).await?);
     }
     tokio::time::sleep(REST).await;
     let cpu_ms = (running.process.cpu_ms()? - before) / count.measured as f64;
@@ -118,23 +117,23 @@ async fn measure(running: &mut Running, callback: &Callback, count: Count) -> Re
     })
 }
 
-/// Runs a subject under a tool that counts, for so many callbacks.
+/// Runs a subject under a counting tool, for `count` callbacks.
 ///
 /// # Errors
-/// As [`take`].
-pub async fn under(
+/// As [`take_sample`].
+pub async fn run_under(
     tool: &[String],
     subject: &Subject,
     callback: &Callback,
     count: usize,
     authority: &Authority,
 ) -> Result<(), Failure> {
-    let world = World::start(Transport::Http, authority).await?;
-    let mut running = Running::start(subject, tool, &world).await?;
+    let backend = Backend::start(Transport::Http, authority).await?;
+    let mut running = Running::start(subject, tool, &backend).await?;
     for _ in 0..count {
-        running.answer(callback).await?;
+        running.invoke(callback).await?;
     }
-    world.check(subject, callback, count)?;
+    backend.check(subject, callback, count)?;
     running.process.terminate().await
 }
 
@@ -146,35 +145,35 @@ struct Running {
 }
 
 impl Running {
-    async fn start(subject: &Subject, tool: &[String], world: &World<'_>) -> Result<Self, Failure> {
+    async fn start(subject: &Subject, tool: &[String], backend: &Backend<'_>) -> Result<Self, Failure> {
         let runtime = RuntimeApi::start().await?;
-        let mut environment = world.environment(subject);
+        let mut environment = backend.environment(subject);
         environment.extend(runtime.environment());
         let started = Instant::now();
         let mut process = Process::start(subject, tool, &environment)?;
         tokio::select! {
             () = runtime.first_poll() => {}
             failure = process.ended() => return Err(failure),
-            () = tokio::time::sleep(PATIENCE) => return Err("it does not poll".into()),
+            () = tokio::time::sleep(PATIENCE) => return Err("the subject does not poll".into()),
         }
         Ok(Self { process, runtime, start_ms: milliseconds(started) })
     }
 
-    /// Has one callback answered; the time it took, in milliseconds.
-    async fn answer(&mut self, callback: &Callback) -> Result<f64, Failure> {
+    /// Invokes the subject with one callback. Returns the time in milliseconds.
+    async fn invoke(&mut self, callback: &Callback) -> Result<f64, Failure> {
         let started = Instant::now();
         let outcome = tokio::select! {
             outcome = self.runtime.invoke(callback.event.clone()) => outcome,
             failure = self.process.ended() => return Err(failure),
-            () = tokio::time::sleep(PATIENCE) => return Err("it does not answer".into()),
+            () = tokio::time::sleep(PATIENCE) => return Err("the subject does not respond".into()),
         };
         let took = milliseconds(started);
         match outcome {
-            Outcome::Response(answer) => match gateway::response(&answer)?.status {
+            Outcome::Response(response) => match gateway::response(&response)?.status {
                 200 => Ok(took),
-                status => Err(format!("it answered {status}").into()),
+                status => Err(format!("the subject returned {status}").into()),
             },
-            failed => Err(format!("it failed: {failed:?}").into()),
+            failed => Err(format!("the subject failed: {failed:?}").into()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Medians and percentiles.
 
-/// The value below which so many per cent of the values are, by nearest rank; 0 for no values.
+/// The percentile of the values by nearest rank. 0 without values.
 pub fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,7 +1,8 @@
-//! The steps of the function one by one, on bodies of each size: time and, where valgrind is there, exact counts.
+//! Measures the steps of the function one by one, on bodies of each size: the time and, if valgrind is installed, exact
+//! counts.
 //!
-//! Each step is what the pipeline calls, with its input made beforehand. `send` and `put` are the SDK's part: they end in
-//! an HTTP client that reads the request to its end and answers at once. `callback` is all of it together.
+//! Each step calls the pipeline's own function, with an input that is made beforehand. `send` and `put` measure the
+//! SDK: they end in an HTTP client that reads the whole request and responds at once. `callback` is all steps together.
 
 use std::{fs, hint::black_box, path::PathBuf, sync::Arc, time::Instant};
 
@@ -44,22 +45,22 @@ pub struct Arguments {
     /// Fewer and shorter samples, and no counts
     #[arg(long, conflicts_with = "counts_only")]
     quick: bool,
-    /// These steps alone
+    /// Only these steps
     #[arg(long, value_delimiter = ',')]
     only: Vec<Step>,
-    /// Bodies of these sizes alone
+    /// Only bodies of these sizes
     #[arg(long, value_delimiter = ',', default_values = ["2kB", "200kB", "1MB", "5MB"])]
     sizes: Vec<Size>,
-    /// No time, only the counts, which are the same on a busy machine
+    /// Only the counts, which a busy machine does not change, and no times
     #[arg(long)]
     counts_only: bool,
-    /// Sizes for which valgrind counts
+    /// Body sizes for valgrind's counts
     #[arg(long, value_delimiter = ',', default_values = ["2kB", "1MB"])]
     counted_sizes: Vec<Size>,
-    /// The JSON of another run, of another commit: counts are printed as multiples of its
+    /// JSON of another commit's run: counts are printed as multiples of its counts
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
-    /// Where the figures go as JSON
+    /// File for the figures as JSON
     #[arg(long, value_name = "FILE", default_value = "target/benches/steps.json")]
     json: PathBuf,
 }
@@ -74,13 +75,13 @@ pub struct Repeated {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 enum Step {
-    /// The event to a callback, its body as text
+    /// From the event to a callback, with the body as text
     Event,
-    /// The event to a callback, its body as base64
+    /// From the event to a callback, with the body as base64
     EventBase64,
-    /// The proof, where the raw reading matches
+    /// The signature check, if the raw encoding matches
     SignatureRaw,
-    /// The proof, where the ASCII reading matches and the raw one was tried before
+    /// The signature check, if the raw encoding fails and the ASCII encoding matches
     SignatureAscii,
     /// The routing fields
     Fields,
@@ -94,7 +95,7 @@ enum Step {
     Send,
     /// PutObject up to the socket: checksum, hash, sign
     Put,
-    /// From the event to the answer
+    /// From the event to the response
     Callback,
 }
 
@@ -103,15 +104,15 @@ enum Step {
 struct Figure {
     step: Step,
     size: Size,
-    /// Median of the samples; none if only counts were asked for.
+    /// The median of the samples. `None` with `--counts-only`.
     nanoseconds: Option<f64>,
-    /// Of the body.
+    /// Bytes of the body per second.
     bytes_per_second: Option<f64>,
     #[serde(flatten)]
     counts: Option<Counts>,
 }
 
-/// A figure of another commit, whose steps may be others.
+/// A figure of another commit, which may have other steps.
 #[derive(Deserialize)]
 struct Other {
     step: String,
@@ -122,18 +123,17 @@ struct Other {
 
 /// Measures each step at each size.
 ///
-/// # Errors
-/// When a step does not do what it should, or the figures cannot be written.
+/// # Errors If a step fails or the figures cannot be written.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let steps = if arguments.only.is_empty() { Step::value_variants() } else { &arguments.only };
-    let counts = !arguments.quick && valgrind::is_there();
+    let counts = !arguments.quick && valgrind::is_installed();
     if arguments.counts_only && !counts {
         return Err("--counts-only needs valgrind".into());
     }
     if !arguments.quick && !counts {
-        eprintln!("no valgrind: no counts of instructions and allocations");
+        eprintln!("valgrind is not installed: no counts of instructions and allocations");
     }
-    // Read first: it may be the file that is written in the end.
+    // Read first, because it may be the same file that is written at the end.
     let others: Vec<Other> = match &arguments.against {
         None => Vec::new(),
         Some(path) => serde_json::from_str(&fs::read_to_string(path)?)?,
@@ -153,10 +153,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     table::write_json(&arguments.json, &figures)
 }
 
-/// Does one step so many times.
+/// Runs one step `times` times.
 ///
-/// # Errors
-/// When there is no such step at that size.
+/// # Errors If the step does not exist at this size.
 pub fn repeat(repeated: &Repeated) -> Result<(), Failure> {
     let mut work = repeated.step.prepare(repeated.size)?.ok_or("no such step at that size")?;
     for _ in 0..repeated.times {
@@ -190,7 +189,7 @@ fn report(figures: &[Figure], others: &[Other]) -> String {
     table::markdown(&header, rows)
 }
 
-/// Nanoseconds for one time: the median of several samples, each long enough for the clock.
+/// The nanoseconds of one run: the median of several samples, each long enough for the clock.
 fn time(work: &mut Work, is_quick: bool) -> f64 {
     let (samples, sample_seconds) = if is_quick { (5, 0.005) } else { (25, 0.02) };
     let started = Instant::now();
@@ -215,7 +214,7 @@ impl Step {
     }
 
     fn count(self, size: Size) -> Result<Counts, Failure> {
-        /// So many times for small bodies; a large one is counted well enough by few.
+        /// How often a step runs. A few runs are exact enough for a large body.
         const SMALL: u64 = 100;
         const LARGE: u64 = 2;
         let times = if size == Size::Kb2 { SMALL } else { LARGE };
@@ -231,7 +230,7 @@ impl Step {
         })
     }
 
-    /// The step, ready to be done again and again; none where there is no such thing at this size.
+    /// The step, ready to run repeatedly. `None` if it does not exist at this size.
     fn prepare(self, size: Size) -> Result<Option<Work>, Failure> {
         let body = callback::body(size)?;
         let text = str::from_utf8(&body)?;
@@ -240,12 +239,12 @@ impl Step {
         Ok(match self {
             Self::Event => Some(reading(callback::gateway_event(&body, &raw, json)?)),
             Self::EventBase64 => Some(reading(callback::gateway_event(&body, &raw, None)?)),
-            Self::SignatureRaw => Some(proving(&body, &raw)?),
+            Self::SignatureRaw => Some(verifying(&body, &raw)?),
             Self::SignatureAscii => {
-                // The generator's people may have names without an accent.
+                // The generated names may have no accent.
                 let accented = Bytes::from(text.replacen("Tag\":\"u", "Tag\":\"é", 1));
                 let ascii = sign::ascii(str::from_utf8(&accented)?, SIGNING_SECRET);
-                Some(proving(&accented, &ascii)?)
+                Some(verifying(&accented, &ascii)?)
             }
             Self::Fields => Some(Box::new(move || {
                 black_box(Fields::read(black_box(&body)));
@@ -272,34 +271,34 @@ impl Step {
                 }))
             }
             Self::Send => {
-                let (message, desk) = (Arc::new(message(&body, &raw)?), Desk::new()?);
-                message.inline_body().is_some().then(|| -> Work { Box::new(move || desk.send(&message)) })
+                let (message, function) = (Arc::new(message(&body, &raw)?), OfflineFunction::new()?);
+                message.inline_body().is_some().then(|| -> Work { Box::new(move || function.send(&message)) })
             }
             Self::Put => {
-                let (message, desk) = (message(&body, &raw)?, Desk::new()?);
-                Some(Box::new(move || desk.put(&message)))
+                let (message, function) = (message(&body, &raw)?, OfflineFunction::new()?);
+                Some(Box::new(move || function.put(&message)))
             }
             Self::Callback => {
-                let (event, desk) = (callback::gateway_event(&body, &raw, json)?, Desk::new()?);
-                Some(Box::new(move || desk.receive(&event)))
+                let (event, function) = (callback::gateway_event(&body, &raw, json)?, OfflineFunction::new()?);
+                Some(Box::new(move || function.receive(&event)))
             }
         })
     }
 }
 
-#[expect(clippy::expect_used, reason = "a step that does not do its work must not be measured")]
+#[expect(clippy::expect_used, reason = "a step that fails must not be measured")]
 fn reading(event: Bytes) -> Work {
     Box::new(move || {
-        black_box(read_event(black_box(&event)).expect("the event has a callback"));
+        black_box(read_event(black_box(&event)).expect("the event is a callback"));
     })
 }
 
-#[expect(clippy::expect_used, reason = "a step that does not do its work must not be measured")]
-fn proving(body: &Bytes, signature: &str) -> Result<Work, Failure> {
+#[expect(clippy::expect_used, reason = "a step that fails must not be measured")]
+fn verifying(body: &Bytes, signature: &str) -> Result<Work, Failure> {
     let (body, signature, key) = (body.clone(), self::signature(signature)?, key()?);
     Ok(Box::new(move || {
         let verified = black_box(&signature).verify(&body, [&key].into_iter(), true);
-        black_box(verified.expect("the signature is right"));
+        black_box(verified.expect("the signature is valid"));
     }))
 }
 
@@ -324,22 +323,22 @@ fn key() -> Result<SigningKey, Failure> {
     SigningKey::new(SIGNING_SECRET.as_bytes()).ok_or_else(|| "no key".into())
 }
 
-/// The function's clients without a network.
-struct Desk {
+/// The function with its AWS clients, but without a network.
+struct OfflineFunction {
     runtime: tokio::runtime::Runtime,
     receiver: flinks_dev::stack::AwsReceiver,
     clients: Clients,
 }
 
-#[expect(clippy::expect_used, clippy::panic, reason = "a step that does not do its work must not be measured")]
-impl Desk {
+#[expect(clippy::expect_used, clippy::panic, reason = "a step that fails must not be measured")]
+impl OfflineFunction {
     fn new() -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let config = runtime.block_on(async {
             let stack = Stack::start().await?;
             stack.config(&[]).map_err(|problems| Failure::from(format!("{problems:?}")))
         })?;
-        let clients = || Clients::with_http_client(answering(), &config);
+        let clients = || Clients::with_http_client(fake_aws_client(), &config);
         let Clients { secrets, storage } = clients();
         let receiver = Receiver::new(config.policy.clone(), secrets, storage);
         runtime.block_on(receiver.prepare());
@@ -353,41 +352,42 @@ impl Desk {
             body,
             attributes: message.attributes(),
             group_id: message.group_id(),
+            trace_header: None,
         };
         let sent = self.clients.storage.queues.send(outbound);
-        self.runtime.block_on(sent).expect("the queue has it");
+        self.runtime.block_on(sent).expect("the queue accepts it");
     }
 
     fn put(&self, message: &Message) {
         let put = self.clients.storage.payloads.put("key", message.body().clone(), &[]);
-        self.runtime.block_on(put).expect("the store has it");
+        self.runtime.block_on(put).expect("the bucket accepts it");
     }
 
     fn receive(&self, event: &Bytes) {
         let mut record = Record::default();
-        let answer = self.runtime.block_on(self.receiver.receive(read_event(event), &mut record));
-        match answer {
+        let response = self.runtime.block_on(self.receiver.receive(read_event(event), &mut record));
+        match response {
             Response::Stored => {}
-            other => panic!("the answer is {other:?}"),
+            other => panic!("the response is {other:?}"),
         }
     }
 }
 
-/// An HTTP client that reads each request to its end and answers as AWS does.
-fn answering() -> SharedHttpClient {
-    http_client_fn(|_, _| SharedHttpConnector::new(Answering))
+/// An HTTP client that reads each request completely and responds as AWS does.
+fn fake_aws_client() -> SharedHttpClient {
+    http_client_fn(|_, _| SharedHttpConnector::new(FakeAws))
 }
 
 #[derive(Debug)]
-struct Answering;
+struct FakeAws;
 
-impl HttpConnector for Answering {
+impl HttpConnector for FakeAws {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         HttpConnectorFuture::new(async move {
             let target = request.headers().get("x-amz-target").unwrap_or_default().to_owned();
             let body = ByteStream::new(request.into_body()).collect().await;
             black_box(body.map_err(|error| ConnectorError::other(error.into(), None))?);
-            let answer = if target.ends_with("GetSecretValue") {
+            let response_body = if target.ends_with("GetSecretValue") {
                 format!(r#"{{"VersionId":"1","SecretString":"{SIGNING_SECRET}"}}"#)
             } else if target.ends_with("SendMessage") {
                 r#"{"MessageId":"1","MD5OfMessageBody":"1"}"#.to_owned()
@@ -395,7 +395,7 @@ impl HttpConnector for Answering {
                 String::new()
             };
             let status = StatusCode::try_from(200).map_err(|error| ConnectorError::other(error.into(), None))?;
-            let mut response = HttpResponse::new(status, SdkBody::from(answer));
+            let mut response = HttpResponse::new(status, SdkBody::from(response_body));
             response.headers_mut().insert("etag", "\"1\"");
             Ok(response)
         })
@@ -423,7 +423,7 @@ mod tests {
         let report = report(&figures, &others);
         let rows: Vec<&str> = report.lines().skip(2).collect();
         assert!(rows[0].contains("3,000, ×0.750") && !rows[1].contains('×'), "{report}");
-        // Nothing is a multiple of none.
+        // A count of 0 has no multiple.
         assert!(rows[2].contains("3,000 ") && !rows[2].contains("inf"), "{report}");
     }
 

@@ -1,4 +1,4 @@
-//! What is measured: the function, the floor and the peers, each a program that Lambda could start.
+//! The measured programs: the function, the floor and the peers. Lambda could start each of them.
 
 use std::{
     fs, io,
@@ -11,9 +11,9 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::Failure;
 
-/// The name of the function itself: every other subject is printed as a multiple of it.
+/// The name of the function. Every other subject is printed as a multiple of it.
 pub const FUNCTION: &str = "function";
-/// The name of the floor: the function is printed as a multiple of it.
+/// The name of the floor. The function is printed as a multiple of it.
 pub const FLOOR: &str = "floor";
 
 /// One program.
@@ -22,11 +22,11 @@ pub struct Subject {
     pub program: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(&'static str, String)>,
-    /// The file or the folder that is zipped and given to Lambda.
+    /// The file or folder that is zipped for Lambda.
     package: PathBuf,
-    /// It is a program of this machine, without an interpreter: valgrind's counts say something about it.
+    /// A native program without an interpreter, for which valgrind's counts are meaningful.
     pub is_native: bool,
-    /// It trusts the run's own certificate authority alone, instead of all that the system trusts and that one.
+    /// It trusts only the run's own certificate authority, and not the system's too.
     pub has_one_root: bool,
 }
 
@@ -56,24 +56,22 @@ impl Subject {
         }
     }
 
-    /// Of the interpreter, in its own words.
+    /// The interpreter's version, as it prints it.
     pub fn version(&self) -> Option<String> {
         let said = (!self.is_native).then(|| Command::new(&self.program).arg("--version").output())?.ok()?;
         Some(String::from_utf8(said.stdout).ok()?.trim().to_owned())
     }
 
-    /// Bytes of the program, or of the package where an interpreter runs it.
+    /// The bytes of the program, or of the package that an interpreter runs.
     ///
-    /// # Errors
-    /// When they cannot be read.
+    /// # Errors If they cannot be read.
     pub fn bytes(&self) -> Result<u64, Failure> {
         files(&self.package)?.iter().map(|file| Ok(fs::metadata(file)?.len())).sum()
     }
 
-    /// Bytes of the zip that is given to Lambda.
+    /// The bytes of the zip for Lambda.
     ///
-    /// # Errors
-    /// When the files cannot be read.
+    /// # Errors If the files cannot be read.
     pub fn zip_bytes(&self) -> Result<u64, Failure> {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         for file in files(&self.package)? {
@@ -84,7 +82,7 @@ impl Subject {
     }
 }
 
-/// The files of a package, without what Python has compiled: that is not shipped.
+/// The files of a package, without Python's compiled files, which are not shipped.
 fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
@@ -99,18 +97,18 @@ fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A build of the function, with those variables of `template.yaml` that its allocator reads.
+/// A build of the function, with the variables in `template.yaml` that its allocator reads.
 pub fn function(name: &str, program: impl Into<PathBuf>) -> Subject {
     let thresholds = [("MALLOC_MMAP_THRESHOLD_", "33554432"), ("MALLOC_TRIM_THRESHOLD_", "67108864")];
     let environment = thresholds.map(|(name, bytes)| (name, bytes.to_owned())).into();
     Subject { environment, ..Subject::native(name, program) }
 }
 
-/// All subjects that `benches/run` has built or installed, and why the others are not there.
+/// All subjects that `benches/run` has built or installed, and why the others are missing.
 pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
     let node = interpreter("node", ["-p", "process.execPath"]).map(|node| {
         let mut subject = Subject::interpreted("node", node, &["target/benches/node/index.mjs"], "target/benches/node");
-        // Without it each start says which version of Node the SDK will want next year.
+        // Without this the SDK prints a warning about future Node versions at each start.
         subject.environment = vec![("AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED", "true".into())];
         subject
     });
@@ -121,7 +119,7 @@ pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
             &["-m", "awslambdaric", "handler.handler"],
             "target/benches/python/package",
         );
-        // The runtime client is Lambda's and in no zip.
+        // Lambda provides the runtime client, so it is not in the zip.
         subject.environment =
             vec![("PYTHONPATH", "target/benches/python/package:target/benches/python/runtime".into())];
         subject
@@ -136,7 +134,7 @@ pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
         ("python", python),
     ] {
         match subject {
-            None => skipped.push((name, "there is no interpreter on the PATH")),
+            None => skipped.push((name, "the PATH has no interpreter")),
             Some(subject) if !subject.package.exists() => {
                 skipped.push((name, "not built or installed; see benches/run"))
             }
@@ -146,7 +144,8 @@ pub fn all() -> (Vec<Subject>, Vec<(&'static str, &'static str)>) {
     (present, skipped)
 }
 
-/// An interpreter by its own word: what is on the PATH may be a script that starts it, and would be measured too.
+/// The path of an interpreter, as the interpreter reports it. The PATH may lead to a script that starts it, and the
+/// script would be measured too.
 fn interpreter(name: &str, where_is_it: [&str; 2]) -> Option<PathBuf> {
     let said = Command::new(name).args(where_is_it).output().ok().filter(|output| output.status.success())?;
     Some(PathBuf::from(String::from_utf8(said.stdout).ok()?.trim()))

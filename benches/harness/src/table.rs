@@ -7,25 +7,23 @@ use serde::Serialize;
 
 use crate::Failure;
 
-/// A table that can be read in a terminal and pasted into a page.
+/// A table that is readable in a terminal and can be pasted into a page.
 pub fn markdown(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_header(header.to_vec()).add_rows(rows);
     table.to_string()
 }
 
-/// Writes figures for another program.
+/// Writes figures as JSON.
 ///
-/// # Errors
-/// When the file cannot be written.
+/// # Errors If the file cannot be written.
 pub fn write_json(path: &Path, figures: &impl Serialize) -> Result<(), Failure> {
     write(path, &(serde_json::to_string_pretty(figures)? + "\n"))
 }
 
-/// Writes a file, its folder too, and says so.
+/// Writes a file, creates its folder if needed, and prints the path.
 ///
-/// # Errors
-/// When it cannot be written.
+/// # Errors If it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -35,7 +33,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A number to about three digits, a large one with commas between its thousands.
+/// A number with about three digits. A large number has commas between its thousands.
 pub fn short(value: f64) -> String {
     match value {
         v if v >= 100.0 => grouped(v.round() as u64),
@@ -53,7 +51,7 @@ pub fn nanoseconds(value: f64) -> String {
     }
 }
 
-/// With commas between the thousands.
+/// A number with commas between its thousands.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

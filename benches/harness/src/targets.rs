@@ -1,29 +1,28 @@
-//! What the function has to reach, beside what it reached. A target that is missed is for people to argue about: it does
-//! not fail the run.
+//! The function's targets and its results. A missed target does not fail the run: people decide what to do about it.
 
 use crate::{
+    backend::{LATENCY, Transport},
     callback::Size,
     measured::{CPU, FIRST, Measured, Metric, PEAK, START, START_MEMORY},
     subject::{FLOOR, FUNCTION},
     table::{self, short},
-    world::{LATENCY, Transport},
 };
 
-/// Over what the function goes in production, and without TLS.
+/// TLS as in production, and plain HTTP.
 const BOTH: &[Transport] = &[Transport::Http, Transport::Tls];
 
-/// How much a figure of the function may be.
+/// The limit for a figure of the function.
 #[derive(Clone, Copy)]
 enum Limit {
-    /// In the figure's unit.
+    /// A value in the figure's unit.
     Value(f64),
-    /// So many times that of another subject.
+    /// A multiple of another subject's figure.
     Times(&'static str, f64),
-    /// That of another subject by so much.
+    /// Another subject's figure, divided by a number.
     Part(&'static str, f64),
-    /// The latency of one call to AWS, and so many milliseconds.
+    /// The latency of one call to AWS, plus a number of milliseconds.
     CallAnd(f64),
-    /// The memory at the first poll, and so many times the body.
+    /// The memory at the first poll, plus a multiple of the body.
     StartAndBodies(f64),
 }
 
@@ -48,7 +47,7 @@ const TARGETS: [Target; 13] = [
 impl Limit {
     fn words(self, unit: &str) -> String {
         match self {
-            Self::Value(most) => format!("{most} {unit}"),
+            Self::Value(max) => format!("{max} {unit}"),
             Self::Times(subject, times) => format!("{times} × {subject}"),
             Self::Part(subject, by) => format!("{subject} / {by}"),
             Self::CallAnd(ms) => format!("one call + {ms} ms"),
@@ -56,11 +55,11 @@ impl Limit {
         }
     }
 
-    /// In the figure's unit; none where what it goes by was not measured.
-    fn most(self, measured: &Measured, metric: &Metric, transport: Transport, size: Option<Size>) -> Option<f64> {
+    /// The limit in the figure's unit. `None` if the figure that it depends on was not measured.
+    fn max(self, measured: &Measured, metric: &Metric, transport: Transport, size: Option<Size>) -> Option<f64> {
         const BYTES_IN_MIB: f64 = 1_048_576.0;
         match self {
-            Self::Value(most) => Some(most),
+            Self::Value(max) => Some(max),
             Self::Times(subject, times) => Some(measured.figure(metric, subject, transport, size)? * times),
             Self::Part(subject, by) => Some(measured.figure(metric, subject, transport, size)? / by),
             Self::CallAnd(ms) => Some(LATENCY.as_secs_f64() * 1_000.0 + ms),
@@ -77,10 +76,10 @@ pub fn table(measured: &Measured) -> String {
     let rows = TARGETS.iter().flat_map(|(metric, transports, size, limit)| {
         transports.iter().map(move |transport| {
             let own = measured.figure(metric, FUNCTION, *transport, *size);
-            let most = limit.most(measured, metric, *transport, *size);
+            let max = limit.max(measured, metric, *transport, *size);
             let of = size.map_or(String::new(), |size| format!(", {}", size.label()));
-            let verdict = match (own, most) {
-                (Some(own), Some(most)) if own <= most => "met",
+            let verdict = match (own, max) {
+                (Some(own), Some(max)) if own <= max => "met",
                 (Some(_), Some(_)) => "missed",
                 _ => "not measured",
             };
@@ -89,7 +88,7 @@ pub fn table(measured: &Measured) -> String {
             vec![
                 format!("{}{of}, {}", metric.name, transport.label()),
                 format!("at most {}", limit.words(metric.unit)),
-                in_unit(most),
+                in_unit(max),
                 in_unit(own),
                 verdict.to_owned(),
             ]
@@ -106,7 +105,7 @@ mod tests {
     #[test]
     fn a_target_is_met_up_to_its_limit_and_not_measured_where_a_figure_is_missing() {
         let verdicts = |own: f64| {
-            let mut measured = Measured::of(Vec::new());
+            let mut measured = Measured::new(Vec::new());
             for (subject, value) in [(FLOOR, 1.0), (FUNCTION, own), ("node", 60.0)] {
                 measured.add(subject, Transport::Http, Size::Kb2, sample(value, vec![value]));
             }
@@ -116,7 +115,7 @@ mod tests {
             let is_measured = |row: &&&str| !row.contains("not measured");
             rows.iter().filter(is_measured).map(|row| !row.contains("missed")).collect::<Vec<_>>()
         };
-        // Start by floor and Node, CPU by both, memory.
+        // Five targets: the start against the floor and Node, the CPU against both, and the memory.
         assert_eq!(verdicts(2.0), [true; 5]);
         assert_eq!(verdicts(2.5), [false, true, true, true, true]);
         assert_eq!(verdicts(12.5), [false; 5]);

@@ -1,7 +1,8 @@
-//! Exact counts by valgrind: instructions, allocations, bytes allocated and copied. They do not move with a busy
-//! neighbour, so they tell two commits apart where a clock cannot.
+//! Exact counts by valgrind: instructions, allocations, and bytes allocated and copied. A busy machine does not change
+//! them, so they show differences between commits that a clock cannot.
 //!
-//! A program is run for n and for 2 n times; the difference, divided by n, is what one time costs, without the start.
+//! A program runs with n and with 2 n repetitions. The difference, divided by n, is the cost of one repetition without
+//! the start.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -9,18 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 
-/// What one time costs.
+/// The cost of one repetition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Counts {
-    /// In user space. Valgrind's processor has no SHA extension, so hashing counts as on one without.
+    /// Instructions in user space. Valgrind's processor has no SHA extension, so hashing takes more of them.
     pub instructions: u64,
     pub allocations: u64,
     pub allocated_bytes: u64,
-    /// By `memcpy` and its like; what the compiler copies in line is not seen.
+    /// Bytes copied by `memcpy` and similar functions. Copies that the compiler inlines do not count.
     pub copied_bytes: u64,
 }
 
-/// A tool of valgrind's.
+/// A valgrind tool.
 #[derive(Clone, Copy)]
 pub enum Tool {
     Instructions,
@@ -40,38 +41,37 @@ impl Tool {
         own.iter().map(|argument| (*argument).to_owned()).chain([log]).collect()
     }
 
-    /// What the tool has counted: for the heap allocations and bytes, else one number.
+    /// The tool's counts: bytes and blocks, or only the number of instructions.
     fn read(self) -> Result<(u64, u64), Failure> {
         let log = fs::read_to_string(log())?;
         let line = |start: &str| {
             let found = log.lines().find_map(|line| line.split_once("== ")?.1.strip_prefix(start));
-            found.ok_or_else(|| format!("valgrind did not say {start:?}: {log}"))
+            found.ok_or_else(|| format!("valgrind's log has no {start:?}: {log}"))
         };
         let number = |text: &str| text.trim().replace(',', "").parse::<u64>().map_err(Failure::from);
         match self {
             Self::Instructions => Ok((number(line("Collected :")?)?, 0)),
             Self::Heap | Self::Copies => {
                 let total = line("Total:")?;
-                let (bytes, blocks) = total.split_once(" bytes in ").ok_or("valgrind's total is another")?;
+                let (bytes, blocks) = total.split_once(" bytes in ").ok_or("valgrind's total has an unknown format")?;
                 Ok((number(bytes)?, number(blocks.trim_end_matches(" blocks"))?))
             }
         }
     }
 }
 
-/// Of this run: another may be under way.
+/// The log of this run. The process id distinguishes it from other runs.
 fn log() -> PathBuf {
     PathBuf::from(format!("target/benches/valgrind-{}.log", std::process::id()))
 }
 
-pub fn is_there() -> bool {
+pub fn is_installed() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// Counts by running `under` each tool for `times` and for twice as many.
+/// Counts by calling `under` with each tool, with `times` repetitions and with twice as many.
 ///
-/// # Errors
-/// When a run fails, or valgrind says something else than expected.
+/// # Errors If a run fails or valgrind's log has an unknown format.
 pub fn difference(times: u64, mut under: impl FnMut(Tool, u64) -> Result<(), Failure>) -> Result<Counts, Failure> {
     log().parent().map_or(Ok(()), fs::create_dir_all)?;
     let mut one = |tool: Tool| -> Result<(u64, u64), Failure> {

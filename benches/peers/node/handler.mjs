@@ -1,5 +1,5 @@
-// A Flinks receiver with the AWS SDK for JavaScript v3, as its users write one: clients outside the handler, the secrets
-// fetched before the first event (top-level await) and kept, the body parsed with JSON.parse.
+// A Flinks receiver with the AWS SDK for JavaScript v3, written as its users write one: clients outside the handler,
+// secrets that are fetched before the first event (top-level await) and kept, and the body parsed with JSON.parse.
 
 import { createHash, createHmac, randomUUID, timingSafeEqual } from "node:crypto";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";

@@ -1,5 +1,5 @@
-// Lambda's runtime loop in the place of `aws-lambda-ric`, which compiles libcurl when it is installed (cmake, autotools).
-// It does less than that one, so what is measured is rather too good for Node than too bad.
+// Lambda's runtime loop. It replaces `aws-lambda-ric`, which compiles libcurl during installation (cmake, autotools).
+// It does less, so Node's figures are rather too good than too bad.
 
 import http from "node:http";
 

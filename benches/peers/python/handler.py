@@ -1,4 +1,4 @@
-"""A Flinks receiver with boto3, as its users write one: clients and secrets at import, the body parsed with json."""
+"""A Flinks receiver with boto3, written as its users write one: clients and secrets at import, body parsed with json."""
 
 import base64
 import hashlib
@@ -60,10 +60,10 @@ def signature_form(headers, body):
     signature = base64.b64decode(headers.get("flinks-authenticity-key", ""))
     if is_signed(SIGNING_SECRET, body, signature):
         return "raw"
-    # Two question marks for what is two units in UTF-16, as .NET has it.
+    # As in .NET, a character with two UTF-16 units becomes two question marks.
     text = body.decode("utf-8", "replace")
-    ascii_reading = "".join(c if c < "\x80" else "?" if c < "\U00010000" else "??" for c in text).encode()
-    return "ascii" if is_signed(SIGNING_SECRET, ascii_reading, signature) else None
+    ascii_encoding = "".join(c if c < "\x80" else "?" if c < "\U00010000" else "??" for c in text).encode()
+    return "ascii" if is_signed(SIGNING_SECRET, ascii_encoding, signature) else None
 
 
 def is_signed(key, body, signature):

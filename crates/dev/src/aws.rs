@@ -1,4 +1,4 @@
-//! AWS as a developer has it: their own account, or a local one.
+//! SDK configurations for a developer: for their own account, or for a local AWS.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use aws_smithy_http_client::{
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
-/// Time to connect, to AWS from anywhere.
+/// Time limit for connecting. It is long enough to reach AWS from anywhere.
 const CONNECT: Duration = Duration::from_secs(3);
-/// Time for one attempt at a call. Three of them fit into the time for which a dead letter is hidden while it is moved.
+/// Time limit for one attempt at a call. While a dead letter is moved it is hidden for long enough to make three
+/// attempts.
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// Before the second attempt. A local AWS is near: what is not there now will not be there in a second.
+/// The pause before the second attempt. A local AWS is on this machine, so a longer pause would not help.
 const LOCAL_BACK_OFF: Duration = Duration::from_millis(50);
 
-/// The configuration of the machine's user: profile, environment, single sign-on. `AWS_ENDPOINT_URL` points it at a
-/// local AWS.
+/// The user's own configuration: profile, environment, single sign-on. With `AWS_ENDPOINT_URL` it leads to a local AWS.
 pub async fn of_the_user() -> SdkConfig {
     let config = aws_config::defaults(BehaviorVersion::v2026_01_12());
     config.http_client(http_client()).timeout_config(timeouts()).load().await
 }
 
-/// The configuration for a local AWS, which takes any credentials and has one region.
+/// The configuration for a local AWS, which accepts any credentials and has one region.
 pub fn local(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -42,7 +42,7 @@ fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build()
 }
 
-/// For both `https:` and `http:`.
+/// A client for both `https:` and `http:`.
 fn http_client() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }

@@ -16,10 +16,12 @@ use crate::{
     send, up,
 };
 
-/// Flinks on your desk: signed callbacks to send, a receiver to send them to, and a doctor for signatures.
+/// Tools for a developer: send signed callbacks, run a local receiver, find out why a signature does not match, and
+/// inspect the queues.
 ///
-/// Exit codes: 0 it worked; 1 it ran, and the result is no (a callback was not delivered, a forgery was not rejected, no
-/// signature matches); 2 it could not be run as asked, and one line on standard error says what to do.
+/// Exit codes: 0 if the command worked. 1 if it ran and the result is negative: a callback was not delivered, a forgery
+/// was not rejected, or a signature does not match. 2 if it could not run as asked. Then one line on standard error
+/// says what to do.
 #[derive(Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", arg_required_else_help = true, max_term_width = 100)]
 pub struct Arguments {
@@ -31,14 +33,17 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the product working: callbacks of each kind and a forgery, and what arrived on which queue.
+    /// Show the product working: post a callback of each kind and a forgery, and show the message on each queue.
     ///
-    /// All of it is in this process, the SQS, Secrets Manager and S3 too: no network, no container, no AWS account.
+    /// Everything runs in this process, including SQS, Secrets Manager and S3. It needs no network, no container and no
+    /// AWS account.
     Demo,
     /// Run the receiver and a local AWS until Ctrl-C, with a page that shows each callback as it arrives.
     ///
-    /// The page is at the receiver's address, http://127.0.0.1:8080/. What is in the queues is gone when it ends. With
-    /// --json: an object with "started" and the addresses, one for each "callback", and one for "stopped".
+    /// The page is at the receiver's address, http://127.0.0.1:8080/. The messages are lost when the command ends.
+    ///
+    /// With --json, each object has an "event": first "started" with the addresses, then "callback" for each callback,
+    /// and "stopped" at the end.
     Up(up::UpArguments),
     Send(send::SendArguments),
     Sign(SignArguments),
@@ -47,13 +52,13 @@ enum Command {
     /// Show how many messages are on each queue and its dead-letter queue, and how old the oldest is.
     #[command(disable_help_flag = true)]
     Queues(Unread),
-    /// Look at a queue's messages and leave them there, the payloads of claim checks included.
+    /// Show a queue's messages and leave them there. For a claim check, show the payload in S3.
     #[command(disable_help_flag = true)]
     Peek(Unread),
-    /// Move a queue's dead letters back to it, for its consumers to try again.
+    /// Move a queue's dead letters back to the queue, so that its consumers retry them.
     #[command(disable_help_flag = true)]
     Redrive(Unread),
-    /// Find one person's data in the queues, the dead letters and the bucket; with --delete, delete it.
+    /// Find one person's data in the queues, the dead letters and the bucket. With --delete, delete it.
     #[command(disable_help_flag = true)]
     Forget(Unread),
 }

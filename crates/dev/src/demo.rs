@@ -1,4 +1,4 @@
-//! The demonstration: callbacks go in at the front, messages come out of the queues.
+//! `cargo dev demo`: posts callbacks to the receiver, and shows the messages on the queues.
 
 use std::{
     collections::BTreeMap,
@@ -21,22 +21,22 @@ use crate::{
     stack::{self, Stack},
 };
 
-/// Posts one callback of each kind and a forgery, and prints what arrived where.
+/// Posts one callback of each kind and a forgery, and prints the messages on each queue.
 ///
 /// # Errors
-/// When a callback did not get the answer or the queue that it should have.
+/// If a callback got the wrong response or arrived on the wrong queue.
 pub async fn run(output: &Output) -> Result<(), Failure> {
     show_all(output).await.map_err(|error| Failure::negative(format!("the demonstration failed: {error}")))
 }
 
-/// The samples that are posted, with what they are: one for each queue, and one that belongs on none.
+/// The posted samples with their descriptions: one for each queue, and a forgery that belongs on none.
 const SHOWN: [(&str, &str); 7] = [
     ("kyc", "KYC"),
     ("accounts-detail", "GetAccountsDetail"),
     ("investments", "Investments"),
     ("pay", "Flinks Pay session"),
     ("upload-fraud", "Upload fraud alert"),
-    ("unknown-type", "a type nobody knows"),
+    ("unknown-type", "Unknown type"),
     ("forged", "KYC, forged"),
 ];
 
@@ -46,8 +46,8 @@ async fn show_all(output: &Output) -> Result<(), Box<dyn Error>> {
     let config = stack.config(&[]).map_err(|problems| format!("{problems:?}"))?;
     let receiver = stack::receiver(&config);
     let consumer = Client::new(&aws::local(&stack.aws.endpoint()));
-    output.line("In this process: the receiver, and an SQS, a Secrets Manager and an S3 for it.");
-    output.line("Each callback is posted as API Gateway hands it over; each queue is read as a consumer reads it.");
+    output.line("The receiver and local versions of SQS, Secrets Manager and S3 all run in this process.");
+    output.line("Each callback arrives as an API Gateway event. Each queue is read as a consumer reads it.");
     output.line("");
 
     let mut posted = Vec::new();
@@ -55,17 +55,19 @@ async fn show_all(output: &Output) -> Result<(), Box<dyn Error>> {
         let Some((_, what)) = SHOWN.iter().find(|(name, _)| *name == sample.name) else { continue };
         let callback = read_event(sample.event.to_string().as_bytes());
         let answer = receiver.receive(callback, &mut Record::default()).await;
-        posted.push(Posted { sample, what, status: answer.status(), answer: answer.body(), arrived: Vec::new() });
+        posted.push(Posted { sample, what, status: answer.status(), response: answer.body(), arrived: Vec::new() });
     }
     for kind in Kind::ALL {
         for message in receive(&consumer, &stack.aws.queue_url(kind.queue())).await? {
-            let home = posted.iter_mut().find(|callback| callback.sample.body == message.body.as_bytes());
-            home.ok_or_else(|| format!("{} has a message that nobody posted", kind.queue()))?
+            let source = posted.iter_mut().find(|callback| callback.sample.body == message.body.as_bytes());
+            source
+                .ok_or_else(|| format!("{} has a message that nobody posted", kind.queue()))?
                 .arrived
                 .push((kind, message));
         }
     }
-    // The forgery has the body of a true callback, which is the one that arrived.
+    // The forgery has the same body as an authentic callback. The loop above gives the message to the authentic one,
+    // because it comes first.
     for callback in &posted {
         callback.check()?;
     }
@@ -78,32 +80,32 @@ async fn show_all(output: &Output) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A callback, its answer, and the messages that have its body.
+/// A callback, its response, and the messages with its body.
 struct Posted {
     sample: Sample,
     what: &'static str,
     status: u16,
-    answer: &'static str,
+    response: &'static str,
     arrived: Vec<(Kind, Arrived)>,
 }
 
-/// A message as a consumer has it.
+/// A message as a consumer receives it.
 struct Arrived {
     body: String,
     attributes: BTreeMap<String, String>,
 }
 
 impl Posted {
-    /// Whether it got the answer and the queue that it should have.
+    /// Checks the callback's status and queue.
     fn check(&self) -> Result<(), String> {
         let name = self.sample.name;
         let expected = self.sample.expected;
         if self.status != expected.status() {
-            return Err(format!("{name} was answered {} and not {}", self.status, expected.status()));
+            return Err(format!("{name} got a {} instead of a {}", self.status, expected.status()));
         }
         let queues: Vec<_> = self.arrived.iter().map(|(kind, _)| *kind).collect();
         if queues != Vec::from_iter(expected.kind()) {
-            return Err(format!("{name} is on the queues {queues:?}"));
+            return Err(format!("{name} arrived on the wrong queues: {queues:?}"));
         }
         Ok(())
     }
@@ -114,7 +116,7 @@ impl Posted {
             "callback": self.sample.name,
             "bytes": self.sample.body.len(),
             "status": self.status,
-            "answer": self.answer,
+            "response": self.response,
             "queue": arrived.map(|(kind, _)| kind.queue()),
             "attributes": arrived.map(|(_, message)| &message.attributes),
         })
@@ -122,7 +124,7 @@ impl Posted {
 }
 
 fn print_table(output: &Output, posted: &[Posted]) {
-    /// Columns below which an identifier would be broken if each thing had a column of its own.
+    /// In a narrower terminal, the wide table would break identifiers.
     const WIDE_ENOUGH: u16 = 108;
     let width = width();
     let mut table = Table::new();
@@ -132,9 +134,9 @@ fn print_table(output: &Output, posted: &[Posted]) {
         .set_width(width);
     let is_narrow = width < WIDE_ENOUGH;
     if is_narrow {
-        table.set_header(["Callback, answer, queue", "Attributes of the message"]);
+        table.set_header(["Callback, status, queue", "Attributes of the message"]);
     } else {
-        table.set_header(["Callback", "Answer", "Queue", "Attributes of the message"]);
+        table.set_header(["Callback", "Status", "Queue", "Attributes of the message"]);
     }
     for callback in posted {
         let arrived = callback.arrived.first();
@@ -150,9 +152,9 @@ fn print_table(output: &Output, posted: &[Posted]) {
     output.line(table.trim_fmt());
 }
 
-/// One attribute a line, in two columns.
+/// The attributes in two columns, one on each line.
 fn attributes(message: &Arrived) -> String {
-    /// Enough of a SHA-256 to distinguish it from the others.
+    /// These characters of a SHA-256 are enough to tell it from the others.
     const SHOWN_CHARACTERS: usize = 12;
     let lines = message.attributes.iter().map(|(name, value)| match name.as_str() {
         "DeliveryId" => format!("{name:<16} {value:.SHOWN_CHARACTERS$}…"),
@@ -161,7 +163,7 @@ fn attributes(message: &Arrived) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Columns of the terminal; enough for the table where there is none.
+/// The terminal's width in columns. Without a terminal, enough for the wide table.
 fn width() -> u16 {
     const WITHOUT_TERMINAL: u16 = 110;
     terminal_size::terminal_size().map_or(WITHOUT_TERMINAL, |(width, _)| width.0)
@@ -170,13 +172,14 @@ fn width() -> u16 {
 fn finish(output: &Output, posted: &[Posted], took: Duration) {
     const GOOD: Style = AnsiColor::Green.on_default().bold();
     let stored = posted.iter().filter(|callback| !callback.arrived.is_empty()).count();
-    let refused = posted.len() - stored;
+    let rejected = posted.len() - stored;
     output.json(
-        &json!({ "posted": posted.len(), "stored": stored, "refused": refused, "milliseconds": took.as_millis() }),
+        &json!({ "posted": posted.len(), "stored": stored, "rejected": rejected, "milliseconds": took.as_millis() }),
     );
     output.line("");
     output.line(format_args!(
-        "{GOOD}All as it should be{GOOD:#}: {stored} stored, each on its queue; the forgery rejected and on none. {:.1} s.",
+        "{GOOD}Everything worked{GOOD:#} in {:.1} s: {stored} callbacks are stored, each on its queue. The forgery was \
+         rejected.",
         took.as_secs_f64()
     ));
     output.line("");
@@ -189,16 +192,16 @@ fn finish(output: &Output, posted: &[Posted], took: Duration) {
 struct Hint(&'static str, &'static str);
 
 const HINTS: [Hint; 4] = [
-    Hint("cargo dev up", "keep it running, with a page to look at"),
-    Hint("cargo dev send kyc", "send it a signed callback"),
+    Hint("cargo dev up", "run it until Ctrl-C, with a page that shows the callbacks"),
+    Hint("cargo dev send kyc", "send a signed callback to cargo dev up"),
     Hint("cargo dev verify body.json --signature VALUE", "find out why a signature does not match"),
-    Hint("cargo dev event kyc | sam local invoke ReceiverFunction -e -", "try the built function"),
+    Hint("cargo dev event kyc | sam local invoke ReceiverFunction -e -", "run the built function"),
 ];
 
 async fn receive(consumer: &Client, queue_url: &str) -> Result<Vec<Arrived>, Box<dyn Error>> {
     const MAX_AT_ONCE: i32 = 10;
     let request = consumer.receive_message().queue_url(queue_url).max_number_of_messages(MAX_AT_ONCE);
-    // SQS sends no attribute that is not asked for.
+    // SQS sends only the attributes that the request names.
     let messages = request
         .message_attribute_names("All")
         .send()

@@ -1,8 +1,9 @@
 //! The signature doctor: signs a body as Flinks does, and finds out why a signature does not match.
 //!
-//! A signature that does not match says nothing about the reason. So the doctor undoes the mistakes that people make with
-//! the [secret](secrets), the [body](bodies), the [signature](signatures) and the [algorithm](algorithm), until it
-//! matches: first each alone, then the [combinations] that really happen. `mistakes.md` has the text of each.
+//! A signature that does not match says nothing about the reason. So the doctor undoes the mistakes that people make
+//! with the [secret](secrets), the [body](bodies), the [signature](signatures) and the [algorithm](algorithm) until the
+//! signature matches. It tries each mistake alone first, then the [combinations] that happen in practice. `mistakes.md`
+//! explains each mistake.
 
 mod algorithm;
 mod bodies;
@@ -44,20 +45,20 @@ impl From<SchemeName> for Scheme {
     }
 }
 
-/// Which encoding of the body is signed.
+/// Which encoding of the body the signature covers.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FormName {
+pub enum EncodingName {
     /// The body's own bytes.
     #[default]
     Raw,
-    /// The body's text in ASCII, with a question mark for each UTF-16 unit outside it. Only the aggregation scheme has it.
+    /// ASCII, with a question mark for each UTF-16 unit outside ASCII. Only the aggregation scheme allows it.
     Ascii,
 }
 
 /// Reads a file, or standard input for `-`.
 ///
 /// # Errors
-/// When they cannot be read.
+/// If it cannot be read.
 pub fn read_body(file: &str) -> Result<Vec<u8>, Failure> {
     if file == "-" {
         let mut body = Vec::new();
@@ -69,15 +70,16 @@ pub fn read_body(file: &str) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| Failure::usage(format!("cannot read the body from {file}: {error}")))
 }
 
-/// The key in a stored secret, as the receiver reads it: without white space around it and the console's JSON.
+/// Extracts the key from a stored secret as the receiver does: without white space around it and without the console's
+/// JSON.
 ///
 /// # Errors
-/// When the key is empty: anybody could sign with it.
+/// If the key is empty, because anybody could sign with it.
 pub fn key_of(secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let key = match str::from_utf8(secret) {
-        Ok(text) => secret::read(Some(text)).key.map(|key| Zeroizing::new(key.as_bytes().to_vec())),
-        // Secrets Manager stores no such text, but a file may have it.
+        Ok(text) => secret::parse(Some(text)).key.map(|key| Zeroizing::new(key.as_bytes().to_vec())),
+        // Secrets Manager stores only UTF-8 text, but a file may hold anything.
         Err(_) => Some(Zeroizing::new(secret.to_vec())),
     };
-    key.ok_or_else(|| Failure::usage("the secret is empty: give the one that Flinks gave you"))
+    key.ok_or_else(|| Failure::usage("the secret is empty: use the one that Flinks gave you"))
 }

@@ -1,4 +1,4 @@
-//! What to print for a call to AWS that failed.
+//! Describes failed AWS calls.
 
 use std::error::Error;
 
@@ -9,10 +9,10 @@ use aws_sdk_sqs::{
 
 use crate::{
     failure::Failure,
-    transport::{self, HANDSHAKE_BROKEN_OFF, HTTP_BROKEN_OFF},
+    transport::{self, CLOSED_CONNECTION, CLOSED_IN_HANDSHAKE},
 };
 
-/// Why a call failed, in one line: AWS's code and message, or what became of the connection.
+/// Why a call failed, in one line: AWS's code and message, or the problem with the connection.
 pub fn reason<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -21,37 +21,37 @@ where
         (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
         (Some(code), _) => code.to_owned(),
         (None, _) => match (error, error.raw_response()) {
-            // A proxy's, or of another server altogether.
-            (SdkError::ServiceError(_) | SdkError::ResponseError(_), Some(answer)) => {
-                format!("the answer, HTTP {}, is none of AWS's own", answer.status().as_u16())
+            // The response comes from a proxy, or from another server.
+            (SdkError::ServiceError(_) | SdkError::ResponseError(_), Some(response)) => {
+                format!("the response (HTTP {}) is not from AWS", response.status().as_u16())
             }
             _ => transport::cause(error),
         },
     }
 }
 
-/// The failure of a command that got no further. `local` is the endpoint, if it is not AWS.
+/// The failure of a command after this call. `local` is the endpoint, if it is not AWS.
 pub fn failure<E>(what: &str, local: Option<&str>, error: &SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     match (error, local) {
-        (SdkError::DispatchFailure(_), Some(endpoint)) if transport::was_answered(error) => {
-            let broken_off = if endpoint.starts_with("https:") { HANDSHAKE_BROKEN_OFF } else { HTTP_BROKEN_OFF };
-            let why = transport::misunderstanding(error).unwrap_or_else(|| broken_off.to_owned());
-            Failure::usage(format!("no AWS is reached at {endpoint}: {why}. Give another --endpoint URL"))
+        (SdkError::DispatchFailure(_), Some(endpoint)) if transport::reached_a_server(error) => {
+            let closed = if endpoint.starts_with("https:") { CLOSED_IN_HANDSHAKE } else { CLOSED_CONNECTION };
+            let why = transport::protocol_problem(error).unwrap_or_else(|| closed.to_owned());
+            Failure::usage(format!("cannot reach an AWS at {endpoint}: {why}. Use another --endpoint URL"))
         }
         (SdkError::DispatchFailure(_) | SdkError::TimeoutError(_), Some(endpoint)) => Failure::usage(format!(
-            "nobody answers at {endpoint}: start `cargo dev up`, or give --endpoint URL or --stack NAME"
+            "no server responds at {endpoint}: start `cargo dev up`, or use --endpoint URL or --stack NAME"
         )),
-        // The likeliest: the receiver's own port.
+        // The endpoint is most likely the receiver's port.
         (SdkError::ServiceError(_), Some(endpoint)) if error.code().is_none() => {
-            Failure::usage(format!("what answers at {endpoint} is no AWS, local or other: give another --endpoint URL"))
+            Failure::usage(format!("the server at {endpoint} is not an AWS: use another --endpoint URL"))
         }
         (SdkError::ServiceError(_), _) => Failure::usage(format!("cannot {what}: {}", reason(error))),
         (SdkError::ResponseError(_), Some(endpoint)) => {
-            Failure::usage(format!("what answers at {endpoint} is no AWS, local or other: give another --endpoint URL"))
+            Failure::usage(format!("the server at {endpoint} is not an AWS: use another --endpoint URL"))
         }
-        _ => Failure::usage(format!("cannot {what}, AWS was not reached: {}", reason(error))),
+        _ => Failure::usage(format!("cannot {what}, because AWS could not be reached: {}", reason(error))),
     }
 }

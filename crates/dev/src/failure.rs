@@ -1,4 +1,4 @@
-//! How a command fails: one clear line and an exit code that means something.
+//! A command's failure: one clear line and an exit code.
 
 use std::{fmt, process::ExitCode};
 
@@ -7,18 +7,18 @@ use std::{fmt, process::ExitCode};
 pub struct Failure {
     line: String,
     code: u8,
-    /// Standard output already has it as JSON.
+    /// Whether standard output already has the failure as JSON.
     is_reported: bool,
 }
 
 impl Failure {
-    /// The command ran and its result is negative: exit code 1.
+    /// The command ran, and its result is negative: exit code 1.
     pub fn negative(line: impl Into<String>) -> Self {
         Self { line: line.into(), code: 1, is_reported: false }
     }
 
-    /// As [`Failure::negative`], for a command that has printed the failure as a JSON object already: a script gets one
-    /// object only.
+    /// Like [`Failure::negative`], but the command has already printed the failure as JSON. It is not printed again, so
+    /// that a script gets only one object.
     pub fn reported(line: impl Into<String>) -> Self {
         Self { is_reported: true, ..Self::negative(line) }
     }

@@ -1,4 +1,4 @@
-//! What a developer has on their desk: samples of callbacks, their signatures, and a stack like the deployed one.
+//! The developer's tools: sample callbacks, their signatures, and a local stack like the deployed one.
 
 pub mod aws;
 pub mod command;

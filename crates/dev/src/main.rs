@@ -1,4 +1,4 @@
-//! `cargo dev`: Flinks on your desk.
+//! `cargo dev`: the developer's command line tool.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What a command says: text for a person, or JSON for a script.
+//! The output of a command: text for a person, or JSON for a script.
 
 use std::io::Write;
 
@@ -9,13 +9,12 @@ use crate::failure::Failure;
 /// Global options.
 #[derive(clap::Args)]
 pub struct OutputArguments {
-    /// Print JSON, one object a line, and nothing else on standard output.
+    /// Print only JSON on standard output, one object on each line.
     #[arg(long, global = true)]
     json: bool,
 }
 
-/// Where a command prints. Colours go through `anstream`, which drops them when standard output is no terminal or
-/// `NO_COLOR` is set.
+/// Prints a command's output. `anstream` removes colours if standard output is not a terminal or `NO_COLOR` is set.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     json: bool,
@@ -26,27 +25,27 @@ impl Output {
         Self { json: arguments.json }
     }
 
-    /// Whether a script reads this. Then nothing but [`Output::json`] prints on standard output.
+    /// Whether a script reads the output. Then only [`Output::json`] prints on standard output.
     pub fn is_json(self) -> bool {
         self.json
     }
 
-    /// A line for a person; nothing with `--json`.
+    /// Prints a line for a person. Prints nothing with `--json`.
     pub fn line(self, line: impl std::fmt::Display) {
         if !self.json {
-            // A reader that has gone (`| head`) is no reason to fail.
+            // A reader may close the pipe early (`| head`). That must not fail the command.
             let _ = writeln!(anstream::stdout().lock(), "{line}");
         }
     }
 
-    /// An object for a script; nothing without `--json`.
+    /// Prints an object for a script. Prints nothing without `--json`.
     pub fn json(self, value: &Value) {
         if self.json {
             let _ = writeln!(std::io::stdout().lock(), "{value}");
         }
     }
 
-    /// The one line of a failure, on standard error; as an object too for a script.
+    /// Prints a failure's line on standard error. With `--json`, also prints an object.
     pub fn failure(self, failure: &Failure) {
         if !failure.is_reported() {
             self.json(&json!({ "error": failure.to_string() }));

@@ -1,7 +1,7 @@
-//! Payloads as Flinks sends them, of any kind and size, made up from a seed.
+//! Generates payloads as Flinks sends them, of any kind and size, from a seed.
 //!
-//! Only shapes that Flinks publishes, with its published samples as the base. Where nothing is published the nearest
-//! page is followed, and the kind's help says that it is a guess. All people, addresses and numbers are made up.
+//! The shapes follow Flinks' published samples. If Flinks publishes none, they follow the closest page, and the kind's
+//! help says that they are a guess. All people, addresses and numbers are made up.
 
 mod account;
 mod aggregation;
@@ -18,31 +18,31 @@ use clap::ValueEnum;
 use flinks_webhooks::{auth::Scheme, routing::Kind};
 use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
 
-/// A kind of payload. The text of each is its help.
+/// A kind of payload. `--help` prints the text of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PayloadKind {
-    /// Who the customer is. Published shape; grows by holders
+    /// The customer's identity. The shape is published. --size adds holders
     Kyc,
-    /// Accounts with their transactions. Published fields; GUESS: values of Category, Type, LastFourDigits and the
-    /// eligible ratios that the sample does not have. Grows by accounts and transactions
+    /// Accounts with their transactions. The fields are published. GUESS: the values of Category, Type, LastFourDigits
+    /// and the eligible ratios that the published sample does not have. --size adds accounts and transactions
     AccountsDetail,
-    /// GUESS: nothing but the ResponseType is known, so the published fields that all types share, and no positions.
-    /// Flinks retired the product on 30 April 2026
+    /// GUESS: Flinks publishes only the ResponseType. The payload has the fields that all types share, and no
+    /// positions. Flinks retired the product on 30 April 2026
     Investments,
-    /// The status of a guaranteed EFT session of Flinks Pay. Published fields; GUESS: statusDetails is the bare code,
-    /// and no field names the event
+    /// The status of a guaranteed EFT session of Flinks Pay. The fields are published. GUESS: statusDetails is only the
+    /// code, and no field names the event
     Pay,
-    /// GUESS: no alert is published, so the shape of the fraud-analysis API, signed with the aggregation scheme. The
-    /// types of documents and signals are made up. Grows by documents
+    /// GUESS: Flinks publishes no alert. The payload has the shape of the fraud-analysis API and is signed with the
+    /// aggregation scheme. The types of documents and signals are made up. --size adds documents
     UploadFraud,
-    /// A ResponseType that has no queue of its own. GUESS: GetAccountsSummary, which integrators' code knows, as
-    /// accounts without transactions. Grows by accounts
+    /// A ResponseType without a queue of its own. GUESS: GetAccountsSummary, a name from integrators' code, with
+    /// accounts and no transactions. --size adds accounts
     #[value(alias = "unknown-type", alias = "unclassified")]
     Unknown,
 }
 
 impl PayloadKind {
-    /// How it is called on the command line.
+    /// The kind's name on the command line.
     pub fn label(self) -> &'static str {
         match self {
             Self::Kyc => "kyc",
@@ -54,7 +54,7 @@ impl PayloadKind {
         }
     }
 
-    /// The scheme that Flinks signs it with.
+    /// The scheme that Flinks uses for it.
     pub fn scheme(self) -> Scheme {
         match self {
             Self::Pay => Scheme::Pay,
@@ -62,7 +62,7 @@ impl PayloadKind {
         }
     }
 
-    /// What the receiver makes of it.
+    /// The receiver's kind for it.
     pub fn received_as(self) -> Kind {
         match self {
             Self::Kyc => Kind::Kyc,
@@ -74,18 +74,18 @@ impl PayloadKind {
         }
     }
 
-    /// Whether it has a list that can be longer.
+    /// Whether it has a list that can grow.
     pub fn grows(self) -> bool {
         !matches!(self, Self::Investments | Self::Pay)
     }
 
-    /// Whether it says whose login it is, and has a tag.
+    /// Whether it has a LoginId and a Tag.
     pub fn names_a_login(self) -> bool {
         self != Self::Pay
     }
 }
 
-/// Makes a payload, JSON without white space. The same state of `rng` gives the same bytes.
+/// Makes a payload: JSON without white space. The same state of `rng` gives the same bytes.
 pub fn generate(kind: PayloadKind, options: &Options, rng: &mut impl Rng) -> String {
     match kind {
         PayloadKind::Kyc => aggregation::kyc(options, rng),
@@ -97,7 +97,7 @@ pub fn generate(kind: PayloadKind, options: &Options, rng: &mut impl Rng) -> Str
     }
 }
 
-/// The generator of one payload out of many: each has its own, so that any of them can be made again by itself.
+/// The random generator for one payload of a run. Each payload has its own, so that each can be made again alone.
 pub fn generator(seed: u64, index: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(index);

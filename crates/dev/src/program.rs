@@ -6,8 +6,8 @@ use clap::{Parser, error::ErrorKind};
 
 use crate::{failure::Failure, output::Output};
 
-/// Reads the arguments. If they are wrong, prints why on one line and ends the process; also after the help or the
-/// version that was asked for.
+/// Reads the arguments. Ends the process if they are wrong, and prints the error on one line; also after the help or the
+/// version that the user asked for.
 pub fn parse<A: Parser>() -> A {
     A::try_parse().unwrap_or_else(|error| usage(&error))
 }
@@ -17,13 +17,13 @@ fn usage(error: &clap::Error) -> ! {
         error.exit();
     }
     let text = error.render().to_string();
-    let reason: Vec<_> = text
+    let lines: Vec<_> = text
         .lines()
         .map(str::trim)
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
         .filter(|line| !line.is_empty())
         .collect();
-    let _ = writeln!(anstream::stderr().lock(), "{}; --help says more", reason.join(" "));
+    let _ = writeln!(anstream::stderr().lock(), "{}; see --help", lines.join(" "));
     std::process::exit(2)
 }
 

@@ -1,7 +1,8 @@
-//! One callback of each type that Flinks documents, and the odd ones, as events of API Gateway. All people are made up.
+//! Samples as API Gateway events: one callback of each type that Flinks documents, and unusual ones. All people are
+//! made up.
 //!
-//! The files of `events/` are these, written out. The shapes are those of Flinks' published samples; where nothing is
-//! published (Investments, fraud alerts) they follow the nearest page and are a guess.
+//! A test writes them to `events/`. They have the shapes of Flinks' published samples. For Investments and fraud
+//! alerts, Flinks publishes none, so those shapes are guesses from the closest page.
 
 use flinks_webhooks::routing::Kind;
 use local_lambda::gateway::{HttpRequest, event};
@@ -12,7 +13,7 @@ use crate::{
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
 
-/// An event, and what the receiver makes of it.
+/// An event, and the expected result.
 pub struct Sample {
     /// The file's name in `events/`, without `.json`.
     pub name: &'static str,
@@ -22,23 +23,23 @@ pub struct Sample {
     pub expected: Expected,
 }
 
-/// What becomes of an event.
+/// The expected result of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// 200 and on this kind's queue, as it is.
+    /// A 200, and the body is on this kind's queue.
     Inline(Kind),
-    /// 200 and on this kind's queue as a claim check.
+    /// A 200, and a claim check is on this kind's queue.
     ClaimCheck(Kind),
-    /// An answer that is not 200, and nothing stored.
-    Refused(u16),
+    /// This status, and nothing is stored.
+    Rejected(u16),
 }
 
 impl Expected {
-    /// HTTP status of the answer.
+    /// The HTTP status of the response.
     pub fn status(self) -> u16 {
         match self {
             Self::Inline(_) | Self::ClaimCheck(_) => 200,
-            Self::Refused(status) => status,
+            Self::Rejected(status) => status,
         }
     }
 
@@ -46,7 +47,7 @@ impl Expected {
     pub fn kind(self) -> Option<Kind> {
         match self {
             Self::Inline(kind) | Self::ClaimCheck(kind) => Some(kind),
-            Self::Refused(_) => None,
+            Self::Rejected(_) => None,
         }
     }
 }
@@ -55,7 +56,7 @@ const JSON: &str = "application/json; charset=utf-8";
 const AGGREGATION_HEADER: &str = "flinks-authenticity-key";
 const PAY_HEADER: &str = "X-Webhook-Signature";
 
-/// All samples, those that Flinks documents first.
+/// All samples. The ones that Flinks documents come first.
 pub fn all() -> Vec<Sample> {
     let kyc = KYC.as_bytes();
     let signature = sign::aggregation(kyc, SIGNING_SECRET);
@@ -84,7 +85,7 @@ pub fn all() -> Vec<Sample> {
             kyc,
             Expected::Inline(Kind::Kyc),
         ),
-        // Without a content type API Gateway passes the body on as base64.
+        // Without a content type, API Gateway encodes the body as base64.
         posted("kyc-base64", &[(AGGREGATION_HEADER, &signature)], kyc, Expected::Inline(Kind::Kyc)),
         signed("nulls", NULLS, Expected::Inline(Kind::AccountsDetail)),
         signed("exact-money", EXACT_MONEY, Expected::Inline(Kind::AccountsDetail)),
@@ -108,33 +109,33 @@ pub fn all() -> Vec<Sample> {
             "forged",
             &[("Content-Type", JSON), (AGGREGATION_HEADER, &sign::aggregation(kyc, "some other secret"))],
             kyc,
-            Expected::Refused(401),
+            Expected::Rejected(401),
         ),
         posted(
             "wrong-scheme",
             &[("Content-Type", JSON), (PAY_HEADER, &sign::pay(kyc, SIGNING_SECRET))],
             kyc,
-            Expected::Refused(401),
+            Expected::Rejected(401),
         ),
-        posted("unsigned", &[("Content-Type", JSON)], kyc, Expected::Refused(401)),
+        posted("unsigned", &[("Content-Type", JSON)], kyc, Expected::Rejected(401)),
         posted(
             "malformed-signature",
             &[("Content-Type", JSON), (AGGREGATION_HEADER, "not a signature")],
             kyc,
-            Expected::Refused(401),
+            Expected::Rejected(401),
         ),
         posted(
             "two-signatures",
             &[("Content-Type", JSON), (AGGREGATION_HEADER, &signature), (AGGREGATION_HEADER, &other_signature)],
             kyc,
-            Expected::Refused(401),
+            Expected::Rejected(401),
         ),
         raw(
             "not-base64",
             json!({ "headers": {}, "body": "not base64!", "isBase64Encoded": true }),
-            Expected::Refused(400),
+            Expected::Rejected(400),
         ),
-        raw("not-http", json!({ "Records": [{ "eventSource": "aws:sqs", "body": "{}" }] }), Expected::Refused(400)),
+        raw("not-http", json!({ "Records": [{ "eventSource": "aws:sqs", "body": "{}" }] }), Expected::Rejected(400)),
     ]
 }
 
@@ -164,7 +165,7 @@ fn posted(name: &'static str, headers: &[(&str, &str)], body: &[u8], expected: E
         request_id: Some("JKJaXmPLvHcESHA="),
         time_epoch: Some(1_790_000_000_000),
     };
-    // Only a map with keys that are no strings cannot be a value.
+    // Serialisation fails only for maps whose keys are not strings, and there are none here.
     raw_with_body(name, serde_json::to_value(event(&request)).unwrap_or_default(), body, expected)
 }
 

@@ -1,4 +1,5 @@
-//! Where a secret comes from: never an argument, which every process on the machine can read.
+//! Reads secrets from a file, Secrets Manager or the environment. Never from an argument: every process on the machine
+//! can read those.
 
 use std::path::PathBuf;
 
@@ -13,24 +14,25 @@ use crate::{
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
 
-/// Options of every command that signs or checks.
+/// The options of every command that signs or verifies.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct SecretArguments {
-    /// Read the secret from this file. White space and line breaks around it are not part of it.
+    /// Read the secret from this file. White space and line breaks around the secret are ignored.
     #[arg(long, value_name = "FILE", conflicts_with = "secret_id")]
     secret_file: Option<PathBuf>,
-    /// Fetch the secret from AWS Secrets Manager: its name or ARN. Otherwise it is in the environment variable
-    /// FLINKS_SIGNING_SECRET, or FLINKS_PAY_SIGNING_SECRET for the Pay scheme.
+    /// Fetch the secret with this name or ARN from AWS Secrets Manager. Without this option and --secret-file, the
+    /// secret comes from the environment variable FLINKS_SIGNING_SECRET, or FLINKS_PAY_SIGNING_SECRET for the Pay
+    /// scheme.
     #[arg(long, value_name = "NAME")]
     secret_id: Option<String>,
 }
 
 impl SecretArguments {
-    /// The secret as it is kept, with all that is around it: from a file, from Secrets Manager, or from the
-    /// environment. None when none of them is given.
+    /// Reads the secret from a file, Secrets Manager or the environment, without removing anything around it. `None` if
+    /// the user gave none.
     ///
     /// # Errors
-    /// When the one that is given cannot be read.
+    /// If the given secret cannot be read.
     pub async fn given(&self, scheme: Scheme) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         if let Some(file) = &self.secret_file {
             let read = std::fs::read(file).map(Zeroizing::new);
@@ -44,10 +46,10 @@ impl SecretArguments {
         Ok(in_environment(scheme))
     }
 
-    /// The secret that is given.
+    /// Like [`SecretArguments::given`], but the user must give a secret.
     ///
     /// # Errors
-    /// When there is none, with what to do.
+    /// If there is none. The error says what to do.
     pub async fn required(&self, scheme: Scheme) -> Result<Zeroizing<Vec<u8>>, Failure> {
         self.given(scheme).await?.ok_or_else(|| {
             let variable = variable(scheme);
@@ -56,7 +58,7 @@ impl SecretArguments {
     }
 }
 
-/// The secret in the environment, as it is; an empty one counts as none.
+/// The unchanged secret in the environment. An empty one counts as none.
 pub fn in_environment(scheme: Scheme) -> Option<Zeroizing<Vec<u8>>> {
     let secret = std::env::var_os(variable(scheme)).filter(|value| !value.is_empty())?;
     Some(Zeroizing::new(secret.into_encoded_bytes()))
@@ -67,12 +69,13 @@ async fn fetch(id: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let version = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
         Failure::usage(format!("cannot fetch the secret {id} from Secrets Manager: {}", reason(&error)))
     })?;
-    let secret =
-        version.secret_string.ok_or_else(|| Failure::usage(format!("the secret {id} is binary, it must be text")))?;
+    let secret = version
+        .secret_string
+        .ok_or_else(|| Failure::usage(format!("the secret {id} is binary, but it must be text")))?;
     Ok(Zeroizing::new(secret.into_bytes()))
 }
 
-/// The environment variable of each scheme's secret.
+/// The environment variable with the scheme's secret.
 pub fn variable(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::Aggregation => "FLINKS_SIGNING_SECRET",
@@ -80,7 +83,7 @@ pub fn variable(scheme: Scheme) -> &'static str {
     }
 }
 
-/// The fake secret of the local stack and of the samples.
+/// The fake secret of the local stack and the samples.
 pub fn sample(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::Aggregation => SIGNING_SECRET,

@@ -1,4 +1,4 @@
-//! `cargo dev send`: signed callbacks to any URL, as Flinks sends them, and what became of them.
+//! `cargo dev send`: sends signed callbacks to any URL, as Flinks does, and reports the responses.
 
 mod arguments;
 mod client;
@@ -13,10 +13,10 @@ use crate::{failure::Failure, output::Output};
 pub use arguments::SendArguments;
 use plan::Plan;
 
-/// Sends what the arguments ask for, and prints how it went.
+/// Sends the callbacks and prints the results.
 ///
 /// # Errors
-/// When it cannot be sent as asked, something was not delivered, or a forgery was not rejected.
+/// If the arguments are wrong, a callback was not delivered, or a forgery was not rejected.
 pub async fn run(arguments: SendArguments, output: &Output) -> Result<(), Failure> {
     let plan = Arc::new(Plan::from_arguments(arguments).await?);
     output.line(plan.announcement());
@@ -31,11 +31,11 @@ pub async fn run(arguments: SendArguments, output: &Output) -> Result<(), Failur
     if plan.tampered() {
         match tally.delivered() {
             0 if verdict.is_ok() => {
-                output.line("All were rejected, as they should be: the signatures are of something else.")
+                output.line("The receiver rejected all of them. That is correct: the signatures are forged.")
             }
             0 => {}
             forgeries => output.line(format_args!(
-                "The receiver answered 200 to {forgeries} signatures of something else: it takes forgeries."
+                "The receiver accepted {forgeries} forged signatures with a 200. It must reject them with a 401."
             )),
         }
     }

@@ -1,4 +1,5 @@
-//! A stack like the deployed one, in process: the queues with their dead letters, the bucket, the secrets.
+//! A stack like the deployed one, in this process: the queues with their dead-letter queues, the bucket and the
+//! secrets.
 
 use std::io;
 
@@ -10,16 +11,16 @@ use flinks_webhooks::{
 };
 use local_aws::{LocalAws, QueueSettings, Redrive};
 
-/// The secrets of the samples. Plainly fake: nothing outside this machine knows them.
+/// The secrets that sign the samples. They are plainly fake.
 pub const SIGNING_SECRET: &str = "sample-signing-secret-never-deploy";
 pub const PAY_SIGNING_SECRET: &str = "sample-pay-signing-secret-never-deploy";
 
-/// Names of the secrets and of the bucket, the same as in `events/env.json`.
+/// The names of the secrets and the bucket, as in `events/env.json`.
 pub const SIGNING_SECRET_ID: &str = "flinks/signing-secret";
 pub const PAY_SIGNING_SECRET_ID: &str = "flinks/pay-signing-secret";
 pub const PAYLOAD_BUCKET: &str = "flinks-payloads";
 
-/// Receives after which a message goes to the dead-letter queue, as in the template.
+/// After this many receives a message goes to the dead-letter queue, as in the template.
 const MAX_RECEIVES: u32 = 5;
 
 /// The logical name of a queue's dead-letter queue.
@@ -32,20 +33,20 @@ pub struct Stack {
     pub aws: LocalAws,
 }
 
-/// The receiver as it runs on AWS.
+/// The receiver with the real SDK clients.
 pub type AwsReceiver = Receiver<SecretsManager, Sqs, S3>;
 
-/// The receiver of this configuration, in this process.
+/// Creates the receiver in this process.
 pub fn receiver(config: &Config) -> AwsReceiver {
     let Clients { secrets, storage } = Clients::new(config);
     Receiver::new(config.policy.clone(), secrets, storage)
 }
 
 impl Stack {
-    /// Starts on a free port of loopback.
+    /// Starts on a free port of the loopback.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// If no port is free.
     pub async fn start() -> io::Result<Self> {
         LocalAws::start().await.map(Self::with_aws)
     }
@@ -64,7 +65,7 @@ impl Stack {
         Self { aws }
     }
 
-    /// The environment in which the function uses this stack.
+    /// The environment variables with which the function uses this stack.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("SIGNING_SECRET_ID", SIGNING_SECRET_ID.to_owned()),
@@ -86,7 +87,7 @@ impl Stack {
     /// The configuration of a receiver in this process, with some variables changed.
     ///
     /// # Errors
-    /// What is wrong with the changed ones.
+    /// If a changed variable is wrong.
     pub fn config(&self, changed: &[(&'static str, &str)]) -> Result<Config, Vec<Problem>> {
         Config::read(self.variables(changed))
     }
@@ -94,14 +95,14 @@ impl Stack {
     /// The configuration of a redelivery in this process.
     ///
     /// # Errors
-    /// As [`Stack::config`].
+    /// Like [`Stack::config`].
     pub fn redelivery_config(&self) -> Result<RedeliveryConfig, Vec<Problem>> {
         RedeliveryConfig::read(self.variables(&[]))
     }
 
     fn variables<'c>(&self, changed: &'c [(&'static str, &str)]) -> impl FnMut(&'static str) -> Option<String> + 'c {
         let mut environment = self.environment();
-        // In this process there is no Lambda to set them.
+        // Lambda sets these, but there is no Lambda in this process.
         environment.extend(
             [
                 "AWS_LAMBDA_RUNTIME_API",

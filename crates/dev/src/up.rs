@@ -1,4 +1,5 @@
-//! The receiver on this machine: an HTTP API in front of it, a local AWS behind it, and a page that shows what passes.
+//! `cargo dev up`: runs the receiver on this machine, with an HTTP API in front of it, a local AWS behind it, and a
+//! page that shows the callbacks.
 
 mod callback;
 mod front;
@@ -27,23 +28,25 @@ use report::Addresses;
 /// Options of `cargo dev up`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct UpArguments {
-    /// Port of the receiver and of the inspector page, on 127.0.0.1 and, where there is IPv6, on ::1. 0 takes a free one
-    /// and prints it.
+    /// Port of the receiver and of the inspector page, on 127.0.0.1 and on ::1 if the machine has IPv6. With 0 the
+    /// command chooses a free port and prints it.
     ///
-    /// A tunnel to this port reaches the webhook. The inspector answers neither it nor any other proxy: requests with
-    /// Forwarded or X-Forwarded-... are rejected there.
+    /// A tunnel to this port reaches only the webhook. The inspector rejects requests through a tunnel or proxy, which
+    /// have the headers Forwarded or X-Forwarded-...
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Where the local AWS listens; 127.0.0.1, ::1 and 0.0.0.0 bring the other version's loopback with them. Containers
-    /// of `sam local` reach it only on 0.0.0.0:4566, and so does everybody else on the network: nothing checks who is
-    /// calling.
+    /// Address of the local AWS. With 127.0.0.1, ::1 or 0.0.0.0 it also listens on the loopback of the other IP
+    /// version.
+    ///
+    /// Containers of `sam local` reach it only on 0.0.0.0:4566. Then everybody else on the network can reach it too,
+    /// because it does not check who calls.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
     aws_listen: SocketAddr,
-    /// A further host name under which the local AWS answers; give it once for each.
+    /// A further host name that the local AWS accepts. Repeat the option for each name.
     ///
-    /// It answers under localhost and names below it, host.docker.internal and IP addresses, and rejects the rest with
-    /// 403: a page in a browser can make its own name point to this machine, and would read the queues. It also rejects
-    /// requests with Forwarded or X-Forwarded-..., which come through a tunnel or proxy.
+    /// The local AWS accepts localhost and names below it, host.docker.internal and IP addresses. It rejects other
+    /// names with a 403, because a website can point its own name to this machine and could otherwise read the queues.
+    /// It also rejects requests with Forwarded or X-Forwarded-..., which come through a tunnel or proxy.
     #[arg(long, value_name = "NAME")]
     aws_allow_host: Vec<String>,
 }
@@ -51,18 +54,19 @@ pub struct UpArguments {
 /// Runs until Ctrl-C.
 ///
 /// # Errors
-/// When a port cannot be had.
+/// If a port is not available.
 pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure> {
     let listen = async |address, option| {
         let sockets = listen::listen(address).await;
         sockets.map_err(|(address, error)| cannot_listen(address, &error, option))
     };
     let front_address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
-    let front_sockets = listen(front_address, "--port PORT; 0 takes a free one").await?;
-    let aws_sockets = listen(arguments.aws_listen, "--aws-listen ADDRESS:PORT; port 0 takes a free one").await?;
+    let front_sockets = listen(front_address, "--port PORT (0 chooses a free one)").await?;
+    let aws_sockets = listen(arguments.aws_listen, "--aws-listen ADDRESS:PORT (port 0 chooses a free one)").await?;
     let stack = Stack::with_aws(local_aws(aws_sockets, arguments)?);
     let front_address = front_sockets.0.local_addr();
-    let front_address = front_address.map_err(|error| Failure::usage(format!("a socket without address: {error}")))?;
+    let front_address =
+        front_address.map_err(|error| Failure::usage(format!("cannot get the socket's address: {error}")))?;
     let addresses =
         Addresses { front: front_address, aws_listen: stack.aws.address(), aws: reachable(stack.aws.address()) };
 
@@ -84,24 +88,24 @@ pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure
     Ok(())
 }
 
-/// Serves on these sockets; its queue URLs have the address of the first.
+/// Starts the local AWS on these sockets. Its queue URLs have the address of the first one.
 fn local_aws(sockets: (TcpListener, Option<TcpListener>), arguments: &UpArguments) -> Result<LocalAws, Failure> {
     let (first, second) = sockets;
     let aws = LocalAws::with_listener(first);
-    let aws = aws.map_err(|error| Failure::usage(format!("a socket without address: {error}")))?;
+    let aws = aws.map_err(|error| Failure::usage(format!("cannot get the socket's address: {error}")))?;
     if let Some(second) = second {
         aws.serve(second);
     }
     match arguments.aws_allow_host.iter().find(|name| !aws.allow_host(name)) {
         None => Ok(aws),
         Some(wrong) => Err(Failure::usage(format!(
-            "--aws-allow-host {wrong}: give a host name, without scheme and port; IP addresses are answered as it is"
+            "--aws-allow-host {wrong}: give a host name without scheme and port; IP addresses are always accepted"
         ))),
     }
 }
 
-/// Where a program on this machine finds what listens on `address`: one that stands for all interfaces is no place to
-/// connect to.
+/// The address under which a program on this machine reaches a listener on `address`. Nobody can connect to an address
+/// that stands for all interfaces, so this replaces it by a loopback.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -1,4 +1,4 @@
-//! `cargo dev demo`, run as a user runs it.
+//! `cargo dev demo` as users run it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
@@ -21,7 +21,7 @@ fn demo(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn every_queue_is_in_the_table_and_the_forgery_on_none() {
+fn the_table_has_every_queue_and_the_forgery_is_on_none() {
     let text = String::from_utf8(demo(&[]).stdout).unwrap();
     for queue in QUEUES {
         assert_eq!(text.matches(&format!(" {queue} ")).count(), 1, "{queue} in\n{text}");
@@ -36,15 +36,15 @@ fn every_queue_is_in_the_table_and_the_forgery_on_none() {
     for next in ["cargo dev up", "cargo dev send kyc", "cargo dev verify"] {
         assert!(text.contains(next), "{next} in\n{text}");
     }
-    assert!(!text.contains('\u{1b}'), "no colours without a terminal");
+    assert!(!text.contains('\u{1b}'), "colours without a terminal");
 }
 
 #[test]
-fn a_script_gets_one_object_for_each_callback_and_a_last_one_that_counts() {
+fn a_script_gets_one_object_for_each_callback_and_then_the_counts() {
     let text = String::from_utf8(demo(&["--json"]).stdout).unwrap();
     let objects: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (last, callbacks) = objects.split_last().unwrap();
-    assert_eq!((&last["posted"], &last["stored"], &last["refused"]), (&7.into(), &6.into(), &1.into()));
+    assert_eq!((&last["posted"], &last["stored"], &last["rejected"]), (&7.into(), &6.into(), &1.into()));
     let queues: Vec<_> = callbacks.iter().filter_map(|callback| callback["queue"].as_str()).collect();
     assert_eq!(queues, QUEUES);
     for callback in callbacks {

@@ -1,5 +1,5 @@
-//! `cargo dev sign` and `cargo dev verify`, run as a user runs them. Each mistake is made here by hand, apart from the
-//! code that undoes it.
+//! `cargo dev sign` and `cargo dev verify` as users run them. The tests make each mistake themselves, without the code
+//! that undoes it.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 const SECRET: &str = "Sésame+ouvre=toi 42";
-/// Has all that a library may write in another way: accents, an emoji, a slash, HTML, numbers, keys out of order.
+/// It has everything that a library may change: accents, an emoji, a slash, HTML, numbers, unsorted keys.
 const BODY: &str = r#"{"ResponseType":"KYC","HttpStatusCode":200,"Holders":[{"Name":"Zoé <& fils> O'Neil+😀","Url":"https://example.com/a b","Phone":"+15145550100"}],"Balance":{"Available":500.10,"Current":37.00},"Empty":{},"List":[]}"#;
 
 fn hmac(key: impl AsRef<[u8]>, body: impl AsRef<[u8]>) -> Vec<u8> {
@@ -36,7 +36,7 @@ fn aggregation(key: impl AsRef<[u8]>, body: impl AsRef<[u8]>) -> String {
     BASE64_STANDARD.encode(hmac(key, body))
 }
 
-/// The tool with a clean environment, a body on standard input and the secret in a file.
+/// Runs the tool without secrets in the environment, with a body on standard input and the secret in a file.
 fn dev(arguments: &[&str], body: &[u8], secret: Option<&[u8]>, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-dev"));
     command.args(arguments).env_remove("FLINKS_SIGNING_SECRET").env_remove("FLINKS_PAY_SIGNING_SECRET");
@@ -45,45 +45,45 @@ fn dev(arguments: &[&str], body: &[u8], secret: Option<&[u8]>, environment: &[(&
         command.arg("--secret-file").arg(file(secret));
     }
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A tool that fails before it reads closes the pipe.
+    // A command that fails before it reads closes the pipe.
     let _ = child.stdin.take().unwrap().write_all(body);
     child.wait_with_output().unwrap()
 }
 
-/// A file with this content.
+/// Creates a file with this content.
 fn file(content: &[u8]) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(hex::encode(Sha256::digest(content)));
-    // Tests run at once, and the same content is the same file: it must never be seen half written.
+    // Tests run concurrently, and equal content shares a file. So the file must appear complete.
     let draft = path.with_extension(format!("{:?}", std::thread::current().id()));
     std::fs::write(&draft, content).unwrap();
     std::fs::rename(&draft, &path).unwrap();
     path
 }
 
-/// What the doctor finds, with everything in it that must hold for every case.
+/// Runs `verify`, and checks what must be true of every diagnosis. Returns the exit code and the JSON.
 fn verify(body: impl AsRef<[u8]>, secret: impl AsRef<[u8]>, signature: &str, more: &[&str]) -> (i32, Value) {
     let (body, secret) = (body.as_ref(), secret.as_ref());
     let arguments = [&["verify", "-", "--signature", signature], more].concat();
-    let said = dev(&arguments, body, Some(secret), &[]);
-    assert_keeps_secrets(&said, body, secret);
+    let printed = dev(&arguments, body, Some(secret), &[]);
+    assert_keeps_secrets(&printed, body, secret);
     let json = dev(&[&arguments[..], &["--json"]].concat(), body, Some(secret), &[]);
     assert_keeps_secrets(&json, body, secret);
-    assert_eq!(said.status, json.status);
+    assert_eq!(printed.status, json.status);
     let object: Value = serde_json::from_slice(&json.stdout).unwrap_or_else(|error| panic!("{error}: {json:?}"));
     let code = json.status.code().unwrap();
     assert_eq!(object["matches"], code == 0);
     for mistake in object["mistakes"].as_array().unwrap() {
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        let text = String::from_utf8_lossy(&printed.stdout).into_owned();
         assert!(text.contains(mistake["id"].as_str().unwrap()), "{text}");
         assert!(mistake["where"].is_string() && mistake["explanation"].as_str().unwrap().len() > 40);
     }
     (code, object)
 }
 
-/// Neither the secret nor a signature that would be taken is in any output.
+/// Checks that the output has neither the secret nor a correct signature.
 fn assert_keeps_secrets(output: &Output, body: &[u8], secret: &[u8]) {
-    let said = [&output.stdout[..], &output.stderr].concat();
-    let has = |needle: &[u8]| said.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
+    let printed = [&output.stdout[..], &output.stderr].concat();
+    let has = |needle: &[u8]| printed.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
     let trimmed = secret.trim_ascii();
     for needle in [
         trimmed,
@@ -92,7 +92,7 @@ fn assert_keeps_secrets(output: &Output, body: &[u8], secret: &[u8]) {
         BASE64_STANDARD.encode(hmac(SECRET, BODY)).as_bytes(),
         hex::encode(hmac(SECRET, BODY)).as_bytes(),
     ] {
-        assert!(needle.is_empty() || !has(needle), "{}", String::from_utf8_lossy(&said));
+        assert!(needle.is_empty() || !has(needle), "{}", String::from_utf8_lossy(&printed));
     }
 }
 
@@ -108,26 +108,26 @@ fn finds(expected: &[&str], body: impl AsRef<[u8]>, secret: impl AsRef<[u8]>, si
     assert_eq!(code, i32::from(!expected.is_empty()));
 }
 
-/// The given body is the signed one, changed.
+/// Checks that the doctor finds this mistake if the given body is not the signed one.
 #[track_caller]
 fn body_mistake(id: &str, signed: impl AsRef<[u8]>, given: impl AsRef<[u8]>) {
     finds(&[id], given, SECRET, &aggregation(SECRET, signed), &[]);
 }
 
-/// The given secret is the signer's key, changed.
+/// Checks that the doctor finds this mistake if the given secret is not the signer's key.
 #[track_caller]
 fn secret_mistake(id: &str, key: impl AsRef<[u8]>, given: impl AsRef<[u8]>) {
     finds(&[id], BODY, given, &aggregation(key, BODY), &[]);
 }
 
-/// The right tag, written wrongly.
+/// Checks that the doctor finds this mistake in the spelling of a correct tag.
 #[track_caller]
 fn signature_mistake(id: &str, signature: &str) {
     finds(&[id], BODY, SECRET, signature, &["--scheme", "aggregation"]);
 }
 
 #[test]
-fn a_signature_that_is_right_is_right() {
+fn a_correct_signature_matches() {
     let (code, object) = verify(BODY, SECRET, &aggregation(SECRET, BODY), &["--scheme", "aggregation"]);
     assert_eq!((code, &object["form"], &object["scheme"]), (0, &"raw".into(), &"aggregation".into()));
     let ascii = BODY.replace('é', "?").replace('😀', "??");
@@ -138,23 +138,23 @@ fn a_signature_that_is_right_is_right() {
         let (code, object) = verify(BODY, SECRET, &signature, &[]);
         assert_eq!((code, &object["form"], &object["scheme"]), (0, &"pay".into(), &"pay".into()));
     }
-    // The prefix may be left out of the argument.
+    // The argument may lack the prefix.
     finds(&[], BODY, SECRET, &digits, &["--scheme", "pay"]);
     let session = r#"{"sessionId":"1","status":"Completed"}"#;
     finds(&[], session, SECRET, &hex::encode(hmac(SECRET, session)), &[]);
-    // One line break at the secret's end is taken off, as the receiver does.
+    // The receiver ignores a line break at the secret's end, so the doctor does too.
     for end in ["\n", "\r\n"] {
         finds(&[], BODY, format!("{SECRET}{end}"), &aggregation(SECRET, BODY), &[]);
     }
 }
 
 #[test]
-fn the_projects_vectors_are_told_apart() {
+fn the_projects_test_vectors_match_as_they_say() {
     let vectors = include_str!("../../../tests/data/signature-vectors.json");
     let vectors: Value = serde_json::from_str(vectors).unwrap();
     for vector in vectors["vectors"].as_array().unwrap() {
         let text = |field: &str| vector[field].as_str().unwrap();
-        // The vectors' key is a word that any text may have, so the check for secrets is left to the other tests.
+        // The vectors' key is a common word, so this test does not check the output for secrets.
         let arguments = ["verify", "-", "--json", "--signature", text("signature"), "--scheme", text("scheme")];
         let output = dev(&arguments, text("body").as_bytes(), Some(text("key").as_bytes()), &[]);
         let object: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -166,7 +166,7 @@ fn the_projects_vectors_are_told_apart() {
 }
 
 #[test]
-fn line_ends_and_white_space_of_the_body() {
+fn it_finds_line_endings_and_white_space_in_the_body() {
     for end in ["\n", "\r\n", "\n\n", "\r\n\r\n"] {
         body_mistake("body-trailing-newline", BODY, format!("{BODY}{end}"));
     }
@@ -179,12 +179,12 @@ fn line_ends_and_white_space_of_the_body() {
 }
 
 #[test]
-fn byte_order_marks_of_the_body() {
+fn it_finds_byte_order_marks_in_the_body() {
     body_mistake("body-byte-order-mark", BODY, format!("\u{FEFF}{BODY}"));
     body_mistake("body-byte-order-mark-missing", format!("\u{FEFF}{BODY}"), BODY);
 }
 
-/// `BODY` as other libraries write it; spelled out, so that nothing here depends on a serialiser.
+/// `BODY` as other libraries write it. It is written out, so that the tests do not depend on a serialiser.
 const SPACES: &str = r#"{"ResponseType": "KYC", "HttpStatusCode": 200, "Holders": [{"Name": "Zoé <& fils> O'Neil+😀", "Url": "https://example.com/a b", "Phone": "+15145550100"}], "Balance": {"Available": 500.10, "Current": 37.00}, "Empty": {}, "List": []}"#;
 const SORTED: &str = r#"{"Balance":{"Available":500.10,"Current":37.00},"Empty":{},"Holders":[{"Name":"Zoé <& fils> O'Neil+😀","Phone":"+15145550100","Url":"https://example.com/a b"}],"HttpStatusCode":200,"List":[],"ResponseType":"KYC"}"#;
 const PRETTY: &str = r#"{
@@ -215,7 +215,7 @@ fn indented(by: &str) -> String {
 }
 
 #[test]
-fn json_in_another_layout() {
+fn it_finds_json_in_another_layout() {
     for (id, signed) in [
         ("json-spaces", SPACES.to_owned()),
         ("json-spaces", BODY.replace("\":", "\": ")),
@@ -230,21 +230,21 @@ fn json_in_another_layout() {
         finds(&[id, "body-newline-missing"], BODY, SECRET, &aggregation(SECRET, format!("{signed}\n")), &[]);
     }
     body_mistake("json-pretty-4", indented("    "), PRETTY);
-    // Whatever an odd layout looked like, it was compact.
+    // An unusual layout is undone to compact JSON.
     body_mistake("json-compact", BODY, BODY.replace(',', "\n ,").replace(':', " :\t").replace("https :\t", "https:"));
 }
 
 #[test]
-fn json_with_its_keys_sorted() {
+fn it_finds_json_with_sorted_keys() {
     body_mistake("json-sorted-keys", SORTED, BODY);
-    // The layout that a body has already is no mistake.
+    // A layout that the body already has is not a mistake.
     body_mistake("json-sorted-keys", "{\n  \"a\": 1,\n  \"b\": 2\n}", "{\n  \"b\": 2,\n  \"a\": 1\n}");
     let spaced = r#"{"a": 1, "b": 2}"#;
     finds(&["json-sorted-keys", "json-spaces"], r#"{"b":2,"a":1}"#, SECRET, &aggregation(SECRET, spaced), &[]);
 }
 
 #[test]
-fn json_with_other_escapes() {
+fn it_finds_json_with_other_escapes() {
     let escaped = BODY.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00");
     let upper = BODY.replace('é', "\\u00E9").replace('😀', "\\uD83D\\uDE00");
     let slashes = BODY.replace('/', "\\/");
@@ -265,25 +265,25 @@ fn json_with_other_escapes() {
     let dotnet = html.replace('\'', "\\u0027").replace('+', "\\u002B");
     body_mistake("json-escaped-dotnet", &dotnet, BODY);
     body_mistake("json-unescaped", BODY, &dotnet);
-    // .NET escapes quotes in another way than JSON's own.
+    // .NET escapes quotes as \u0022.
     let quoted = r#"{"Name":"Zoé \"Zo\" <x>"}"#;
     let dotnet = r#"{"Name":"Zo\u00E9 \u0022Zo\u0022 \u003Cx\u003E"}"#;
     body_mistake("json-escaped-dotnet", dotnet, quoted);
     body_mistake("json-unescaped", quoted, dotnet);
 }
 
-/// What each library makes of the same payload, spelled out.
+/// The same payload as each library writes it.
 const NUMBERS: &str = r#"{"HttpStatusCode":200,"EftEligibleRatio":1.0,"Balance":{"Available":136.50,"Current":0.00,"Limit":null},"Transactions":[{"Debit":37.00,"Credit":null,"Balance":-12.05,"Id":"1.0"},{"Debit":null,"Credit":12.00,"Balance":0.00}]}"#;
 
 #[test]
-fn json_with_other_numbers() {
+fn it_finds_json_with_numbers_of_another_library() {
     body_mistake("json-numbers-shortened", BODY.replace("500.10", "500.1").replace("37.00", "37"), BODY);
     let whole = r#"{"HttpStatusCode":200,"Debit":null,"Credit":500}"#;
     body_mistake("json-numbers-lengthened", whole.replace("500", "500.0"), whole);
 }
 
 #[test]
-fn json_whose_numbers_a_relay_rewrote() {
+fn it_finds_numbers_that_a_relay_rewrote() {
     let javascript = r#"{"HttpStatusCode":200,"EftEligibleRatio":1,"Balance":{"Available":136.5,"Current":0,"Limit":null},"Transactions":[{"Debit":37,"Credit":null,"Balance":-12.05,"Id":"1.0"},{"Debit":null,"Credit":12,"Balance":0}]}"#;
     let python = r#"{"HttpStatusCode":200,"EftEligibleRatio":1.0,"Balance":{"Available":136.5,"Current":0.0,"Limit":null},"Transactions":[{"Debit":37.0,"Credit":null,"Balance":-12.05,"Id":"1.0"},{"Debit":null,"Credit":12.0,"Balance":0.0}]}"#;
     for relayed in [javascript, python] {
@@ -305,24 +305,24 @@ fn json_whose_numbers_a_relay_rewrote() {
 }
 
 #[test]
-fn json_whose_numbers_a_relay_rewrote_under_one_name() {
+fn it_finds_numbers_that_a_relay_rewrote_under_one_name() {
     let signed = r#"{"Code":7,"Rates":[{"Rate":1.0,"Steps":[1.00,2]},{"Rate":4.5}],"Rank":3,"Steps":["Rank",5]}"#;
     body_mistake("json-numbers-lengthened", signed, signed.replace("1.0,", "1,"));
     body_mistake("json-numbers-shortened", signed, signed.replace(":3,", ":3.00,"));
-    // Under one name only one of two numbers, so no rule explains it.
+    // Only one of two numbers under one name changed, so no rule explains it.
     let (code, object) = verify(signed.replace("1.00", "1"), SECRET, &aggregation(SECRET, signed), &[]);
     assert_eq!((code, &object["mistakes"]), (1, &serde_json::json!([])));
-    // In an array a name holds for each number, behind an object and a string too.
+    // In an array, the name applies to each number, even after an object and a string.
     let array = r#"{"n":1,"Steps":[{"n":1},"n",2,[3]],"m":4}"#;
     body_mistake("json-numbers-lengthened", array.replace("2,[3]", "2.00,[3.00]"), array);
-    // Everywhere but under one name, and to another length under one name than elsewhere.
+    // All names but one changed. Then one name changed to another length than the others.
     let counts = r#"{"n":1,"a":2,"b":[3],"c":4}"#;
     body_mistake("json-numbers-lengthened", r#"{"n":1,"a":2.00,"b":[3.00],"c":4.00}"#, counts);
     body_mistake("json-numbers-lengthened", r#"{"n":1.0,"a":2.00,"b":[3.00],"c":4.00}"#, counts);
 }
 
 #[test]
-fn numbers_that_a_library_rewrote_with_all_the_rest() {
+fn it_finds_rewritten_numbers_combined_with_other_changes() {
     let signature = |signed: &str| aggregation(SECRET, signed);
     let short = BODY.replace("500.10", "500.1").replace("37.00", "37.0");
     let pretty = PRETTY.replace("500.10", "500.1").replace("37.00", "37");
@@ -344,11 +344,11 @@ fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
 }
 
 #[test]
-fn a_body_that_was_compressed() {
+fn it_finds_a_compressed_body() {
     let compressed = gzip(BODY);
     let right = aggregation(SECRET, BODY);
     body_mistake("body-gzip", BODY, &compressed);
-    // Members one after the other, as a proxy flushes them.
+    // A proxy that flushes writes several gzip members.
     body_mistake("body-gzip", BODY, [gzip(&BODY[..20]), gzip(&BODY[20..])].concat());
     let base64 = BASE64_STANDARD.encode(&compressed);
     finds(&["body-base64", "body-gzip"], &base64, SECRET, &right, &[]);
@@ -365,13 +365,13 @@ fn a_body_that_was_compressed() {
     finds(&["body-gzip", "secret-quotes"], &compressed, format!("\"{SECRET}\""), &right, &[]);
     let digits = hex::encode(hmac(SECRET, BODY));
     finds(&["body-gzip", "hex-for-base64"], &compressed, SECRET, &digits, &["--scheme", "aggregation"]);
-    // Without its end it cannot be decompressed.
+    // Without its end, gzip cannot be decompressed.
     let cut = &compressed[..compressed.len() - 4];
     assert_eq!(verify(cut, SECRET, &right, &[]).1["mistakes"], serde_json::json!([]));
 }
 
 #[test]
-fn a_body_that_decompresses_to_more_than_a_callback_has_is_not_read() {
+fn a_body_that_decompresses_to_more_than_any_callback_is_ignored() {
     let large = vec![b' '; (16 << 20) + 1];
     let (_, object) = verify(gzip(&large), SECRET, &aggregation(SECRET, &large), &["--scheme", "aggregation"]);
     assert_eq!(object["mistakes"], serde_json::json!([]));
@@ -379,7 +379,7 @@ fn a_body_that_decompresses_to_more_than_a_callback_has_is_not_read() {
 }
 
 #[test]
-fn json_within_json() {
+fn it_finds_json_within_json() {
     let string = |text: &str| Value::from(text).to_string();
     body_mistake("body-json-string", BODY, string(BODY));
     body_mistake("body-json-string-twice", BODY, string(&string(BODY)));
@@ -388,7 +388,7 @@ fn json_within_json() {
 }
 
 #[test]
-fn a_body_decoded_too_often_or_not_at_all() {
+fn it_finds_a_body_that_was_decoded_too_often_or_not_at_all() {
     let once = BASE64_STANDARD.encode(BODY);
     let twice = BASE64_STANDARD.encode(&once);
     body_mistake("body-base64", BODY, &once);
@@ -410,7 +410,7 @@ fn a_body_decoded_too_often_or_not_at_all() {
 }
 
 #[test]
-fn a_body_with_something_around_it() {
+fn it_finds_a_body_with_an_envelope_around_it() {
     body_mistake("body-http-message", BODY, format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{BODY}"));
     let event = serde_json::json!({ "headers": {}, "body": BODY, "isBase64Encoded": false }).to_string();
     body_mistake("body-gateway-event", BODY, event);
@@ -425,7 +425,7 @@ fn latin1(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_body_in_another_encoding() {
+fn it_finds_a_body_in_another_encoding() {
     let text = r#"{"Name":"Zoé Lefrançois"}"#;
     let euro = r#"{"Name":"Zoé, 5 €"}"#;
     let windows = [&b"{\"Name\":\"Zo\xe9, 5 \x80"[..], b"\"}"].concat();
@@ -446,7 +446,7 @@ fn a_body_in_another_encoding() {
 }
 
 #[test]
-fn an_ascii_reading_that_is_not_flinks() {
+fn it_finds_an_ascii_encoding_that_is_not_flinks() {
     body_mistake("ascii-one-mark", BODY.replace(['é', '😀'], "?"), BODY);
     body_mistake("ascii-mark-per-byte", BODY.replace('é', "??").replace('😀', "????"), BODY);
     body_mistake("ascii-dropped", BODY.replace(['é', '😀'], ""), BODY);
@@ -456,7 +456,7 @@ fn an_ascii_reading_that_is_not_flinks() {
 }
 
 #[test]
-fn what_the_receiver_takes_off_a_secret_is_no_mistake() {
+fn what_the_receiver_removes_around_a_secret_is_not_a_mistake() {
     for given in ["{}\n\n", "\r\n{}", " {}", "\t{}  \n", "{\"key\":\"{}\"}"] {
         let given = given.replacen("{}", SECRET, 1);
         finds(&[], BODY, &given, &aggregation(SECRET, BODY), &[]);
@@ -464,7 +464,7 @@ fn what_the_receiver_takes_off_a_secret_is_no_mistake() {
 }
 
 #[test]
-fn the_secret_with_something_around_it() {
+fn it_finds_a_secret_with_something_around_it() {
     secret_mistake("secret-newline-signed", format!("{SECRET}\n"), SECRET);
     secret_mistake("secret-newline-signed", format!("{SECRET}\r\n"), SECRET);
     secret_mistake("secret-white-space-signed", format!("{SECRET} "), SECRET);
@@ -480,7 +480,7 @@ fn the_secret_with_something_around_it() {
 }
 
 #[test]
-fn the_secret_in_another_encoding() {
+fn it_finds_a_secret_in_another_encoding() {
     let base64 = "c2VjcmV0LWtleSE/Pz8=";
     secret_mistake("secret-base64-decoded", "secret-key!???", base64);
     secret_mistake("secret-base64-decoded", "secret-key!???", "c2VjcmV0LWtleSE_Pz8");
@@ -501,13 +501,13 @@ fn the_secret_in_another_encoding() {
 }
 
 #[test]
-fn another_secret_altogether() {
+fn it_finds_another_secret() {
     secret_mistake("secret-empty-signed", "", SECRET);
     secret_mistake("secret-is-sample", "sample-signing-secret-never-deploy", SECRET);
 }
 
 #[test]
-fn the_wrong_scheme() {
+fn it_finds_the_wrong_scheme() {
     let other = file(b"the other one\n");
     let more = ["--other-secret-file", other.to_str().unwrap()];
     let pay = format!("sha256={}", hex::encode_upper(hmac("the other one", BODY)));
@@ -521,7 +521,7 @@ fn the_wrong_scheme() {
     finds(&["wrong-scheme"], BODY, SECRET, &format!("sha256={digits}"), &["--scheme", "aggregation"]);
     finds(&["base64-for-hex"], BODY, SECRET, &aggregation(SECRET, BODY), &["--scheme", "pay"]);
     finds(&["hex-for-base64"], BODY, SECRET, &digits, &["--scheme", "aggregation"]);
-    // By what the body is.
+    // It guesses the scheme from the body.
     finds(&["hex-for-base64"], BODY, SECRET, &digits, &[]);
     let session = r#"{"sessionId":"1","status":"Completed"}"#;
     finds(&["base64-for-hex"], session, SECRET, &aggregation(SECRET, session), &[]);
@@ -547,12 +547,12 @@ fn the_secrets_of_both_schemes_come_from_the_environment() {
 }
 
 #[test]
-fn a_signature_written_wrongly() {
+fn it_finds_a_misspelled_signature() {
     let tag = hmac(SECRET, BODY);
     let right = BASE64_STANDARD.encode(&tag);
     let digits = hex::encode(&tag);
     signature_mistake("signature-padding-missing", &BASE64_STANDARD_NO_PAD.encode(&tag));
-    // The last letter has four bits of the tag and two that are none.
+    // The last character has four bits of the tag and two unused ones.
     let last = right.chars().nth(42).unwrap();
     let stray = ('A'..='Z').chain('a'..='z').chain('0'..='9').skip_while(|letter| *letter != last).nth(1).unwrap();
     signature_mistake("signature-stray-bits", &format!("{}{stray}=", &right[..42]));
@@ -584,8 +584,8 @@ fn a_signature_written_wrongly() {
 }
 
 #[test]
-fn a_signature_with_other_characters_than_base64_has() {
-    // One with both of the characters that the alphabets spell apart.
+fn it_finds_a_signature_in_another_base64_alphabet() {
+    // This signature has both characters in which the alphabets differ.
     let body = (0..).map(|number| format!("{{\"ResponseType\":\"KYC\",\"n\":{number}}}"));
     let both = |body: &String| ['+', '/'].iter().all(|special| aggregation(SECRET, body).contains(*special));
     let body = body.into_iter().find(both).unwrap();
@@ -600,7 +600,7 @@ fn a_signature_with_other_characters_than_base64_has() {
 }
 
 #[test]
-fn another_algorithm() {
+fn it_finds_another_algorithm() {
     let encode = |tag: &[u8]| BASE64_STANDARD.encode(tag);
     let (key, body) = (SECRET.as_bytes(), BODY.as_bytes());
     let sha1 = Hmac::<Sha1>::new_from_slice(key).unwrap().chain_update(body).finalize().into_bytes();
@@ -623,7 +623,7 @@ fn another_algorithm() {
 }
 
 #[test]
-fn two_mistakes_at_once() {
+fn it_finds_two_mistakes_at_once() {
     let two = |ids: &[&str], body: &str, secret: &str, signature: &str| finds(ids, body, secret, signature, &[]);
     let quoted = format!("\"{SECRET}\"");
     let right = aggregation(SECRET, BODY);
@@ -653,33 +653,33 @@ fn two_mistakes_at_once() {
 }
 
 #[test]
-fn what_one_tool_does_all_at_once() {
+fn it_finds_all_changes_that_one_tool_makes() {
     let escaped = |text: &str| text.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00");
     let right = aggregation(SECRET, BODY);
-    // PHP's JSON_PRETTY_PRINT.
+    // PHP with JSON_PRETTY_PRINT.
     let php = escaped(&indented("    ")).replace('/', "\\/");
     let ids = ["json-pretty-4", "json-escaped-unicode", "json-escaped-slashes"];
     finds(&ids, BODY, SECRET, &aggregation(SECRET, php), &[]);
-    // Go's maps are sorted, its numbers are `double`, and it escapes HTML.
+    // Go sorts the keys of maps, reads numbers as `double`, and escapes HTML.
     let go = SORTED.replace("500.10", "500.1").replace("37.00", "37");
     let go = go.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let ids = ["json-numbers-shortened", "json-sorted-keys", "json-escaped-html"];
     finds(&ids, BODY, SECRET, &aggregation(SECRET, go), &[]);
-    // `python -m json.tool`, and `jq -S`.
+    // `python -m json.tool` and `jq -S`.
     let tool = escaped(&indented("    ")) + "\n";
     let ids = ["json-pretty-4", "json-escaped-unicode", "body-newline-missing"];
     finds(&ids, BODY, SECRET, &aggregation(SECRET, tool), &[]);
     let sorted = "{\n  \"a\": 1,\n  \"b\": 2\n}\n";
     let ids = ["json-pretty-2", "json-sorted-keys", "body-newline-missing"];
     finds(&ids, r#"{"b":2,"a":1}"#, SECRET, &aggregation(SECRET, sorted), &[]);
-    // PowerShell's `>`, and an editor on Windows.
+    // PowerShell's `>` and an editor on Windows.
     let lines = "[1,\n2]";
     let saved = "\u{FEFF}[1,\r\n2]\r\n";
     let utf16: Vec<u8> = saved.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let signature = aggregation(SECRET, lines);
     finds(&["body-utf16", "body-crlf", "body-trailing-newline"], utf16, SECRET, &signature, &[]);
     finds(&["body-byte-order-mark", "body-crlf", "body-trailing-newline"], saved, SECRET, &signature, &[]);
-    // An editor, after something else changed the body.
+    // An editor, after another tool changed the body.
     let newline = |body: &str| format!("{body}\n");
     finds(&["body-trailing-newline", "json-unescaped-unicode"], newline(&escaped(BODY)), SECRET, &right, &[]);
     let mojibake = newline(&BODY.replace('é', "Ã©"));
@@ -688,7 +688,7 @@ fn what_one_tool_does_all_at_once() {
 }
 
 #[test]
-fn a_signature_that_no_key_can_make() {
+fn it_reports_a_signature_that_no_key_can_produce() {
     for signature in ["not a signature!", "é", "sha256=", "zzz~"] {
         finds(&["signature-not-encoded"], BODY, SECRET, signature, &[]);
     }
@@ -699,7 +699,7 @@ fn a_signature_that_no_key_can_make() {
 }
 
 #[test]
-fn when_nothing_is_found_it_says_what_was_tried_and_what_to_check() {
+fn without_a_known_mistake_it_lists_what_it_tried_and_what_to_check() {
     let signature = aggregation("nobody knows this one", BODY);
     let (code, object) = verify(BODY, SECRET, &signature, &[]);
     assert_eq!(code, 1);
@@ -708,13 +708,13 @@ fn when_nothing_is_found_it_says_what_was_tried_and_what_to_check() {
     let output = dev(&["verify", "-", "--signature", &signature], BODY.as_bytes(), Some(SECRET.as_bytes()), &[]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("Tried") && text.contains("body-byte-order-mark") && text.contains("Check next"), "{text}");
-    assert!(!text.contains('\u{1b}'), "no colours without a terminal");
+    assert!(!text.contains('\u{1b}'), "colours without a terminal");
     let line = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(line, "error: the signature does not match: no mistake that is known explains it\n");
+    assert_eq!(line, "error: the signature does not match: no known mistake explains it\n");
 }
 
 #[test]
-fn a_large_body_is_looked_at_within_seconds() {
+fn a_large_body_ends_the_search_early() {
     let body = format!(
         r#"{{"ResponseType":"KYC","Accounts":[{}1]}}"#,
         r#"{"Title":"Chéquing","Balance":1.50},"#.repeat(12_000)
@@ -726,14 +726,14 @@ fn a_large_body_is_looked_at_within_seconds() {
     let object: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(object["cutShort"], true);
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
-    // A single mistake is found all the same.
+    // It still finds a single mistake.
     finds(&["json-pretty-2"], &body, SECRET, &aggregation(SECRET, pretty(&body)), &[]);
     let one_name = body.replacen("{", r#"{"a":1,"b":2,"c":3,"d":4,"#, 1);
     let signature = aggregation(SECRET, one_name.replace(r#""d":4"#, r#""d":4.00"#));
     finds(&["json-numbers-lengthened"], &one_name, SECRET, &signature, &[]);
 }
 
-/// Two spaces for each level, for a body that is an object with a list of objects.
+/// Indents a body with two spaces for each level. The body must be an object with a list of objects.
 fn pretty(body: &str) -> String {
     let mut text = String::new();
     let mut depth = 0;
@@ -762,7 +762,7 @@ fn pretty(body: &str) -> String {
 }
 
 #[test]
-fn the_expected_signature_is_shown_to_who_asks() {
+fn show_expected_prints_the_correct_signature() {
     let output = dev(
         &["verify", "-", "--signature", "x", "--show-expected", "--json"],
         BODY.as_bytes(),
@@ -792,7 +792,7 @@ fn sign_prints_the_header() {
 }
 
 #[test]
-fn sign_reads_a_file_and_a_secret_that_are_not_text() {
+fn sign_accepts_a_body_and_a_secret_that_are_not_text() {
     let body = file(b"\xff\xfe");
     let output = dev(&["sign", body.to_str().unwrap()], b"", Some(b"\x80\xff"), &[]);
     let line = String::from_utf8(output.stdout).unwrap();
@@ -800,11 +800,11 @@ fn sign_reads_a_file_and_a_secret_that_are_not_text() {
 }
 
 #[test]
-fn what_cannot_be_run_ends_with_2_and_one_line() {
+fn wrong_arguments_give_one_line_and_exit_code_2() {
     let secret = Some(SECRET.as_bytes());
     let signature = aggregation(SECRET, BODY);
     let verify = ["verify", "-", "--signature", &signature];
-    for (arguments, body, secret, says) in [
+    for (arguments, body, secret, expected) in [
         (&["sign", "no-such-file.json"][..], "", secret, "cannot read the body from no-such-file.json"),
         (
             &["verify", "no-such-file.json", "--signature", "x"],
@@ -817,12 +817,12 @@ fn what_cannot_be_run_ends_with_2_and_one_line() {
         (&verify, BODY, None, "no secret: give --secret-file FILE"),
         (&["sign", "-"], BODY, Some(&b"\n"[..]), "the secret is empty"),
         (&["sign", "-", "--secret-file", "no-such-secret"], BODY, None, "cannot read the secret from no-such-secret"),
-        (&["sign", "-", "--form", "ascii", "--scheme", "pay"], BODY, secret, "the Pay scheme has no ASCII form"),
+        (&["sign", "-", "--form", "ascii", "--scheme", "pay"], BODY, secret, "the Pay scheme has no ASCII encoding"),
     ] {
         let output = dev(arguments, body.as_bytes(), secret, &[]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let line = String::from_utf8(output.stderr).unwrap();
-        assert!(line.contains(says) && line.lines().count() == 1, "{line}");
+        assert!(line.contains(expected) && line.lines().count() == 1, "{line}");
         assert!(output.stdout.is_empty());
     }
     let output = dev(&["verify", "-"], b"", secret, &[]);

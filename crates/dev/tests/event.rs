@@ -1,4 +1,4 @@
-//! `cargo dev event`, run as a user runs it: the receiver takes what it prints.
+//! `cargo dev event` as users run it. The receiver accepts the printed events.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
@@ -23,7 +23,7 @@ fn event(arguments: &[&str], body: &str, environment: &[(&str, &str)]) -> Output
     command.arg("event").args(arguments).env_remove("FLINKS_SIGNING_SECRET").env_remove("FLINKS_PAY_SIGNING_SECRET");
     command.envs(environment.iter().copied());
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A tool that fails before it reads closes the pipe.
+    // A command that fails before it reads closes the pipe.
     let _ = child.stdin.take().unwrap().write_all(body.as_bytes());
     child.wait_with_output().unwrap()
 }
@@ -34,8 +34,8 @@ fn printed(arguments: &[&str], body: &str, environment: &[(&str, &str)]) -> Valu
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The receiver's answer, and what it noted.
-async fn answer(stack: &Stack, event: &Value) -> (u16, Record) {
+/// Passes an event to the receiver. Returns the status and the record.
+async fn receive(stack: &Stack, event: &Value) -> (u16, Record) {
     let config = stack.config(&[]).unwrap();
     let mut record = Record::default();
     let answer = stack::receiver(&config).receive(read_event(event.to_string().as_bytes()), &mut record).await;
@@ -43,18 +43,18 @@ async fn answer(stack: &Stack, event: &Value) -> (u16, Record) {
 }
 
 #[tokio::test]
-async fn every_sample_is_answered_as_it_should_be() {
+async fn every_sample_gets_its_expected_result() {
     let stack = Stack::start().await.unwrap();
     for sample in samples::all() {
         let event = printed(&[sample.name], "", &[]);
         assert_eq!(event, sample.event, "{}", sample.name);
-        let (status, record) = answer(&stack, &event).await;
+        let (status, record) = receive(&stack, &event).await;
         assert_eq!((status, record.kind), (sample.expected.status(), sample.expected.kind()), "{}", sample.name);
     }
 }
 
 #[tokio::test]
-async fn a_given_secret_signs_in_place_of_the_sample() {
+async fn a_given_secret_replaces_the_sample_secret() {
     let stack = Stack::start().await.unwrap();
     stack.aws.create_secret(SIGNING_SECRET_ID, "a secret of mine\n");
     stack.aws.create_secret(PAY_SIGNING_SECRET_ID, "another of mine");
@@ -70,13 +70,13 @@ async fn a_given_secret_signs_in_place_of_the_sample() {
         (printed(&["pay"], "", &environment), Kind::Pay),
         (printed(&["upload-fraud"], "", &environment), Kind::UploadFraud),
     ] {
-        let (status, record) = answer(&stack, &event).await;
+        let (status, record) = receive(&stack, &event).await;
         assert_eq!((status, record.kind), (200, Some(kind)));
     }
 }
 
 #[tokio::test]
-async fn a_body_of_ones_own_in_every_scheme_form_and_encoding() {
+async fn a_body_of_the_users_own_works_in_every_scheme_and_encoding() {
     let stack = Stack::start().await.unwrap();
     for (more, form) in [(&[][..], "raw"), (&["--form", "ascii"], "ascii"), (&["--scheme", "pay"], "pay")] {
         for base64 in [false, true] {
@@ -85,28 +85,28 @@ async fn a_body_of_ones_own_in_every_scheme_form_and_encoding() {
             assert_eq!(event["version"], "2.0");
             assert_eq!(event["isBase64Encoded"], base64);
             assert_eq!(event["body"], if base64 { BASE64_STANDARD.encode(BODY) } else { BODY.to_owned() });
-            let (status, record) = answer(&stack, &event).await;
+            let (status, record) = receive(&stack, &event).await;
             assert_eq!((status, record.signature_form.map(|form| form.as_str())), (200, Some(form)));
         }
     }
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("event-body.json");
     std::fs::write(&file, BODY).unwrap();
-    assert_eq!(answer(&stack, &printed(&[file.to_str().unwrap()], "", &[])).await.0, 200);
+    assert_eq!(receive(&stack, &printed(&[file.to_str().unwrap()], "", &[])).await.0, 200);
 }
 
 #[tokio::test]
-async fn a_sample_can_be_signed_in_another_way() {
+async fn a_sample_can_be_signed_with_another_scheme_or_encoding() {
     let stack = Stack::start().await.unwrap();
-    let (status, record) = answer(&stack, &printed(&["kyc", "--form", "ascii", "--base64"], "", &[])).await;
+    let (status, record) = receive(&stack, &printed(&["kyc", "--form", "ascii", "--base64"], "", &[])).await;
     assert_eq!((status, record.signature_form.map(|form| form.as_str())), (200, Some("ascii")));
-    let (status, record) = answer(&stack, &printed(&["kyc-ascii", "--scheme", "pay"], "", &[])).await;
+    let (status, record) = receive(&stack, &printed(&["kyc-ascii", "--scheme", "pay"], "", &[])).await;
     assert_eq!((status, record.signature_form.map(|form| form.as_str())), (200, Some("pay")));
 }
 
 /// What the whole receiver puts on the queue of a sample, without what differs each time.
 async fn queued(sample: &samples::Sample) -> (String, Value) {
     let stack = Stack::start().await.unwrap();
-    answer(&stack, &sample.event).await;
+    receive(&stack, &sample.event).await;
     let kind = sample.expected.kind().unwrap();
     let messages = stack.aws.messages(kind.queue());
     assert_eq!(messages.len(), 1, "{}", sample.name);
@@ -208,18 +208,18 @@ fn a_consumer_gets_a_body_of_ones_own_whatever_the_secret_is() {
 }
 
 #[test]
-fn a_script_gets_it_on_one_line() {
+fn a_script_gets_the_event_on_one_line() {
     let output = event(&["kyc", "--json"], "", &[]);
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
 }
 
 #[test]
-fn what_cannot_be_made_ends_with_2_and_one_line() {
-    for (arguments, says) in [
-        (&["kycc"][..], "no sample and no file is called kycc; the samples are kyc, accounts-detail"),
+fn an_impossible_event_gives_one_line_and_exit_code_2() {
+    for (arguments, expected) in [
+        (&["kycc"][..], "there is no sample and no file named kycc; the samples are kyc, accounts-detail"),
         (&["no-such-file.json"], "cannot read the body from no-such-file.json"),
         (&["forged", "--base64"], "the sample forged is wrong on purpose"),
-        (&["pay", "--form", "ascii"], "the Pay scheme has no ASCII form"),
+        (&["pay", "--form", "ascii"], "the Pay scheme has no ASCII encoding"),
         (&["forged", "--as", "sqs"], "no consumer gets forged: the receiver rejects it"),
         (&["kyc", "--duplicate"], "--duplicate is only for --as sqs and --as receive-message"),
         (&["kyc", "--secret-file", "no-such-secret"], "cannot read the secret from no-such-secret"),
@@ -227,6 +227,6 @@ fn what_cannot_be_made_ends_with_2_and_one_line() {
         let output = event(arguments, "", &[]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let line = String::from_utf8(output.stderr).unwrap();
-        assert!(line.contains(says) && line.lines().count() == 1, "{line}");
+        assert!(line.contains(expected) && line.lines().count() == 1, "{line}");
     }
 }

@@ -1,11 +1,11 @@
-//! The inspector's page in a real browser, and who may ask it.
+//! The inspector's page in a real browser, and who may use it.
 
 #![recursion_limit = "256"]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a helper's failure is its test's, though clippy knows only the test functions"
+    reason = "a failure in a helper fails its test, but clippy allows this only in test functions"
 )]
 
 mod browser;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 const DESK: Screen = Screen::Desk(1280, 900);
 const PHONE: Screen = Screen::Phone(360, 740);
 
-/// The program with the page open; none where there is no browser.
+/// Starts the program and opens the page. `None` if there is no browser.
 async fn open(test: &str, screen: Screen) -> Option<(Up, Browser)> {
     let browser = Browser::start(test, screen).await?;
     let up = Up::start().await;
@@ -39,8 +39,8 @@ async fn until_shown(browser: &Browser, count: usize) {
 }
 
 #[tokio::test]
-async fn a_callback_appears_as_it_arrives_with_its_attributes_and_its_body() {
-    let Some((up, browser)) = open("a_callback_appears_as_it_arrives_with_its_attributes_and_its_body", DESK).await
+async fn a_callback_appears_when_it_arrives_with_its_attributes_and_body() {
+    let Some((up, browser)) = open("a_callback_appears_when_it_arrives_with_its_attributes_and_body", DESK).await
     else {
         return;
     };
@@ -54,18 +54,18 @@ async fn a_callback_appears_as_it_arrives_with_its_attributes_and_its_body() {
     browser.click("#callbacks li:nth-child(2) button").await;
     browser.until("document.querySelector('#body')").await;
     let detail = browser.text("#detail").await;
-    for expected in ["KycQueue", "on its queue, as it is", "raw: over the exact bytes", "user-7", "DeliveryId"] {
+    for expected in ["KycQueue", "on its queue, unchanged", "raw: over the exact bytes", "user-7", "DeliveryId"] {
         assert!(detail.contains(expected), "{expected} is not in:\n{detail}");
     }
-    // Laid out, and nothing else changed: a parser would write 37700.25.
+    // Only the white space changes. A parser would write 37700.25.
     let body = browser.text("#body").await;
     assert!(body.contains("  \"Balance\": 37700.250,\n  \"Holders\": [\n    {\n      \"Name\": \"Zoé\"\n"), "{body}");
     assert_eq!(browser.errors().await, Vec::<Value>::new());
 }
 
 #[tokio::test]
-async fn a_refused_callback_says_why() {
-    let Some((up, browser)) = open("a_refused_callback_says_why", DESK).await else { return };
+async fn a_rejected_callback_shows_the_reason() {
+    let Some((up, browser)) = open("a_rejected_callback_shows_the_reason", DESK).await else { return };
     let forged = sign::aggregation(b"{}", "another secret");
     up.post(&[JSON, (AGGREGATION, &forged)], "{}").await;
     until_shown(&browser, 1).await;
@@ -73,12 +73,14 @@ async fn a_refused_callback_says_why() {
     browser.until("document.querySelector('#why')").await;
     let why = browser.text("#why").await;
     assert!(why.contains("signature-wrong") && why.contains("not made with this stack's secret"), "{why}");
-    assert!(browser.text("#detail").await.contains("None: no message was made."));
+    assert!(browser.text("#detail").await.contains("None, because the receiver made no message."));
 }
 
 #[tokio::test]
-async fn search_finds_what_is_in_a_body_and_filters_go_by_kind() {
-    let Some((up, browser)) = open("search_finds_what_is_in_a_body_and_filters_go_by_kind", DESK).await else { return };
+async fn the_search_finds_text_in_bodies_and_the_filters_select_a_kind() {
+    let Some((up, browser)) = open("the_search_finds_text_in_bodies_and_the_filters_select_a_kind", DESK).await else {
+        return;
+    };
     up.post_signed(r#"{"ResponseType":"KYC","Holders":[{"Name":"Zoé Lefrançois"},{"Name":"Zoé Roy"}]}"#).await;
     up.post_signed(r#"{"ResponseType":"Investments","Tag":"other"}"#).await;
     up.post(&[JSON], "{}").await;
@@ -87,14 +89,14 @@ async fn search_finds_what_is_in_a_body_and_filters_go_by_kind() {
     browser.fill("#search", "lefranç").await;
     until_shown(&browser, 1).await;
     assert_eq!(shown(&browser).await, ["KYC"]);
-    // One that arrives meanwhile is searched too.
+    // The search includes callbacks that arrive during it.
     up.post_signed(r#"{"ResponseType":"GetAccountsDetail","Holder":"LEFRANÇOIS"}"#).await;
     until_shown(&browser, 2).await;
     assert_eq!(shown(&browser).await, ["Accounts detail", "KYC"]);
 
     browser.click("#callbacks li:not([hidden]) ~ li:not([hidden]) button").await;
     browser.until("document.querySelector('#body mark')").await;
-    assert_eq!(browser.text("#body mark").await, "Lefranç", "what led here is marked");
+    assert_eq!(browser.text("#body mark").await, "Lefranç", "the search text is marked in the body");
     browser.script("document.querySelector('#body-search').value = ''").await;
     browser.fill("#body-search", "name").await;
     browser.until("document.querySelector('#matches').textContent === '2 matches'").await;
@@ -104,8 +106,8 @@ async fn search_finds_what_is_in_a_body_and_filters_go_by_kind() {
     browser.script("document.querySelector('#search').select()").await;
     browser.fill("#search", "\u{E003}").await;
     until_shown(&browser, 4).await;
-    browser.click("[data-only=refused]").await;
-    assert_eq!(shown(&browser).await, ["Refused"]);
+    browser.click("[data-only=rejected]").await;
+    assert_eq!(shown(&browser).await, ["Rejected"]);
     browser.click("[data-only=investments]").await;
     assert_eq!(shown(&browser).await, ["Investments"]);
     browser.click("[data-only='']").await;
@@ -113,8 +115,9 @@ async fn search_finds_what_is_in_a_body_and_filters_go_by_kind() {
 }
 
 #[tokio::test]
-async fn a_sample_of_each_kind_can_be_sent_and_each_sent_again() {
-    let Some((mut up, browser)) = open("a_sample_of_each_kind_can_be_sent_and_each_sent_again", DESK).await else {
+async fn the_page_sends_a_sample_of_each_kind_and_sends_a_callback_again() {
+    let Some((mut up, browser)) = open("the_page_sends_a_sample_of_each_kind_and_sends_a_callback_again", DESK).await
+    else {
         return;
     };
     let samples = browser.script("return [...document.querySelectorAll('.sample')].map((b) => b.dataset.sample)").await;
@@ -123,7 +126,7 @@ async fn a_sample_of_each_kind_can_be_sent_and_each_sent_again() {
         browser.click(&format!("[data-sample={}]", sample.as_str().unwrap())).await;
         until_shown(&browser, i + 1).await;
         let line = up.line().await;
-        sent.push((line["status"].as_u64().unwrap(), line["kind"].as_str().unwrap_or("refused").to_owned()));
+        sent.push((line["status"].as_u64().unwrap(), line["kind"].as_str().unwrap_or("rejected").to_owned()));
     }
     let expected = [
         (200, "kyc"),
@@ -132,7 +135,7 @@ async fn a_sample_of_each_kind_can_be_sent_and_each_sent_again() {
         (200, "pay"),
         (200, "upload-fraud"),
         (200, "unclassified"),
-        (401, "refused"),
+        (401, "rejected"),
     ];
     assert_eq!(sent, expected.map(|(status, kind)| (status, kind.to_owned())));
 
@@ -142,12 +145,12 @@ async fn a_sample_of_each_kind_can_be_sent_and_each_sent_again() {
     until_shown(&browser, 8).await;
     assert_eq!(shown(&browser).await[0], "KYC");
     assert_eq!(up.receive("KycQueue").await.len(), 2);
-    browser.until("document.querySelector('#notice').textContent.includes('answered 200, no. 8')").await;
+    browser.until("document.querySelector('#notice').textContent.includes('status 200, no. 8')").await;
 }
 
 #[tokio::test]
-async fn a_hostile_callback_is_text_and_nothing_else() {
-    let Some((up, browser)) = open("a_hostile_callback_is_text_and_nothing_else", DESK).await else { return };
+async fn a_hostile_callback_is_shown_only_as_text() {
+    let Some((up, browser)) = open("a_hostile_callback_is_shown_only_as_text", DESK).await else { return };
     let markup = "</pre><script>hacked=1</script><img src=x onerror=hacked=1>";
     let body = json!({ "ResponseType": "KYC", "Tag": markup, "Name": "\u{202E}evil\u{0}" }).to_string();
     up.post_signed(&body).await;
@@ -164,23 +167,21 @@ async fn a_hostile_callback_is_text_and_nothing_else() {
     assert_eq!(browser.script("return typeof hacked").await, "undefined");
     assert_eq!(browser.script("return document.querySelectorAll('#detail script, #detail img').length").await, 0);
     assert_eq!(browser.errors().await, Vec::<Value>::new());
-    // And would be nothing else if the page did use it as markup.
-    let refused = "try { document.body.innerHTML = '<b>'; return 'taken' } catch { return 'refused' }";
-    assert_eq!(browser.script(refused).await, "refused");
+    // The policy blocks markup even if the page tries to use it.
+    let blocked = "try { document.body.innerHTML = '<b>'; return 'allowed' } catch { return 'blocked' }";
+    assert_eq!(browser.script(blocked).await, "blocked");
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_or_no_text_is_shown_all_the_same() {
-    let Some((up, browser)) = open("a_body_that_is_no_json_or_no_text_is_shown_all_the_same", DESK).await else {
-        return;
-    };
+async fn a_body_that_is_not_json_or_very_large_is_shown_too() {
+    let Some((up, browser)) = open("a_body_that_is_not_json_or_very_large_is_shown_too", DESK).await else { return };
     let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
     let many = format!(r#"{{"Accounts":[{}{{}}]}}"#, r#"{"Name":"Zoé","Balance":1.50},"#.repeat(12_000));
     for (body, expected) in [
-        ("not json", "It is no JSON: as it was received."),
+        ("not json", "The body is not JSON, so it is shown as received."),
         ("", "Empty."),
         (deep.as_str(), "]"),
-        (many.as_str(), "The first 262,144 bytes."),
+        (many.as_str(), "Only the first 262,144 bytes."),
     ] {
         up.post_signed(body).await;
         browser.until("document.querySelector('#callbacks li')").await;
@@ -215,7 +216,7 @@ async fn on_a_phone_nothing_is_wider_than_the_screen() {
 #[tokio::test]
 async fn the_keyboard_is_enough() {
     const DOWN: &str = "\u{E015}";
-    // As WebDriver names them.
+    // WebDriver's codes for these keys.
     const ENTER: &str = "\u{E007}";
     const ESCAPE: &str = "\u{E00C}";
     let Some((up, browser)) = open("the_keyboard_is_enough", DESK).await else { return };
@@ -229,14 +230,14 @@ async fn the_keyboard_is_enough() {
     browser.until("document.querySelector('h2')?.textContent.startsWith('KYC')").await;
     browser.press(&[ESCAPE]).await;
     browser.until("document.querySelector('#detail .empty')").await;
-    // Everything that can be pressed or filled in has a name.
+    // Every button and input has an accessible name.
     let nameless = "return [...document.querySelectorAll('button, input')]
         .filter((e) => !(e.innerText || e.ariaLabel || e.labels?.[0]?.textContent).trim()).length";
     assert_eq!(browser.script(nameless).await, 0);
 }
 
 #[tokio::test]
-async fn only_a_browser_that_was_sent_to_this_machine_by_name_gets_an_answer() {
+async fn the_page_is_available_only_under_loopback_names() {
     let up = Up::start().await;
     let port = up.port();
     for (host, status) in [
@@ -252,9 +253,9 @@ async fn only_a_browser_that_was_sent_to_this_machine_by_name_gets_an_answer() {
             assert_eq!(up.request("GET", path, &[("Host", &host)], "").await.0, status, "{host} {path}");
         }
     }
-    // The webhook is for programs, whatever they call this machine.
-    let answer = up.request("POST", "/webhooks/flinks", &[("Host", "receiver.example")], "{}").await;
-    assert_eq!(answer.0, 401);
+    // The webhook accepts any host name.
+    let response = up.request("POST", "/webhooks/flinks", &[("Host", "receiver.example")], "{}").await;
+    assert_eq!(response.0, 401);
 }
 
 #[tokio::test]

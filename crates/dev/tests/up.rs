@@ -1,10 +1,10 @@
-//! `cargo dev up` as a user runs it: a process, its output, callbacks over HTTP, and the queues through the SDK.
+//! `cargo dev up` as users run it: a process with its output, callbacks over HTTP, and the queues through the SDK.
 
 #![recursion_limit = "256"]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a helper's failure is its test's, though clippy knows only the test functions"
+    reason = "a failure in a helper fails its test, but clippy allows this only in test functions"
 )]
 
 mod running;
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 const KYC: &str = r#"{"ResponseType":"KYC","Tag":"user-7","Login":{"Id":"l"},"Holders":[{"Name":"Zoé"}]}"#;
 
 #[tokio::test]
-async fn a_signed_callback_is_printed_and_on_its_queue_with_its_attributes() {
+async fn a_signed_callback_is_printed_and_arrives_on_its_queue_with_its_attributes() {
     let mut up = Up::start().await;
     let (status, body) = up.post_signed(KYC).await;
     assert_eq!((status, body.as_str()), (200, r#"{"status":"stored"}"#));
@@ -55,15 +55,15 @@ async fn a_signed_callback_is_printed_and_on_its_queue_with_its_attributes() {
 }
 
 #[tokio::test]
-async fn a_refused_callback_is_printed_with_the_reason_and_on_no_queue() {
+async fn a_rejected_callback_is_printed_with_the_reason_and_is_on_no_queue() {
     let mut up = Up::start().await;
     let forged = sign::aggregation(KYC.as_bytes(), "another secret");
-    let right = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
+    let correct = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
     for (headers, reason) in [
         (vec![(AGGREGATION, forged.as_str())], "signature-wrong"),
         (vec![], "signature-missing"),
         (vec![(AGGREGATION, "no signature")], "signature-malformed"),
-        (vec![(AGGREGATION, right.as_str()), (AGGREGATION, forged.as_str())], "signature-malformed"),
+        (vec![(AGGREGATION, correct.as_str()), (AGGREGATION, forged.as_str())], "signature-malformed"),
     ] {
         let (status, body) = up.post(&headers, KYC).await;
         assert_eq!((status, body.as_str()), (401, r#"{"error":"unauthorized"}"#));
@@ -75,7 +75,7 @@ async fn a_refused_callback_is_printed_with_the_reason_and_on_no_queue() {
 }
 
 #[tokio::test]
-async fn each_scheme_and_each_encoding_arrives() {
+async fn each_scheme_and_each_encoding_is_accepted() {
     let mut up = Up::start().await;
     let session = r#"{"sessionId":"s","status":"Completed"}"#;
     let pay = sign::pay(session.as_bytes(), PAY_SIGNING_SECRET);
@@ -86,7 +86,7 @@ async fn each_scheme_and_each_encoding_arrives() {
     assert_eq!(up.post(&[JSON, (AGGREGATION, &ascii)], KYC).await.0, 200);
     assert_eq!(up.line().await["signatureForm"], "ascii");
 
-    // Without a content type API Gateway passes the body on as base64.
+    // Without a content type, API Gateway encodes the body as base64.
     let raw = sign::aggregation(KYC.as_bytes(), SIGNING_SECRET);
     assert_eq!(up.post(&[(AGGREGATION, &raw)], KYC).await.0, 200);
     assert_eq!(up.line().await["signatureForm"], "raw");
@@ -96,20 +96,20 @@ async fn each_scheme_and_each_encoding_arrives() {
 }
 
 #[tokio::test]
-async fn what_is_no_post_to_the_route_is_not_found() {
+async fn only_a_post_to_the_route_is_found() {
     let up = Up::start().await;
     for (method, path) in
         [("GET", "/webhooks/flinks"), ("PUT", "/webhooks/flinks"), ("POST", "/webhooks/flinks/"), ("POST", "/")]
     {
-        let answer = up.request(method, path, &[], "").await;
-        assert_eq!((answer.0, answer.1.as_str()), (404, r#"{"message":"Not Found"}"#), "{method} {path}");
+        let (status, body) = up.request(method, path, &[], "").await;
+        assert_eq!((status, body.as_str()), (404, r#"{"message":"Not Found"}"#), "{method} {path}");
     }
 }
 
 #[tokio::test]
-async fn what_is_too_large_for_the_gateway_or_for_lambda_is_413_and_printed() {
+async fn a_body_too_large_for_api_gateway_or_lambda_gets_a_413_and_is_printed() {
     let mut up = Up::start().await;
-    // As base64 five million bytes are more than an event may have; as JSON text they are not.
+    // Five million bytes exceed an event's limit as base64, but not as text.
     let five_million = "a".repeat(5_000_000);
     let signature = sign::aggregation(five_million.as_bytes(), SIGNING_SECRET);
     assert_eq!(up.post(&[(AGGREGATION, &signature)], &five_million).await.0, 413);
@@ -117,14 +117,14 @@ async fn what_is_too_large_for_the_gateway_or_for_lambda_is_413_and_printed() {
     assert_eq!(up.post(&[JSON, (AGGREGATION, &signature)], &five_million).await.0, 200);
     assert_eq!(up.line().await["storedAs"], "claim-check");
 
-    let over = "a".repeat(10 * 1024 * 1024 + 1);
-    assert_eq!(up.post(&[JSON, (AGGREGATION, "x")], &over).await.0, 413);
+    let too_large = "a".repeat(10 * 1024 * 1024 + 1);
+    assert_eq!(up.post(&[JSON, (AGGREGATION, "x")], &too_large).await.0, 413);
     let line = up.line().await;
-    assert_eq!((&line["reason"], &line["bytes"]), (&json!("body-too-large"), &json!(over.len())));
+    assert_eq!((&line["reason"], &line["bytes"]), (&json!("body-too-large"), &json!(too_large.len())));
 }
 
 #[tokio::test]
-async fn it_says_where_everything_is() {
+async fn the_first_object_has_all_addresses() {
     let up = Up::start().await;
     let started = &up.started;
     assert_eq!(started["webhook"], format!("http://127.0.0.1:{}/webhooks/flinks", up.port()));
@@ -138,7 +138,7 @@ async fn it_says_where_everything_is() {
 }
 
 #[tokio::test]
-async fn a_person_gets_text_with_the_same() {
+async fn without_json_the_output_is_text_with_the_same_content() {
     let mut up = Up::start_with(&[]).await;
     up.post_signed(KYC).await;
     let text = up.end("-TERM").await;
@@ -148,15 +148,15 @@ async fn a_person_gets_text_with_the_same() {
         "sam local invoke",
         "--aws-listen 0.0.0.0:4566",
         "200  kyc",
-        "Stopped after 1 callbacks: 1 stored, 0 refused.",
+        "Stopped after 1 callback: 1 stored, 0 rejected.",
     ] {
         assert!(text.contains(expected), "{expected} is not in:\n{text}");
     }
-    assert!(!text.contains('\u{1b}'), "no colours where no terminal is");
+    assert!(!text.contains('\u{1b}'), "colours without a terminal");
 }
 
 #[tokio::test]
-async fn on_all_interfaces_it_prints_addresses_that_one_can_connect_to() {
+async fn on_all_interfaces_it_prints_addresses_that_a_program_can_connect_to() {
     let mut up = Up::start_with(&["--json", "--aws-listen", "0.0.0.0:0"]).await;
     assert_eq!(up.post_signed(KYC).await.0, 200);
     assert!(up.started["queues"]["KycQueue"].as_str().unwrap().starts_with("http://127.0.0.1:"));
@@ -165,17 +165,17 @@ async fn on_all_interfaces_it_prints_addresses_that_one_can_connect_to() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_it_with_0_although_a_page_is_watching() {
+async fn ctrl_c_ends_it_with_exit_code_0_even_if_a_page_is_open() {
     let mut up = Up::start().await;
     let (mut connection, first) = up.watch().await;
     assert!(first.contains("event: start"), "{first}");
     let last = up.end("-INT").await;
-    assert_eq!(last.trim(), r#"{"event":"stopped","totals":{"received":0,"refused":0,"stored":0}}"#);
+    assert_eq!(last.trim(), r#"{"event":"stopped","totals":{"received":0,"rejected":0,"stored":0}}"#);
     running::until_closed(&mut connection).await;
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_one_line_and_exit_code_2() {
+async fn a_taken_port_gives_one_line_and_exit_code_2() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let port = address.port().to_string();
@@ -191,7 +191,7 @@ async fn a_port_that_is_taken_is_one_line_and_exit_code_2() {
 }
 
 #[tokio::test]
-async fn it_answers_on_both_loopbacks() {
+async fn it_listens_on_both_loopbacks() {
     if !has_ipv6() {
         return;
     }
@@ -204,7 +204,7 @@ async fn it_answers_on_both_loopbacks() {
             let headers = [JSON, (AGGREGATION, signature.as_str())];
             let webhook = format!("{url}/webhooks/flinks");
             assert_eq!(running::post(&up.client(), &webhook, &headers, KYC.to_owned()).await.0, 200, "{url}");
-            assert_eq!(up.line().await["number"], i + 1, "both lead to the same receiver");
+            assert_eq!(up.line().await["number"], i + 1, "both addresses reach the same receiver");
             assert_eq!(running::request(&up.client(), "GET", &url, &[], String::new()).await.0, 200, "{url}");
             let aws = format!("http://{host}:{aws}");
             let (status, queues) = running::post(&up.client(), &aws, &[LIST_QUEUES], "{}".to_owned()).await;
@@ -216,7 +216,7 @@ async fn it_answers_on_both_loopbacks() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_on_the_other_loopback_is_one_line_and_exit_code_2() {
+async fn a_port_taken_on_the_other_loopback_gives_one_line_and_exit_code_2() {
     if !has_ipv6() {
         return;
     }
@@ -239,14 +239,14 @@ async fn a_port_that_is_taken_on_the_other_loopback_is_one_line_and_exit_code_2(
 }
 
 #[tokio::test]
-async fn the_local_aws_answers_only_under_names_that_a_page_cannot_point_here() {
+async fn the_local_aws_accepts_only_host_names_that_a_website_cannot_point_to_this_machine() {
     let up = Up::start_with(&["--json", "--aws-allow-host", "machine.example", "--aws-allow-host", "Other"]).await;
     let port = up.aws_port();
     for (host, status) in [
         (format!("127.0.0.1:{port}"), 200),
         (format!("localhost:{port}"), 200),
         (format!("[::1]:{port}"), 200),
-        // As the function in a container of `sam local` asks.
+        // The function in a container of `sam local` uses this name.
         (format!("host.docker.internal:{port}"), 200),
         (format!("172.17.0.1:{port}"), 200),
         (format!("machine.example:{port}"), 200),
@@ -254,13 +254,13 @@ async fn the_local_aws_answers_only_under_names_that_a_page_cannot_point_here() 
         (format!("page.example:{port}"), 403),
         (format!("page.machine.example:{port}"), 403),
     ] {
-        let answer = up.aws_request(&[("Host", &host), LIST_QUEUES]).await;
-        assert_eq!(answer.0, status, "{host}: {}", answer.1);
+        let response = up.aws_request(&[("Host", &host), LIST_QUEUES]).await;
+        assert_eq!(response.0, status, "{host}: {}", response.1);
     }
 }
 
 #[tokio::test]
-async fn what_is_no_host_name_cannot_be_allowed() {
+async fn only_a_host_name_can_be_allowed() {
     for name in ["http://machine.example", "machine.example:4566", "*"] {
         let (code, error) =
             running::fails(&["--port", "0", "--aws-listen", "127.0.0.1:0", "--aws-allow-host", name]).await;
@@ -270,7 +270,7 @@ async fn what_is_no_host_name_cannot_be_allowed() {
 }
 
 #[tokio::test]
-async fn a_tunnel_reaches_the_webhook_and_nothing_else() {
+async fn a_tunnel_reaches_only_the_webhook() {
     let mut up = Up::start().await;
     up.post_signed(KYC).await;
     up.line().await;
@@ -302,23 +302,23 @@ async fn a_tunnel_reaches_the_webhook_and_nothing_else() {
 
 const LIST_QUEUES: (&str, &str) = ("X-Amz-Target", "AmazonSQS.ListQueues");
 
-/// Whether this machine has the loopback of IP version 6. Where it has not, there is nothing to see.
+/// Whether this machine has an IPv6 loopback. Without one, the tests of both loopbacks are skipped.
 fn has_ipv6() -> bool {
     let bound = std::net::TcpListener::bind("[::1]:0");
     if let Err(error) = &bound {
-        let _ = writeln!(std::io::stderr(), "skipped: no ::1 here ({error})");
+        let _ = writeln!(std::io::stderr(), "skipped: this machine has no ::1 ({error})");
     }
     bound.is_ok()
 }
 
 #[tokio::test]
-async fn hundreds_at_once_are_all_stored_once() {
+async fn hundreds_of_concurrent_callbacks_are_each_stored_once() {
     full_speed(400).await;
 }
 
 #[tokio::test]
-#[ignore = "takes up to a minute; prints what it measured"]
-async fn ten_thousand_at_full_speed_are_all_stored_once() {
+#[ignore = "takes up to a minute; prints its measurements"]
+async fn ten_thousand_callbacks_at_full_speed_are_each_stored_once() {
     full_speed(10_000).await;
 }
 
@@ -328,13 +328,13 @@ async fn full_speed(callbacks: usize) {
     let mut output = up.lines();
     let started = Instant::now();
     let (client, url) = (up.client(), up.webhook());
-    let answers = stream::iter(0..callbacks).map(|i| {
+    let responses = stream::iter(0..callbacks).map(|i| {
         let body = format!(r#"{{"ResponseType":"Investments","Tag":"{i}","Padding":"{}"}}"#, "x".repeat(1500));
         let signature = sign::aggregation(body.as_bytes(), SIGNING_SECRET);
         let (client, url) = (&client, &url);
         async move { running::post(client, url, &[JSON, (AGGREGATION, &signature)], body).await }
     });
-    let statuses: Vec<u16> = answers.buffer_unordered(CONCURRENCY).map(|(status, _)| status).collect().await;
+    let statuses: Vec<u16> = responses.buffer_unordered(CONCURRENCY).map(|(status, _)| status).collect().await;
     let took = started.elapsed();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), callbacks);
     assert_eq!(up.depth("InvestmentsQueue").await, callbacks);

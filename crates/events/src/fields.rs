@@ -2,15 +2,16 @@
 //!
 //! Reading cannot fail: a field that is absent or odd is left out, and a body that is not a JSON object has no fields.
 //! The body is scanned once, keeping a few pieces of its top level. Nothing is built from the rest of it and nothing
-//! recurses, so that neither five megabytes nor a hundred thousand brackets cost more than the scan. Of a key that is
-//! there twice the last one counts, as with the parsers of Python, JavaScript, Java and .NET.
+//! recurses, so that neither five megabytes nor a hundred thousand brackets cost more than the scan. If a key occurs
+//! twice, the last one counts, as in the parsers of Python, JavaScript, Java and .NET.
 
 use std::fmt;
 
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Longest value that is taken for routing, in bytes. A longer one is left out, never cut: a cut key collides.
+/// Maximum length of a value that is used for routing, in bytes. A longer value is left out, never cut: two different
+/// values may be equal once they are cut.
 pub const MAX_VALUE_BYTES: usize = 256;
 
 /// The routing fields of a payload. Strings are unescaped, numbers are as written; only values of 1 to
@@ -32,18 +33,18 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The fields of a body; none are there in one that is not a JSON object.
+    /// The fields of a body. If the body is not a JSON object, there are none.
     pub fn read(body: &[u8]) -> Self {
         text(body).and_then(Self::parse).unwrap_or_default()
     }
 
-    /// The fields of a JSON object; none for any other text.
+    /// The fields of a JSON object. `None` for any other text.
     fn parse(json: &str) -> Option<Self> {
         let [response_type, http_status_code, request_id, tag, login, document_analysis, session_id, status] = members(
             json,
             ["ResponseType", "HttpStatusCode", "RequestId", "Tag", "Login", "DocumentAnalysis", "sessionId", "status"],
         )?;
-        // A fraud analysis has LoginId and RequestId in the place of Id.
+        // A fraud analysis has LoginId and RequestId instead of Id.
         let [id, login_id, login_request_id, is_scheduled_refresh] = login
             .and_then(|login| members(login.get(), ["Id", "LoginId", "RequestId", "IsScheduledRefresh"]))
             .unwrap_or_default();
@@ -95,7 +96,7 @@ impl Scalar {
         }
     }
 
-    /// A string or number of any length. A string with half of a surrogate pair is no text.
+    /// A string or number of any length. `None` for anything else, and for a string with a lone surrogate.
     pub(crate) fn of_any_length(raw: &RawValue) -> Option<Self> {
         let json = raw.get();
         match json.bytes().next()? {
@@ -125,8 +126,8 @@ impl Scalar {
     }
 }
 
-/// The members of a JSON object that have these keys, unread; those that are absent or `null` are none. None at all for
-/// any other text.
+/// The values of these keys in a JSON object, unparsed. A key that is absent or `null` has `None`. Returns `None` if
+/// the text is not a JSON object.
 pub(crate) fn members<'j, const N: usize>(json: &'j str, keys: [&'static str; N]) -> Option<[Option<&'j RawValue>; N]> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     let found = deserializer.deserialize_map(MembersVisitor(keys)).ok()?;
@@ -134,7 +135,7 @@ pub(crate) fn members<'j, const N: usize>(json: &'j str, keys: [&'static str; N]
     Some(found)
 }
 
-/// By hand, because what serde derives refuses a key that is there twice, which is legal JSON.
+/// Written by hand, because serde's derived code rejects a duplicate key, and JSON allows duplicate keys.
 struct MembersVisitor<const N: usize>([&'static str; N]);
 
 impl<'de, const N: usize> Visitor<'de> for MembersVisitor<N> {
@@ -146,9 +147,10 @@ impl<'de, const N: usize> Visitor<'de> for MembersVisitor<N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        // Raw first: as bytes alone a key could have control characters, with which the whole is no JSON.
+        // Read the key as raw JSON first, which checks it. Read only as bytes, it could contain control characters,
+        // which JSON forbids.
         while let Some(key) = map.next_key::<&RawValue>()? {
-            // As bytes then: a key need not be text (half of a surrogate pair).
+            // Then decode it as bytes, because a key with a lone surrogate is not valid text.
             let mut key = serde_json::Deserializer::from_str(key.get());
             let place = key.deserialize_bytes(KeyVisitor(&self.0)).map_err(A::Error::custom)?;
             match place.and_then(|place| found.get_mut(place)) {
@@ -162,7 +164,7 @@ impl<'de, const N: usize> Visitor<'de> for MembersVisitor<N> {
     }
 }
 
-/// Reads a key as its place among those that are looked for.
+/// Returns the index of a key in the list of wanted keys. `None` for any other key.
 struct KeyVisitor<'k>(&'k [&'static str]);
 
 impl Visitor<'_> for KeyVisitor<'_> {

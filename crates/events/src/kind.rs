@@ -1,7 +1,7 @@
 //! The kinds of callback. Each has a queue of its own.
 //!
-//! To add a kind, add a variant here and follow the compiler; then `template.yaml`, whose queues a test compares with
-//! this list.
+//! To add a kind, see "Where do I change X" in `docs/architecture.md`. The compiler finds most of it, but not how the
+//! kind is recognised (`Kind::of`).
 
 use strum::VariantArray;
 
@@ -10,7 +10,7 @@ use crate::{
     signature_form,
 };
 
-/// What a callback is, and with that which queue it goes to.
+/// What a callback is. It decides the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
 pub enum Kind {
     /// `"ResponseType":"KYC"`.
@@ -23,7 +23,7 @@ pub enum Kind {
     Pay,
     /// A Flinks Upload fraud alert.
     UploadFraud,
-    /// Authentic and unknown. It is stored like every other.
+    /// Authentic and unknown. It is stored like every other kind.
     Unclassified,
 }
 

@@ -15,7 +15,7 @@ pub mod payload;
 #[cfg(feature = "payloads")]
 mod read;
 #[cfg(feature = "schemas")]
-mod schema;
+pub mod schemas;
 pub mod signature_form;
 #[cfg(feature = "payloads")]
 pub mod words;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use rust_decimal::{Decimal, prelude::ToPrimitive};
+pub use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde_json::value::RawValue;
 
 use crate::read::{FromJson, Reader};

@@ -1,7 +1,7 @@
 //! What Flinks sends, as types.
 //!
-//! Every field may be absent or `null`, so every field is an `Option`. Fields that are not here are ignored. A field
-//! whose description starts with "Inferred" is not documented by Flinks for this payload.
+//! Every field may be absent or `null`, so every field is an `Option`. Fields that are not here are ignored. What has the
+//! word "Inferred" in its description is not documented by Flinks for this payload.
 
 mod aggregation;
 mod fraud;

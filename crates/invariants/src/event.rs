@@ -1,7 +1,7 @@
-//! The whole way, from an event's bytes to the answer.
+//! The whole receiver, from an event's bytes to the response.
 //!
-//! The input is the event. `@raw@` and other such marks in it stand for true signatures of its body ([`MARKS`]). A last
-//! line that starts with `#` says what is around the receiver, in the words of [`world`].
+//! The input is the event. Marks such as `@raw@` in it stand for valid signatures of its body ([`MARKS`]). A last line
+//! that starts with `#` describes the receiver's surroundings, in the words of [`scenario`].
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_webhooks::{config::LambdaFunction, delivery::DeliveryId, http::Response};
@@ -10,50 +10,53 @@ use std::time::SystemTime;
 
 use crate::{
     model::{
-        gateway::{self, NoRequest, Request},
-        signature::{self, NoClaim, Scheme, ascii_reading, mac},
+        gateway::{self, NotARequest, Request},
+        signature::{self, NoSignature, Scheme, ascii_encoding, mac},
     },
-    proof::in_hex,
+    scenario::{Outcome, Scenario, Service, is_allowed, secrets},
+    signature_check::in_hex,
     stored::Authentic,
-    world::{Outcome, Service, World, is_allowed, secrets},
 };
 
-/// Text that only bodies have. Wherever else it turns up, a body has leaked.
+/// Text that only bodies contain. If it appears in a log, a body has leaked.
 const CANARY: &str = "Canary-Zoe-4111";
 
-/// Nothing is stored without a signature that the model accepts; all that it accepts is stored, or the sender is told
-/// to come again; and the answer and the log say what happened and no more.
+/// Nothing is stored without a signature that the model accepts. A callback that it accepts is stored or gets 503. The
+/// response and the log say what happened and reveal no more.
 pub fn check(input: &[u8]) {
     let (event, words) = split(input);
-    let world = world(words);
-    let (queues, store, secrets) = (world.queues, world.store, world.secrets);
+    let scenario = scenario(words);
+    let (queues, store, secrets) = (scenario.queues, scenario.store, scenario.secrets);
     let Ok(event) = serde_json::from_slice::<Value>(event) else {
-        // Not JSON that API Gateway could have sent, and without a true signature.
-        let outcome = world.receive(event);
-        check_response(outcome.answer);
+        // Not JSON, so API Gateway cannot have sent it, and it has no valid signature.
+        let outcome = scenario.receive(event);
+        check_response(outcome.response);
         check_log(&outcome, None);
-        assert!(outcome.done.messages.is_empty() && outcome.done.objects.is_empty(), "stored without a signature");
+        assert!(
+            outcome.effects.messages.is_empty() && outcome.effects.objects.is_empty(),
+            "stored without a signature"
+        );
         return;
     };
     let event = signed(event);
     let is_odd = !gateway::is_legal(&event);
     let request = gateway::read(&event);
     let expected = request.as_ref().map_err(|reason| match reason {
-        NoRequest::NotHttp => Refused { status: 400, reason: "not-http" },
-        NoRequest::NotBase64 => Refused { status: 400, reason: "not-base64" },
+        NotARequest::NotHttp => Rejected { status: 400, reason: "not-http" },
+        NotARequest::NotBase64 => Rejected { status: 400, reason: "not-base64" },
     });
-    let expected = expected.and_then(|request| world.form_of(request).map(|form| (request, form)));
-    let outcome = world.receive(event.to_string().as_bytes());
+    let expected = expected.and_then(|request| scenario.signature_form(request).map(|form| (request, form)));
+    let outcome = scenario.receive(event.to_string().as_bytes());
 
-    check_response(outcome.answer);
+    check_response(outcome.response);
     check_log(&outcome, request.as_ref().ok());
-    let status = outcome.answer.status();
-    let stored = !outcome.done.messages.is_empty() || !outcome.done.objects.is_empty();
+    let status = outcome.response.status();
+    let stored = !outcome.effects.messages.is_empty() || !outcome.effects.objects.is_empty();
     match expected {
         Ok(_) if is_odd && status == 400 => assert!(!stored),
         Ok((request, form)) => {
             let authentic = Authentic { body: &request.body, form };
-            let how = authentic.check(&outcome.done, queues, store);
+            let how = authentic.check(&outcome.effects, queues, store);
             assert_eq!(status, if how.is_some() { 200 } else { 503 });
             let record = &outcome.record;
             assert_eq!(record.signature_form.map(|form| form.as_str()), Some(form));
@@ -61,64 +64,67 @@ pub fn check(input: &[u8]) {
             assert_eq!(record.delivery_id.as_ref().map(DeliveryId::as_str), Some(authentic.delivery_id().as_str()));
             assert_eq!(record.stored_as.map(|how| how.label()), how);
         }
-        Err(refused) => {
-            assert!(!stored, "stored, and nothing proves it: {}", refused.reason);
+        Err(rejected) => {
+            assert!(!stored, "stored without a valid signature: {}", rejected.reason);
             if !is_odd {
                 let reason = outcome.record.rejection.map(|rejection| rejection.label());
-                assert_eq!((status, reason), (refused.status, Some(refused.reason)));
+                assert_eq!((status, reason), (rejected.status, Some(rejected.reason)));
             }
             let free = matches!(
-                refused.reason,
+                rejected.reason,
                 "not-http" | "not-base64" | "source-not-allowed" | "signature-missing" | "signature-malformed"
             );
-            // Both stages of both schemes, once and once again. Secrets that cannot be read are asked for as long as there
-            // is time: three attempts where each hangs.
-            let most = match secrets {
+            // Both stages of both schemes, read twice. If the calls hang, there is time for three attempts.
+            let max_fetches = match secrets {
                 _ if free => 0,
                 Service::Hangs => 12,
                 _ => 8,
             };
-            assert!(is_odd || outcome.done.fetches <= most, "{} calls for a refusal", outcome.done.fetches);
+            assert!(
+                is_odd || outcome.effects.fetches <= max_fetches,
+                "{} calls for a rejection",
+                outcome.effects.fetches
+            );
         }
     }
 }
 
-/// Why the model does not let a callback in.
+/// Why the model rejects a callback.
 #[derive(Debug)]
-struct Refused {
+struct Rejected {
     status: u16,
     reason: &'static str,
 }
 
-impl World {
-    /// The form in which a request is proven here, as its headers and the keys have it.
-    fn form_of(&self, request: &Request) -> Result<&'static str, Refused> {
+impl Scenario {
+    /// The signature form that verifies a request with the keys of this scenario.
+    fn signature_form(&self, request: &Request) -> Result<&'static str, Rejected> {
         if self.has_allowed_sources && !request.source.is_some_and(is_allowed) {
-            return Err(Refused { status: 403, reason: "source-not-allowed" });
+            return Err(Rejected { status: 403, reason: "source-not-allowed" });
         }
-        let claims = signature::claims(&request.headers).map_err(|none| match none {
-            NoClaim::Missing => Refused { status: 401, reason: "signature-missing" },
-            NoClaim::Malformed => Refused { status: 401, reason: "signature-malformed" },
+        let signatures = signature::signatures(&request.headers).map_err(|none| match none {
+            NoSignature::Missing => Rejected { status: 401, reason: "signature-missing" },
+            NoSignature::Malformed => Rejected { status: 401, reason: "signature-malformed" },
         })?;
-        let mut refused = Refused { status: 401, reason: "signature-wrong" };
-        for (scheme, claimed) in claims {
+        let mut rejected = Rejected { status: 401, reason: "signature-wrong" };
+        for (scheme, claimed) in signatures {
             let keys = self.keys(scheme);
             if keys.is_empty() {
-                refused = Refused { status: 503, reason: "no-keys" };
+                rejected = Rejected { status: 503, reason: "no-keys" };
             }
             let is_of = |text: &[u8]| keys.iter().any(|secret| mac(secret, text) == claimed);
             if is_of(&request.body) {
                 return Ok(if scheme == Scheme::Pay { "pay" } else { "raw" });
             }
-            let has_reading = scheme == Scheme::Aggregation && !self.no_ascii_reading;
-            if has_reading && str::from_utf8(&request.body).is_ok_and(|text| is_of(&ascii_reading(text))) {
+            let has_ascii_encoding = scheme == Scheme::Aggregation && !self.no_ascii_encoding;
+            if has_ascii_encoding && str::from_utf8(&request.body).is_ok_and(|text| is_of(&ascii_encoding(text))) {
                 return Ok("ascii");
             }
         }
-        Err(refused)
+        Err(rejected)
     }
 
-    /// The secrets with which a callback can be signed.
+    /// The secrets that can sign a callback.
     fn keys(&self, scheme: Scheme) -> Vec<&'static str> {
         let [current, before] = secrets(scheme);
         if matches!(self.secrets, Service::Fails | Service::Hangs) || scheme == Scheme::Pay && self.no_pay_secret {
@@ -131,48 +137,48 @@ impl World {
     }
 }
 
-/// An input's event, and the words on its last line with the line feed before them.
+/// Splits an input into its event and the words on its last line, with the line feed before them.
 pub fn split(input: &[u8]) -> (&[u8], &[u8]) {
     let line = input.windows(2).rposition(|pair| pair == b"\n#");
     line.and_then(|line| input.split_at_checked(line)).unwrap_or((input, &[]))
 }
 
-/// What is around the receiver: all is well, but for what the words say.
-fn world(words: &[u8]) -> World {
-    let mut world = World::default();
+/// The scenario that the words describe. Without words, everything works.
+fn scenario(words: &[u8]) -> Scenario {
+    let mut scenario = Scenario::default();
     for word in words.split(|byte| b"\n# ".contains(byte)) {
         match word {
-            b"queue-fails" => world.queues = Service::Fails,
-            b"queue-hangs" => world.queues = Service::Hangs,
-            b"queue-refuses" => world.queues = Service::Refuses,
-            b"store-fails" => world.store = Service::Fails,
-            b"store-hangs" => world.store = Service::Hangs,
-            b"secrets-fail" => world.secrets = Service::Fails,
-            b"secrets-hang" => world.secrets = Service::Hangs,
-            b"no-pay-secret" => world.no_pay_secret = true,
-            b"rotates" => world.rotates = true,
-            b"previous-expired" => world.previous_is_expired = true,
-            b"queue-stutters" => world.queues = Service::Stutters,
-            b"allowed-sources" => world.has_allowed_sources = true,
-            b"ascii-off" => world.no_ascii_reading = true,
+            b"queue-fails" => scenario.queues = Service::Fails,
+            b"queue-hangs" => scenario.queues = Service::Hangs,
+            b"queue-refuses" => scenario.queues = Service::Rejects,
+            b"store-fails" => scenario.store = Service::Fails,
+            b"store-hangs" => scenario.store = Service::Hangs,
+            b"secrets-fail" => scenario.secrets = Service::Fails,
+            b"secrets-hang" => scenario.secrets = Service::Hangs,
+            b"no-pay-secret" => scenario.no_pay_secret = true,
+            b"rotates" => scenario.rotates = true,
+            b"previous-expired" => scenario.previous_is_expired = true,
+            b"queue-stutters" => scenario.queues = Service::Stutters,
+            b"allowed-sources" => scenario.has_allowed_sources = true,
+            b"ascii-off" => scenario.no_ascii_encoding = true,
             _ => {}
         }
     }
-    world
+    scenario
 }
 
-/// A mark, and what makes it of a body: aggregation's signature in base64 or Pay's in hex.
+/// A mark, and the function that makes its signature of a body: in base64 for aggregation, in hex for Pay.
 type Mark = (&'static str, fn(&[u8]) -> String);
 
 const MARKS: [Mark; 10] = [
     ("@raw@", |body| in_base64(current(Scheme::Aggregation), body)),
     ("@raw-before@", |body| in_base64(before(Scheme::Aggregation), body)),
-    ("@ascii@", |body| in_base64(current(Scheme::Aggregation), &reading(body))),
-    ("@ascii-before@", |body| in_base64(before(Scheme::Aggregation), &reading(body))),
+    ("@ascii@", |body| in_base64(current(Scheme::Aggregation), &lossy_ascii(body))),
+    ("@ascii-before@", |body| in_base64(before(Scheme::Aggregation), &lossy_ascii(body))),
     ("@pay@", |body| in_hex(&mac(current(Scheme::Pay), body))),
     ("@pay-before@", |body| in_hex(&mac(before(Scheme::Pay), body))),
-    // None of these is one that lets in.
-    ("@pay-ascii@", |body| in_hex(&mac(current(Scheme::Pay), &reading(body)))),
+    // None of these signatures is valid.
+    ("@pay-ascii@", |body| in_hex(&mac(current(Scheme::Pay), &lossy_ascii(body)))),
     ("@pay-by-other@", |body| in_hex(&mac(current(Scheme::Aggregation), body))),
     ("@raw-by-other@", |body| in_base64(current(Scheme::Pay), body)),
     ("@raw-by-stranger@", |body| in_base64("a stranger's secret", body)),
@@ -192,13 +198,13 @@ fn in_base64(secret: &str, text: &[u8]) -> String {
     BASE64_STANDARD.encode(mac(secret, text))
 }
 
-/// Of a body that is no text: what somebody might take for its reading.
-fn reading(body: &[u8]) -> Vec<u8> {
-    ascii_reading(&String::from_utf8_lossy(body))
+/// The ASCII encoding of a body. For a body that is not UTF-8, what somebody might take for it.
+fn lossy_ascii(body: &[u8]) -> Vec<u8> {
+    ascii_encoding(&String::from_utf8_lossy(body))
 }
 
-/// The event with signatures in the place of the marks. A body that has a mark itself becomes another by that, and
-/// the signatures wrong.
+/// The event with its marks replaced by signatures. A mark inside the body changes the body, which makes the signatures
+/// wrong.
 fn signed(event: Value) -> Value {
     let Ok(request) = gateway::read(&event) else { return event };
     let mut text = event.to_string();
@@ -210,28 +216,28 @@ fn signed(event: Value) -> Value {
     serde_json::from_str(&text).expect("a signature needs no escapes")
 }
 
-/// One of the answers that the README promises, in the form that API Gateway takes.
-fn check_response(answer: Response) {
-    let body = match answer.status() {
+/// Checks that the response is a documented one, in the format that API Gateway expects.
+fn check_response(response: Response) {
+    let body = match response.status() {
         200 => r#"{"status":"stored"}"#,
         400 => r#"{"error":"bad request"}"#,
         401 => r#"{"error":"unauthorized"}"#,
         403 => r#"{"error":"forbidden"}"#,
         503 => r#"{"error":"unavailable"}"#,
-        status => panic!("an answer of {status}"),
+        status => panic!("a response with {status}"),
     };
     let expected = json!({
-        "statusCode": answer.status(),
+        "statusCode": response.status(),
         "headers": { "content-type": "application/json" },
         "multiValueHeaders": {},
         "body": body,
         "isBase64Encoded": false,
         "cookies": [],
     });
-    assert_eq!(serde_json::to_value(answer.to_gateway()).ok(), Some(expected));
+    assert_eq!(serde_json::to_value(response.to_gateway()).ok(), Some(expected));
 }
 
-/// The line is JSON on one line, and has nothing of the body.
+/// Checks that the log line is one line of JSON and contains no part of the body.
 fn check_log(outcome: &Outcome, request: Option<&Request>) {
     let function = LambdaFunction { name: "ReceiverFunction".to_owned(), version: "1".to_owned() };
     let entry = outcome.record.line(&function, SystemTime::UNIX_EPOCH);
@@ -243,7 +249,7 @@ fn check_log(outcome: &Outcome, request: Option<&Request>) {
     assert!(read.get("level").is_some_and(Value::is_string));
     if let Some(request) = request {
         assert!(id.is_none() || id == request.id.as_deref(), "{id:?} is no id of API Gateway's");
-        // The sender does not choose that id; a fuzzer does.
+        // In production the sender cannot choose this id. A fuzzer can.
         assert!(id.is_some_and(|id| id.contains(CANARY)) || !line.contains(CANARY), "a part of the body is in the log");
     }
 }

@@ -1,29 +1,29 @@
-//! What holds for every input, as plain functions: each takes any bytes and panics when an invariant is broken.
+//! Invariants that hold for every input, as plain functions. Each takes any bytes and panics if an invariant is broken.
 //!
-//! The targets of `fuzz/` call them with what a fuzzer thinks up, the tests with what it found worth keeping
-//! (`fuzz/corpus/`). What is right is said by the [`model`]s, which share nothing with the receiver: they are written
-//! from the documentation, on other libraries, and for clarity where the receiver is written for speed.
+//! The targets of `fuzz/` call them with a fuzzer's inputs. The tests call them with the inputs in `fuzz/corpus/` and
+//! `fuzz/found/`. The [`model`]s say what is right. They share nothing with the receiver: they are written from the
+//! documentation, with other libraries, and for clarity instead of speed.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "panicking is how an invariant says that it is broken")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a broken invariant panics")]
 
-pub mod ascii_reading;
+pub mod ascii_encoding;
 pub mod attributes;
 pub mod event;
 pub mod model;
-mod proof;
 pub mod routing;
+mod scenario;
+mod signature_check;
 pub mod signature_headers;
 mod stored;
-mod world;
 
-/// Panics when an invariant does not hold for an input.
+/// Panics if an invariant does not hold for an input.
 pub type Check = fn(&[u8]);
 
-/// Each target's name and invariants.
+/// The name and the invariants of each target.
 pub const TARGETS: [(&str, Check); 5] = [
     ("event", event::check),
     ("routing", routing::check),
     ("signature_headers", signature_headers::check),
-    ("ascii_reading", ascii_reading::check),
+    ("ascii_encoding", ascii_encoding::check),
     ("attributes", attributes::check),
 ];

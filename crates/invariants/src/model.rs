@@ -1,4 +1,4 @@
-//! The receiver's rules a second time.
+//! The receiver's rules, implemented a second time.
 
 pub mod gateway;
 pub mod json;

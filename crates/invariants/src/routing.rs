@@ -1,4 +1,4 @@
-//! The routing reader: what it makes of an authentic body.
+//! The routing of an authentic body.
 //!
 //! The input is the body.
 
@@ -11,18 +11,19 @@ use crate::{
         payload,
         signature::{Scheme, mac},
     },
-    proof::{key, prove},
-    world::mapped,
+    scenario::mapped_response_types,
+    signature_check::{key, verify},
 };
 
 const SECRET: &str = "secret";
 
-/// Kind and fields are those of the model, whichever scheme proved the body, and the body stays what it is.
+/// Kind and fields are those of the model, whichever scheme verified the body, and the body is unchanged.
 pub fn check(body: &[u8]) {
     check_model(body);
     for scheme in [Scheme::Aggregation, Scheme::Pay] {
-        let proven = prove(scheme, &mac(SECRET, body), body, &[key(SECRET)], false).expect("a true signature proves");
-        let event = ClassifiedCallback::classify(proven, &mapped());
+        let authentic =
+            verify(scheme, &mac(SECRET, body), body, &[key(SECRET)], false).expect("a valid signature verifies");
+        let event = ClassifiedCallback::classify(authentic, &mapped_response_types());
         let (kind, fields) = payload::read(body, scheme == Scheme::Pay);
         assert_eq!((event.kind.label(), modelled(&event.fields)), (kind, fields));
         assert_eq!(event.callback.body(), body);
@@ -48,12 +49,12 @@ fn modelled(fields: &Fields) -> payload::Fields {
     }
 }
 
-/// The model's own reader takes for JSON what `serde_json` takes for it, and reads the same members.
+/// Checks the model itself: its reader accepts as JSON what `serde_json` accepts, and reads the same members.
 fn check_model(body: &[u8]) {
     let Ok(text) = str::from_utf8(body) else { return };
     let document = Document::strict(body);
     assert_eq!(document.is_some(), serde_json::from_str::<IgnoredAny>(text).is_ok());
-    // That it builds, it has understood: no half surrogates, nothing too deep, no number too large.
+    // `serde_json` cannot build every JSON text: half surrogates, deep nesting and huge numbers fail.
     let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) else { return };
     let document = document.expect("a JSON text");
     let members = members(&document.tokens).expect("an object");

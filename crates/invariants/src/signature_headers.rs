@@ -1,7 +1,7 @@
-//! The signature headers: which of them claim what.
+//! The signature headers, and the signatures that they contain.
 //!
-//! The input is a request's headers, a line each, `name: value`. A line that starts with a space or a tab continues the
-//! value before it, line feed included.
+//! The input is a request's headers, one `name: value` per line. A line that starts with a space or a tab continues the
+//! value before it, including the line feed.
 
 use flinks_webhooks::{
     auth::{Scheme, Signatures},
@@ -10,49 +10,49 @@ use flinks_webhooks::{
 };
 
 use crate::{
-    model::signature::{self, NoClaim, ascii_reading, mac},
-    proof::{callback, key},
+    model::signature::{self, NoSignature, ascii_encoding, mac},
+    signature_check::{callback, key},
 };
 
-/// The body that is signed, and the secrets of both schemes. The corpus has the signatures.
+/// The signed body, and the secrets of both schemes. The corpus contains the signatures.
 const BODY: &str = "{\"Name\":\"Zoé\"}";
 const AGGREGATION: &str = "aggregation";
 const PAY: &str = "pay";
 
-/// Headers claim what the model says that they claim, and only a true signature among them proves anything.
+/// The receiver finds the same signatures in the headers as the model, and only a valid one verifies the body.
 pub fn check(input: &[u8]) {
     let (mut read, mut modelled) = (SignatureHeaders::default(), Vec::new());
     for (name, value) in lines(input) {
         let header = SignatureHeader::from_name(&name);
-        let expected = signature::Header::named(&name);
-        assert_eq!(header.is_some(), expected.is_some(), "a header called {}", name.escape_ascii());
+        let expected = signature::Header::from_name(&name);
+        assert_eq!(header.is_some(), expected.is_some(), "a header named {}", name.escape_ascii());
         if let (Some(header), Some(expected)) = (header, expected) {
             read.push(header, value.clone());
             modelled.push((expected, value));
         }
     }
-    let claimed = Signatures::from_headers(&read).map(|claims| {
-        claims
+    let found = Signatures::from_headers(&read).map(|signatures| {
+        signatures
             .iter()
-            .map(|claim| {
-                let scheme = match claim.scheme() {
+            .map(|signature| {
+                let scheme = match signature.scheme() {
                     Scheme::Aggregation => signature::Scheme::Aggregation,
                     Scheme::Pay => signature::Scheme::Pay,
                 };
                 let (key, unsigned) = (key(secret(scheme)), callback(scheme, &[0; 32], BODY.as_bytes()));
-                (scheme, claim.verify(&unsigned.body, [key].iter(), true).is_some())
+                (scheme, signature.verify(&unsigned.body, [key].iter(), true).is_some())
             })
             .collect::<Vec<_>>()
     });
-    let expected = signature::claims(&modelled).map(|claims| {
-        claims.into_iter().map(|(scheme, claimed)| (scheme, is_true(scheme, &claimed))).collect::<Vec<_>>()
+    let expected = signature::signatures(&modelled).map(|signatures| {
+        signatures.into_iter().map(|(scheme, found)| (scheme, is_true(scheme, &found))).collect::<Vec<_>>()
     });
-    let claimed = claimed.map_err(|refusal| match refusal {
-        Rejection::SignatureMissing => NoClaim::Missing,
-        Rejection::SignatureMalformed => NoClaim::Malformed,
+    let found = found.map_err(|rejection| match rejection {
+        Rejection::SignatureMissing => NoSignature::Missing,
+        Rejection::SignatureMalformed => NoSignature::Malformed,
         other => panic!("rejected as {other:?} before it was verified"),
     });
-    assert_eq!(claimed, expected);
+    assert_eq!(found, expected);
 }
 
 fn secret(scheme: signature::Scheme) -> &'static str {
@@ -62,11 +62,11 @@ fn secret(scheme: signature::Scheme) -> &'static str {
     }
 }
 
-/// Whether it is a signature of the body, in a reading of the scheme's.
-fn is_true(scheme: signature::Scheme, claimed: &[u8]) -> bool {
+/// Whether `found` is a signature of the body, in an encoding that the scheme allows.
+fn is_true(scheme: signature::Scheme, found: &[u8]) -> bool {
     let raw = mac(secret(scheme), BODY.as_bytes());
-    let ascii = mac(secret(scheme), &ascii_reading(BODY));
-    claimed == raw || scheme == signature::Scheme::Aggregation && claimed == ascii
+    let ascii = mac(secret(scheme), &ascii_encoding(BODY));
+    found == raw || scheme == signature::Scheme::Aggregation && found == ascii
 }
 
 fn lines(input: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {

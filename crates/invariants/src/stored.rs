@@ -1,19 +1,19 @@
-//! What is stored of a callback: exactly once, exactly what was sent, in a form that its consumers can read.
+//! What the receiver stores for a callback: exactly once, byte for byte, and in a format that consumers can read.
 
 use crate::{
     model::{
         payload::{self, Scalar},
         sqs,
     },
-    world::{BUCKET, Done, Put, Sent, Service},
+    scenario::{BUCKET, Effects, Put, Sent, Service},
 };
 use ring::digest::{SHA256, digest};
 
-/// Most objects of claim checks that a queue which does not take them leaves behind: one, or one more where it hangs, until
-/// the bucket has the payload.
-const ABANDONED: usize = 2;
+/// The most claim check objects without a message that a failing queue can leave behind: one, or two if the queue
+/// hangs.
+const MAX_ABANDONED: usize = 2;
 
-/// What is known of an authentic callback.
+/// An authentic callback.
 pub struct Authentic<'c> {
     pub body: &'c [u8],
     /// `raw`, `ascii` or `pay`.
@@ -21,12 +21,12 @@ pub struct Authentic<'c> {
 }
 
 impl Authentic<'_> {
-    /// Fails unless `done` is what has to be done of this callback with services that behave so. Says how it is stored;
-    /// none where no service took it.
-    pub fn check(&self, done: &Done, queues: Service, store: Service) -> Option<&'static str> {
-        let goes_inline = self.fits_a_message() && queues != Service::Refuses;
+    /// Checks that `effects` is right for this callback and for services with this behaviour. Returns how the callback
+    /// is stored, or `None` if no service accepts it.
+    pub fn check(&self, effects: &Effects, queues: Service, store: Service) -> Option<&'static str> {
+        let goes_inline = self.fits_a_message() && queues != Service::Rejects;
         let queue_takes = match queues {
-            Service::Works | Service::Refuses | Service::Stutters => true,
+            Service::Works | Service::Rejects | Service::Stutters => true,
             Service::Fails | Service::Hangs => false,
         };
         let how = match (queue_takes, store == Service::Works) {
@@ -35,11 +35,11 @@ impl Authentic<'_> {
             (false, true) => Some("undelivered"),
             (_, false) => None,
         };
-        for object in &done.objects {
-            assert_eq!(object.payload, self.body, "an object that is not what was sent");
-            assert!((1..=1024).contains(&object.key.len()), "a key that S3 refuses");
+        for object in &effects.objects {
+            assert_eq!(object.payload, self.body, "an object with another payload");
+            assert!((1..=1024).contains(&object.key.len()), "a key that S3 rejects");
         }
-        match (how, done.messages.as_slice(), done.objects.as_slice()) {
+        match (how, effects.messages.as_slice(), effects.objects.as_slice()) {
             (Some("inline"), [message], []) => {
                 assert_eq!(message.body.as_bytes(), self.body);
                 self.check_message(message, false);
@@ -49,8 +49,8 @@ impl Authentic<'_> {
                 self.check_message(message, true);
             }
             (Some("undelivered"), [], [object]) if goes_inline => self.check_undelivered(object),
-            // The others were to have a message that points to them.
-            (Some("undelivered"), [], [abandoned @ .., object]) if (1..=ABANDONED).contains(&abandoned.len()) => {
+            // The other objects belong to messages that the queue did not accept.
+            (Some("undelivered"), [], [abandoned @ .., object]) if (1..=MAX_ABANDONED).contains(&abandoned.len()) => {
                 assert!(!goes_inline);
                 self.check_undelivered(object);
             }
@@ -86,9 +86,9 @@ impl Authentic<'_> {
         }
     }
 
-    /// Whether SQS carries the body as it is, with its attributes.
+    /// Whether SQS can carry the body with its attributes.
     fn fits_a_message(&self) -> bool {
-        // Of this length is every time of reception.
+        // Every reception time has this length.
         let received_at = "2026-01-01T00:00:00.000Z";
         let attributes: usize = self.attributes(received_at).iter().map(sqs::size).sum();
         str::from_utf8(self.body).is_ok_and(sqs::allows_text) && self.body.len() + attributes <= sqs::MAX_BYTES
@@ -156,7 +156,7 @@ impl Authentic<'_> {
         ]);
         assert_eq!(pointer, expected);
         let own = object.key.strip_prefix(&format!("{}/{}/", self.kind(), self.delivery_id()));
-        assert!(own.is_some_and(|own| !own.is_empty()), "{} is no key of this message's own", object.key);
+        assert!(own.is_some_and(|own| !own.is_empty()), "{} is not a key of this message", object.key);
     }
 
     fn check_undelivered(&self, object: &Put) {

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::dispatch::{NoResponse, Services};
 use crate::fault::Fault;
 use crate::operation::Operation;
-use crate::wire::Answer;
+use crate::wire::Response;
 
 /// The network between a client in this process and the services. A [`Duration`] is a network without faults on which
 /// each way takes that long.
@@ -26,8 +26,8 @@ pub trait Network: Send + Sync + 'static {
     /// How long the next request or response takes, on tokio's clock.
     fn latency(&self) -> Duration;
 
-    /// The fault of the call that arrives now, if [`LocalAws::fault`](crate::LocalAws::fault) sets none for it. Called once
-    /// for each call.
+    /// The fault of the call that arrives now. Called once for each call without a fault from
+    /// [`LocalAws::fault`](crate::LocalAws::fault).
     fn fault(&self, operation: Operation) -> Option<Fault>;
 }
 
@@ -71,14 +71,14 @@ impl<N: Network> HttpConnector for Client<N> {
         let Client { services, network } = self.clone();
         let work = async move {
             sleep(network.latency()).await;
-            let answered = services.answer(request, |operation| network.fault(operation)).await;
+            let response = services.respond(request, |operation| network.fault(operation)).await;
             sleep(network.latency()).await;
-            answered
+            response
         };
         HttpConnectorFuture::new(async {
-            // In a task of its own, so that a request is carried out even if the sender is gone.
+            // A separate task, so that the request is carried out even if the sender is gone.
             match tokio::spawn(work).await {
-                Ok(Ok(answer)) => response(answer),
+                Ok(Ok(response)) => sdk_response(response),
                 Ok(Err(NoResponse::Hang)) => pending().await,
                 Ok(Err(reset @ NoResponse::Reset)) => {
                     Err(ConnectorError::io(Error::new(ErrorKind::ConnectionReset, reset).into()))
@@ -89,9 +89,9 @@ impl<N: Network> HttpConnector for Client<N> {
     }
 }
 
-fn response(answer: Answer) -> Result<HttpResponse, ConnectorError> {
-    let answer = answer.map(SdkBody::from_body_1_x);
-    HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
+fn sdk_response(response: Response) -> Result<HttpResponse, ConnectorError> {
+    let response = response.map(SdkBody::from_body_1_x);
+    HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
 }
 
 impl<N> Clone for Client<N> {
@@ -100,7 +100,7 @@ impl<N> Clone for Client<N> {
     }
 }
 
-/// Names nothing: what is stored may be secret.
+/// Prints no content: it may be secret.
 impl<N> fmt::Debug for Client<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client")

@@ -14,7 +14,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// A clock that says `now` now.
+    /// A clock that starts at `now`.
     pub(crate) fn set(now: SystemTime) -> Clock {
         Clock { set_to: now, set_at: Instant::now() }
     }
@@ -31,7 +31,7 @@ mod tests {
     use super::Clock;
 
     #[tokio::test(start_paused = true)]
-    async fn it_goes_as_far_as_tokios() {
+    async fn it_advances_with_tokios_clock() {
         let start = SystemTime::UNIX_EPOCH;
         let clock = Clock::set(start);
         assert_eq!(clock.now(), start);

@@ -1,4 +1,4 @@
-//! CloudWatch's one metric, the age of a queue's oldest message: Smithy's RPC v2 with CBOR.
+//! CloudWatch with one metric, the age of a queue's oldest message. The protocol is Smithy's RPC v2 with CBOR.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::sqs::Sqs;
-use crate::wire::{Answer, Call};
+use crate::wire::{Call, Response};
 
 /// The header that marks the protocol in requests and responses, and its value.
 const PROTOCOL_HEADER: &str = "smithy-protocol";
@@ -67,25 +67,25 @@ pub(crate) fn operation_name(call: &Call) -> Option<&str> {
     call.uri.path().strip_prefix("/service/GraniteServiceVersion20100801/operation/")
 }
 
-pub(crate) fn serve(sqs: &Sqs, operation: Operation, call: &Call) -> Result<Answer, ServiceError> {
+pub(crate) fn serve(sqs: &Sqs, operation: Operation, call: &Call) -> Result<Response, ServiceError> {
     if operation != Operation::GetMetricData {
         return Err(ServiceError::other_service());
     }
     let request: GetMetricData = ciborium::from_reader(call.body.as_ref())
         .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))?;
-    get_metric_data(sqs, &request).map(|value| answer(&value))
+    get_metric_data(sqs, &request).map(|value| to_response(&value))
 }
 
-pub(crate) fn error_response(error: &ServiceError) -> Answer {
+pub(crate) fn error_response(error: &ServiceError) -> Response {
     let code = error.code.as_ref();
-    let mut answer = answer(&map([("__type", code.into()), ("message", error.message.as_str().into())]));
-    *answer.status_mut() = error.status;
-    // The code that SDKs report is the one of the older query protocol.
+    let mut response = to_response(&map([("__type", code.into()), ("message", error.message.as_str().into())]));
+    *response.status_mut() = error.status;
+    // SDKs report the code of the older query protocol.
     let fault = if error.status.is_server_error() { "Receiver" } else { "Sender" };
     if let Ok(code) = HeaderValue::try_from(format!("{code};{fault}")) {
-        answer.headers_mut().insert("x-amzn-query-error", code);
+        response.headers_mut().insert("x-amzn-query-error", code);
     }
-    answer
+    response
 }
 
 fn get_metric_data(sqs: &Sqs, request: &GetMetricData) -> Result<Value, ServiceError> {
@@ -95,7 +95,7 @@ fn get_metric_data(sqs: &Sqs, request: &GetMetricData) -> Result<Value, ServiceE
     if start >= end {
         return Err(invalid("The parameter StartTime must be less than the parameter EndTime."));
     }
-    // The system's clock, not the one that tests move: the caller may be another program with its own clock.
+    // The system's clock and not the one that tests move, because the caller may be another program.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let results = request.metric_data_queries.iter().map(|query| {
         let metric = query.metric_stat.as_ref().map(|stat| &stat.metric);
@@ -144,15 +144,15 @@ fn invalid(message: &str) -> ServiceError {
     ServiceError::bad_request("InvalidParameterValue", message)
 }
 
-fn answer(value: &Value) -> Answer {
+fn to_response(value: &Value) -> Response {
     let mut bytes = Vec::new();
     if ciborium::into_writer(value, &mut bytes).is_err() {
-        let mut answer = Answer::default();
-        *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return answer;
+        let mut response = Response::default();
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return response;
     }
-    let mut answer = Answer::new(Full::new(Bytes::from(bytes)));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/cbor"));
-    answer.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from_static(PROTOCOL));
-    answer
+    let mut response = Response::new(Full::new(Bytes::from(bytes)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/cbor"));
+    response.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from_static(PROTOCOL));
+    response
 }

@@ -1,4 +1,4 @@
-//! Serves one request: finds its operation, applies a fault if one is set, then calls the service.
+//! Serves one request: finds its operation, applies its fault if there is one, and calls the service.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::s3::{self, S3};
 use crate::secrets::SecretsManager;
 use crate::sqs::Sqs;
 use crate::sync::lock;
-use crate::wire::{Answer, Call, REQUEST_ID};
+use crate::wire::{Call, REQUEST_ID, Response};
 use crate::{cloudwatch, json, query, sqs};
 
 /// The services and the faults set for them. CloudWatch has no state: it measures the queues.
@@ -29,11 +29,11 @@ pub(crate) struct Services {
     pub(crate) s3: S3,
     pub(crate) parameters: Parameters,
     pub(crate) faults: Mutex<FaultPlan>,
-    /// Host names that are served besides those of this machine, in lower case.
+    /// Additional host names that are served, in lower case.
     pub(crate) hosts: Mutex<BTreeSet<String>>,
 }
 
-/// The request gets no response.
+/// Why a request gets no response.
 #[derive(Debug)]
 pub(crate) enum NoResponse {
     /// Reset the connection.
@@ -54,7 +54,7 @@ impl fmt::Display for NoResponse {
 impl std::error::Error for NoResponse {}
 
 impl Services {
-    /// With all queues' URLs on `address`.
+    /// Creates the services. Queue URLs have this address.
     pub(crate) fn new(address: SocketAddr, clock: Clock) -> Services {
         Services {
             sqs: Sqs::new(address, clock),
@@ -66,9 +66,8 @@ impl Services {
         }
     }
 
-    /// Serves a request that came in over a socket, unless it must be rejected: anything on this machine can send one, even
-    /// a page in a browser.
-    pub(crate) async fn answer_over_network<B: Body>(&self, request: Request<B>) -> Result<Answer, NoResponse> {
+    /// Serves a request from a socket, or rejects it. Anything on this machine can send one, even a page in a browser.
+    pub(crate) async fn respond_over_network<B: Body>(&self, request: Request<B>) -> Result<Response, NoResponse> {
         let call = read(request).await?;
         match self.rejection(&call) {
             Some(why) => {
@@ -79,12 +78,12 @@ impl Services {
         }
     }
 
-    /// Serves a request of this process. `network` gives the fault of a call for which none is set.
-    pub(crate) async fn answer<B: Body>(
+    /// Serves a request from this process. `network` gives the fault of a call that has none yet.
+    pub(crate) async fn respond<B: Body>(
         &self,
         request: Request<B>,
         network: impl FnOnce(Operation) -> Option<Fault>,
-    ) -> Result<Answer, NoResponse> {
+    ) -> Result<Response, NoResponse> {
         self.handle(&read(request).await?, network).await
     }
 
@@ -92,7 +91,7 @@ impl Services {
         &self,
         call: &Call,
         network: impl FnOnce(Operation) -> Option<Fault>,
-    ) -> Result<Answer, NoResponse> {
+    ) -> Result<Response, NoResponse> {
         let (service, operation) = route(call);
         let Some(operation) = operation else {
             return Ok(with_request_id(unknown_operation(service, call)));
@@ -101,15 +100,15 @@ impl Services {
         self.perform(operation, call, fault).await.map(with_request_id)
     }
 
-    /// Why a request must be rejected, if it must.
+    /// The reason to reject a request, if there is one.
     fn rejection(&self, call: &Call) -> Option<&'static str> {
-        /// What containers call the machine that they run on. No public name server knows names that end like it.
+        /// The name by which containers reach the machine that runs them. Public DNS has no names with this ending.
         const DOCKER_HOST: &str = "host.docker.internal";
         if call.is_from_browser() {
             return Some("Pages in a browser are not served.");
         }
         if is_forwarded(&call.headers) {
-            return Some("Requests that a tunnel or proxy passed on (Forwarded, X-Forwarded-...) are not served.");
+            return Some("Requests that a tunnel or proxy forwarded (Forwarded, X-Forwarded-...) are not served.");
         }
         let is_allowed = match Host::of_request(&call.uri, &call.headers) {
             None => false,
@@ -121,11 +120,11 @@ impl Services {
         };
         (!is_allowed).then_some(
             "The Host header must be one of this machine's: localhost, an IP address, host.docker.internal, or a name \
-             that was allowed (cargo dev up --aws-allow-host NAME). Any other could be a page's that points here.",
+             allowed with cargo dev up --aws-allow-host NAME. A page in a browser could point any other name here.",
         )
     }
 
-    async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Answer, NoResponse> {
+    async fn perform(&self, operation: Operation, call: &Call, fault: Option<Fault>) -> Result<Response, NoResponse> {
         let service = operation.service();
         match fault {
             None => Ok(self.serve(operation, call).await),
@@ -148,21 +147,21 @@ impl Services {
         }
     }
 
-    async fn serve(&self, operation: Operation, call: &Call) -> Answer {
+    async fn serve(&self, operation: Operation, call: &Call) -> Response {
         let service = operation.service();
-        let answered = match service {
-            Service::Sqs => self.sqs.serve(operation, call).await.map(json::answer_1_0),
-            Service::SecretsManager => self.secrets.serve(operation, call).map(json::answer_1_1),
+        let response = match service {
+            Service::Sqs => self.sqs.serve(operation, call).await.map(json::response_1_0),
+            Service::SecretsManager => self.secrets.serve(operation, call).map(json::response_1_1),
             Service::S3 => self.s3.serve(operation, call),
-            Service::SystemsManager => self.parameters.serve(operation, call).map(json::answer_1_1),
+            Service::SystemsManager => self.parameters.serve(operation, call).map(json::response_1_1),
             Service::CloudWatch => cloudwatch::serve(&self.sqs, operation, call),
         };
-        answered.unwrap_or_else(|error| error_response(service, &error, call))
+        response.unwrap_or_else(|error| error_response(service, &error, call))
     }
 }
 
-/// The service and the operation that a request is for. `X-Amz-Target` names them for the services that speak JSON, the
-/// path for the one that speaks CBOR. A request with neither is for S3, or speaks a protocol in which nothing is served.
+/// The service and the operation of a request. `X-Amz-Target` names them for the JSON protocols, the path for CBOR. A
+/// request with neither is for S3 or uses an unsupported protocol.
 fn route(call: &Call) -> (Service, Option<Operation>) {
     if let Some(name) = cloudwatch::operation_name(call) {
         return (Service::CloudWatch, Operation::from_name(Service::CloudWatch, name));
@@ -179,27 +178,26 @@ fn route(call: &Call) -> (Service, Option<Operation>) {
     (service, Operation::from_name(service, name))
 }
 
-/// Reads a request. A body that ends early means that the client is gone, so nobody waits for a response.
+/// Reads a request. If the body ends early, the client is gone and needs no response.
 async fn read<B: Body>(request: Request<B>) -> Result<Call, NoResponse> {
     Call::read(request).await.map_err(|_| NoResponse::Reset)
 }
 
-/// Adds the request's id, under the header names of all services. A response that has the id in its body has set the
-/// header already.
-fn with_request_id(mut answer: Answer) -> Answer {
-    let headers = answer.headers_mut();
+/// Adds the request id, in the headers of all services. A response with the id in its body has already set the header.
+fn with_request_id(mut response: Response) -> Response {
+    let headers = response.headers_mut();
     let id = headers.get(REQUEST_ID).cloned();
     let id = id.or_else(|| HeaderValue::try_from(uuid::Uuid::new_v4().to_string()).ok());
     if let Some(id) = id {
         headers.insert(REQUEST_ID, id.clone());
         headers.insert("x-amz-request-id", id);
     }
-    answer
+    response
 }
 
-fn error_response(service: Service, error: &ServiceError, call: &Call) -> Answer {
+fn error_response(service: Service, error: &ServiceError, call: &Call) -> Response {
     match service {
-        Service::S3 if query::is_spoken_by(call) => query::error_response(error),
+        Service::S3 if query::is_used_by(call) => query::error_response(error),
         Service::Sqs => sqs::error_response(error),
         Service::SecretsManager | Service::SystemsManager => json::error_response_1_1(error),
         Service::CloudWatch => cloudwatch::error_response(error),
@@ -207,9 +205,9 @@ fn error_response(service: Service, error: &ServiceError, call: &Call) -> Answer
     }
 }
 
-fn unknown_operation(service: Service, call: &Call) -> Answer {
+fn unknown_operation(service: Service, call: &Call) -> Response {
     let error = match service {
-        Service::S3 if query::is_spoken_by(call) => query::unsupported(call),
+        Service::S3 if query::is_used_by(call) => query::unsupported(call),
         Service::S3 => {
             ServiceError::new(StatusCode::NOT_IMPLEMENTED, "NotImplemented", "This operation is not served here.")
         }
@@ -242,7 +240,7 @@ fn failed(service: Service) -> ServiceError {
     ServiceError::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
 }
 
-/// The status that goes with a code, where it is not 400.
+/// The status of an error code.
 fn status(service: Service, code: &str) -> StatusCode {
     match (service, code) {
         (Service::Sqs, "AccessDenied") => StatusCode::FORBIDDEN,

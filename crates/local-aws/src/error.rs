@@ -1,16 +1,16 @@
-//! A service's error, before it takes the wire format of its service.
+//! An error of a service, independent of the service's wire format.
 
 use std::borrow::Cow;
 
 use hyper::StatusCode;
 
-/// Why a service does not do what was asked.
+/// Why a service rejects a request.
 #[derive(Debug)]
 pub(crate) struct ServiceError {
     pub(crate) status: StatusCode,
     /// The code that clients match on, as the service's documentation spells it.
     pub(crate) code: Cow<'static, str>,
-    /// For people.
+    /// The message for people.
     pub(crate) message: String,
 }
 

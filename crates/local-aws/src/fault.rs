@@ -8,33 +8,32 @@ use crate::operation::Operation;
 /// What happens to a request instead of the usual response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The service's own throttling error: `RequestThrottled` (SQS, 400), `ThrottlingException`
-    /// (Secrets Manager, 400), `SlowDown` (S3, 503). Nothing is done.
+    /// The service's own throttling error: `RequestThrottled` (SQS, 400), `ThrottlingException` (Secrets Manager, 400),
+    /// `SlowDown` (S3, 503). The request has no effect.
     Throttle,
-    /// The service's own failure, status 500: `InternalFailure` (SQS), `InternalServiceError`
-    /// (Secrets Manager), `InternalError` (S3). Nothing is done.
+    /// The service's own failure, status 500: `InternalFailure` (SQS), `InternalServiceError` (Secrets Manager),
+    /// `InternalError` (S3). The request has no effect.
     Error,
-    /// Waits, then does what was asked and responds as usual.
+    /// Waits, then carries out the request and responds as usual.
     Delay(Duration),
-    /// Reads the request and never responds. Nothing is done. Ends when the client closes the
-    /// connection or the server stops.
+    /// Reads the request and never responds. The request has no effect. Ends when the client closes the connection or
+    /// the server stops.
     Hang,
-    /// Reads the request, then resets the connection (a TCP RST) without a response. Nothing is
-    /// done.
+    /// Reads the request, then resets the connection (a TCP RST) without a response. The request has no effect.
     Reset,
-    /// Does what was asked, then resets the connection (a TCP RST): the response is lost.
+    /// Carries out the request, then resets the connection (a TCP RST). The response is lost.
     ResetAfter,
-    /// Any error, by code and message, such as `("AccessDenied", "no")`. Nothing is done. The
-    /// status is the one the code has in the service, 400 where that is not known.
+    /// Any error, by code and message, such as `("AccessDenied", "no")`. The request has no effect. The status is the
+    /// code's status in the service, or 400 if that is not known.
     Reject(&'static str, &'static str),
 }
 
-/// Which calls of an operation a fault is for, counted from when the fault is set.
+/// The calls of an operation that a fault applies to, counted from when the fault is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Calls {
     /// The next `n` calls.
     Next(usize),
-    /// The `n`-th call from now alone; 1 is the next one.
+    /// Only the `n`-th call from now. 1 is the next call.
     Nth(usize),
     /// Every call, until the faults are cleared.
     All,
@@ -47,7 +46,7 @@ impl From<usize> for Calls {
     }
 }
 
-/// The faults that are set, and the number of calls of each operation so far.
+/// The faults that are set, and the number of calls per operation.
 #[derive(Debug, Default)]
 pub(crate) struct FaultPlan {
     calls: BTreeMap<Operation, usize>,
@@ -63,7 +62,7 @@ struct Rule {
 }
 
 impl FaultPlan {
-    /// Counts one call and says which fault, if any, is for it. Of several, the one set last.
+    /// Counts one call and returns its fault, if any. If several apply, the one set last.
     pub(crate) fn arrive(&mut self, operation: Operation) -> Option<Fault> {
         let calls = self.calls.entry(operation).or_default();
         *calls = calls.saturating_add(1);

@@ -1,7 +1,7 @@
-//! What a request says of its origin: the host that it is for, and whether a proxy forwarded it.
+//! The host that a request names, and whether a proxy forwarded the request.
 //!
-//! A page in a browser can make a name of its own point to this machine (DNS rebinding). The browser then takes this
-//! server for the page's own origin, so the page may read its responses. The Host header shows it: it has the page's
+//! A page in a browser can make its own name point to this machine (DNS rebinding). The browser then treats this server
+//! as the page's origin and lets the page read its responses. The Host header reveals this, because it has the page's
 //! name. Nobody can make an IP address or a loopback name point elsewhere.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,9 +12,9 @@ use hyper::{HeaderMap, Uri};
 /// The host that a request is for, without its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host<'a> {
-    /// Without the dot that may end it.
+    /// Without a final dot.
     Name(&'a str),
-    /// An IP address. In a request, one of version 6 has brackets around it.
+    /// An IP address. In a request, an IPv6 address has brackets around it.
     Address(IpAddr),
 }
 
@@ -23,7 +23,7 @@ impl<'a> Host<'a> {
     pub fn of_request(uri: &Uri, headers: &'a HeaderMap) -> Option<Host<'a>> {
         let mut hosts = headers.get_all(HOST).iter();
         let host = hosts.next().filter(|_| hosts.next().is_none())?.to_str().ok()?;
-        // As a proxy is asked: with a host of its own in the request line.
+        // A request to a proxy also has a host in the request line.
         let same = uri.authority().is_none_or(|authority| authority.as_str().eq_ignore_ascii_case(host));
         Host::read(host).filter(|_| same)
     }
@@ -32,7 +32,7 @@ impl<'a> Host<'a> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, port) = rest.split_once(']')?;
-                // A link-local address may come with its interface.
+                // A link-local address may name its interface.
                 let address = address.split_once('%').map_or(address, |(address, _)| address);
                 (Host::Address(IpAddr::V6(address.parse().ok()?)), port)
             }
@@ -63,8 +63,8 @@ fn is_name(text: &str) -> bool {
         && text.split('.').all(|label| !label.is_empty())
 }
 
-/// The name in the form in which names are compared. `None` for anything but a bare name: a port, a scheme, or an
-/// address, which needs no permission.
+/// The name in lower case, for comparison. `None` for anything but a bare name, such as a name with a port or a scheme,
+/// and for an address, which is always allowed.
 pub(crate) fn comparable(name: &str) -> Option<String> {
     match Host::read(name) {
         Some(Host::Name(read)) if read == name.strip_suffix('.').unwrap_or(name) => Some(read.to_ascii_lowercase()),
@@ -72,7 +72,8 @@ pub(crate) fn comparable(name: &str) -> Option<String> {
     }
 }
 
-/// Whether a proxy or a tunnel says that it forwarded the request. The Host header does not show it: many rewrite it.
+/// Whether a proxy or a tunnel says that it forwarded the request. The Host header does not show this, because many
+/// proxies rewrite it.
 pub fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name == FORWARDED || name.as_str().starts_with("x-forwarded"))
 }
@@ -99,7 +100,7 @@ mod tests {
             ("127.0.0.1:4566", Some(Host::Address([127, 0, 0, 1].into()))),
             ("[::1]", Some(Host::Address(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])))),
             ("[fe80::1%25eth0]:4566", Some(Host::Address(IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1])))),
-            // What a resolver may take for an address, and a browser never sends.
+            // A resolver may accept this as an address, but a browser never sends it.
             ("127.1", Some(Host::Name("127.1"))),
             ("", None),
             (":4566", None),
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn no_host_two_hosts_and_another_one_in_the_request_line_are_none() {
+    fn a_missing_repeated_or_contradicting_host_is_none() {
         assert_eq!(host(&mut HeaderMap::new(), &[], "/"), None);
         assert_eq!(host(&mut HeaderMap::new(), &["localhost", "localhost"], "/"), None);
         assert_eq!(host(&mut HeaderMap::new(), &["localhost"], "http://page.example/"), None);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_goes_by_its_addresses_and_by_localhost() {
+    fn loopback_addresses_and_localhost_names_are_loopback() {
         for text in
             ["localhost", "LOCALHOST:1", "a.b.localhost", "127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]"]
         {

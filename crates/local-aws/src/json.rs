@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::error::ServiceError;
-use crate::wire::{Answer, Call};
+use crate::wire::{Call, Response};
 
 const JSON_1_0: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.0");
 const JSON_1_1: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
@@ -18,26 +18,26 @@ pub(crate) fn parameters<T: DeserializeOwned>(call: &Call) -> Result<T, ServiceE
         .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))
 }
 
-pub(crate) fn answer_1_0(value: Value) -> Answer {
-    answer(&value, JSON_1_0)
+pub(crate) fn response_1_0(value: Value) -> Response {
+    to_response(&value, JSON_1_0)
 }
 
-pub(crate) fn answer_1_1(value: Value) -> Answer {
-    answer(&value, JSON_1_1)
+pub(crate) fn response_1_1(value: Value) -> Response {
+    to_response(&value, JSON_1_1)
 }
 
 /// An error of a service of version 1.1.
-pub(crate) fn error_response_1_1(error: &ServiceError) -> Answer {
-    let mut answer = answer_1_1(json!({ "__type": error.code, "Message": error.message }));
-    *answer.status_mut() = error.status;
+pub(crate) fn error_response_1_1(error: &ServiceError) -> Response {
+    let mut response = response_1_1(json!({ "__type": error.code, "Message": error.message }));
+    *response.status_mut() = error.status;
     if let Ok(code) = HeaderValue::try_from(error.code.as_ref()) {
-        answer.headers_mut().insert("x-amzn-errortype", code);
+        response.headers_mut().insert("x-amzn-errortype", code);
     }
-    answer
+    response
 }
 
-fn answer(value: &Value, content_type: HeaderValue) -> Answer {
-    let mut answer = Answer::new(Full::new(Bytes::from(value.to_string())));
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
-    answer
+fn to_response(value: &Value, content_type: HeaderValue) -> Response {
+    let mut response = Response::new(Full::new(Bytes::from(value.to_string())));
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }

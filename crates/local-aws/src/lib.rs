@@ -1,11 +1,10 @@
-//! The local AWS: SQS, Secrets Manager and S3 on loopback, in process, over their real wire
-//! protocols and with their real limits; and a little of Systems Manager and CloudWatch.
+//! A local AWS on loopback, in this process: SQS, Secrets Manager and S3 with their real wire protocols and limits, and
+//! a small part of Systems Manager and CloudWatch.
 //!
-//! It is for tests, and for running a program that needs these services with nothing installed: any
-//! AWS SDK that is given its [endpoint](LocalAws::endpoint) works with it. A test prepares queues,
-//! secrets and buckets, lets the program run, then looks at what is [in a queue](LocalAws::messages)
-//! or [in a bucket](LocalAws::objects); it can make [any call fail](Fault) in the ways networks and
-//! services do.
+//! It is for tests, and for running a program that needs these services without installing anything. Every AWS SDK
+//! works with its [endpoint](LocalAws::endpoint). A test prepares queues, secrets and buckets, runs the program, and
+//! reads what is [in a queue](LocalAws::messages) or [in a bucket](LocalAws::objects). It can make [any call
+//! fail](Fault) as networks and services do.
 //!
 //! ```
 //! use local_aws::{Calls, Fault, LocalAws, Operation, QueueSettings};
@@ -24,7 +23,7 @@
 //! # }
 //! ```
 //!
-//! A test that runs in virtual time does without the sockets, on which tokio's clock cannot wait:
+//! A test in virtual time cannot use sockets, because tokio's clock does not wait for them. It uses
 //! [`LocalAws::detached`], and [`LocalAws::http_client`] for the SDK.
 //!
 //! # What is served
@@ -37,64 +36,61 @@
 //! | Systems Manager, parameters | AWS JSON 1.1 | PutParameter, GetParameters |
 //! | CloudWatch | Smithy RPC v2 CBOR | GetMetricData |
 //!
-//! Anything else is rejected with `UnknownOperationException` or `NotImplemented`, never served in part. The query
-//! protocol, which SDKs from before November 2023 speak with SQS, is rejected in its own XML, with the advice to use a
-//! newer SDK.
+//! Anything else is rejected with `UnknownOperationException` or `NotImplemented`, never served in part. SDKs from
+//! before November 2023 use the query protocol with SQS. It is rejected in its own XML, with the advice to use a newer
+//! SDK.
 //!
-//! # Which rules hold
+//! # Rules
 //!
 //! SQS (developer guide: message quotas, message attributes, dead-letter queues; API reference):
 //!
-//! - A message is its body and every attribute's name, data type and value, in bytes of UTF-8, and
-//!   no larger than its queue's MaximumMessageSize, by default 1,048,576; a batch together no larger
-//!   than that, of at most 10 entries with distinct ids.
+//! - The size of a message is that of its body and of every attribute's name, data type and value, in bytes of UTF-8.
+//!   The limit is the queue's MaximumMessageSize, by default 1,048,576. A batch has at most 10 entries with distinct
+//!   ids, and together at most 1,048,576 bytes.
 //! - A body is not empty. Bodies and String values have only the characters #x9 #xA #xD #x20-#xD7FF
 //!   #xE000-#xFFFD #x10000-#x10FFFF.
-//! - At most 10 attributes, none empty; names, data types and numbers keep their rules. None comes
-//!   back unless asked for.
-//! - MD5 digests of body and attributes are the ones that clients check.
+//! - A message has at most 10 attributes, none empty. Names, data types and numbers follow their rules. No attribute is
+//!   returned unless requested.
+//! - The responses have the MD5 digests of body and attributes that clients check.
 //! - A MessageGroupId has 1 to 128 ASCII letters, digits and punctuation marks.
-//! - Visibility timeouts, delays, retention, long polling, receive counts and receipt handles that
-//!   go stale work as documented.
-//! - A message received more often than the redrive policy allows moves, at the next receive, to the
-//!   dead-letter queue, with its body, attributes and id. StartMessageMoveTask moves all back at
-//!   once, as new messages.
+//! - Visibility timeouts, delays, retention, long polling, receive counts and stale receipt handles work as documented.
+//! - A message that was received as often as the redrive policy allows moves to the dead-letter queue at the next
+//!   receive, with its body, attributes and id. StartMessageMoveTask moves all messages back at once, as new messages.
 //!
-//! Secrets Manager (API reference): a new AWSCURRENT makes the one before AWSPREVIOUS; a stage that
-//! no version has is `ResourceNotFoundException`, as an unknown secret is; a deleted secret is
-//! `InvalidRequestException`; a ClientRequestToken makes a request the same as before; a value has at
-//! most 65,536 bytes. A secret goes by name, by ARN, and by ARN without its suffix; any region and
-//! account will do.
+//! Secrets Manager (API reference): a new AWSCURRENT makes the version before it AWSPREVIOUS. An unknown secret and a
+//! stage without a version give `ResourceNotFoundException`, a deleted secret gives `InvalidRequestException`. A
+//! request with a known ClientRequestToken is a repetition. A value has at most 65,536 bytes. A secret's id is its
+//! name, its ARN, or its ARN without the suffix, in any region and account.
 //!
 //! S3 (API reference, user guide): `If-None-Match: *` never replaces; `Content-MD5`,
 //! `x-amz-content-sha256` and `x-amz-checksum-*` (CRC-32, CRC-32C, CRC-64/NVME, SHA-1, SHA-256) are
 //! verified, in a header or in the trailer of an `aws-chunked` body; keys have at most 1,024 bytes and
 //! user metadata 2,048. A listing has at most 1,000 keys and common prefixes together.
 //!
-//! Systems Manager (API reference): a value changes only where the request says so, each change is a
-//! new version, and of up to 10 parameters asked for together those that are not there are named.
+//! Systems Manager (API reference): a request replaces a value only if it says so, and each change is a new version.
+//! One request reads up to 10 parameters, and its response names the missing ones.
 //!
 //! CloudWatch (SQS developer guide, available metrics): the one metric is `ApproximateAgeOfOldestMessage` of a queue in
-//! `AWS/SQS`: the seconds since the oldest message in it came into it, in a dead-letter queue since it was moved there.
-//! AWS's is minutes behind; this is of the moment, as its only data point. Any other metric has no data.
+//! `AWS/SQS`, the seconds since the oldest message arrived in the queue. In a dead-letter queue a message arrives when
+//! it is moved there. AWS's metric is minutes late. Here the only data point is the current one. Any other metric has
+//! no data.
 //!
-//! Errors have the codes and the wire form of each service. Time is tokio's, time stamps included, so a test with
-//! tokio's clock paused can move it.
+//! Errors have the codes and the wire format of each service. All times, including time stamps, follow tokio's clock,
+//! which a test can pause and move.
 //!
-//! # What it is not
+//! # Limits
 //!
-//! - **Not secure.** Signatures, credentials and permissions are not checked. It listens on loopback
-//!   by default; leave it there. Over a socket it rejects, with `AccessDenied`, what a page in a browser
-//!   could send: a request with `Origin` or `Sec-Fetch-Site`; one whose Host is neither a loopback name nor an IP address
-//!   nor `host.docker.internal` nor [allowed](LocalAws::allow_host); and one that a tunnel or proxy passed on
-//!   (`Forwarded`, `X-Forwarded-*`).
-//! - **Not durable.** All is in memory, and gone with the last [`LocalAws`].
-//! - **Not all of SQS.** No FIFO queues, no fair order among message groups (oldest first), no limit
-//!   on messages in flight, and counts called approximate are exact. Queues cannot be changed, purged
-//!   or deleted over the wire.
-//! - **Not all of S3.** No ranges, versions, multipart uploads or conditions but that one; encryption
-//!   and ACL headers are taken and ignored.
-//! - **Not a measure of AWS.** Its latency and throughput are its own.
+//! - **Not secure.** It does not check signatures, credentials or permissions. It listens on loopback by default; keep
+//!   it there. Over a socket it rejects, with `AccessDenied`, requests that a page in a browser could send: those with
+//!   `Origin` or `Sec-Fetch-Site`, those that a tunnel or proxy forwarded (`Forwarded`, `X-Forwarded-*`), and those
+//!   whose Host is not a loopback name, an IP address, `host.docker.internal` or an [allowed](LocalAws::allow_host)
+//!   name.
+//! - **Not durable.** Everything is in memory and is lost with the last [`LocalAws`].
+//! - **Not all of SQS.** There are no FIFO queues, no fair order among message groups (the oldest message comes first),
+//!   and no limit on messages in flight. Approximate counts are exact. Requests cannot change, purge or delete a queue.
+//! - **Not all of S3.** There are no ranges, versions or multipart uploads, and no conditions except `If-None-Match:
+//!   *`. Encryption and ACL headers are ignored.
+//! - **Not a measure of AWS.** Latency and throughput differ from AWS's.
 
 mod client;
 mod clock;

@@ -31,7 +31,7 @@ pub struct LocalAws {
 struct Inner {
     address: SocketAddr,
     services: Arc<Services>,
-    /// Dropping it stops the server, as sending does.
+    /// Stops the server when it is dropped or sends.
     stop: watch::Sender<bool>,
 }
 
@@ -41,14 +41,13 @@ impl LocalAws {
     /// # Errors
     /// When no port can be bound.
     ///
-    /// # Panics
-    /// Outside a tokio runtime with its I/O driver enabled, like everything of tokio's.
+    /// # Panics Outside a tokio runtime with its I/O driver enabled.
     pub async fn start() -> io::Result<LocalAws> {
         LocalAws::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
     }
 
-    /// Starts on a given address; port 0 takes a free one. Nothing checks who is calling, so keep
-    /// it to loopback.
+    /// Starts on a given address. Port 0 means a free port. The server does not check who calls, so keep it on
+    /// loopback.
     ///
     /// # Errors
     /// When the address cannot be bound.
@@ -59,7 +58,7 @@ impl LocalAws {
         LocalAws::with_listener(TcpListener::bind(address).await?)
     }
 
-    /// Starts on a socket that listens already. Queue URLs have its address.
+    /// Starts on a socket that already listens. Queue URLs have its address.
     ///
     /// # Errors
     /// When the socket has no address.
@@ -72,8 +71,8 @@ impl LocalAws {
         Ok(aws)
     }
 
-    /// Listens on a further free port of 127.0.0.1, for the same services. With one port for each service a program cannot
-    /// share a connection between two services. It cannot on AWS either, where each service has its own host.
+    /// Listens on another free port of 127.0.0.1, for the same services. With one port per service, a program cannot
+    /// share a connection between two services. The same is true on AWS, where each service has its own host.
     ///
     /// # Errors
     /// When no port can be bound.
@@ -84,7 +83,7 @@ impl LocalAws {
         Ok(address)
     }
 
-    /// Serves the same on a further socket.
+    /// Serves the same services on another socket.
     ///
     /// # Panics
     /// As [`LocalAws::start`].
@@ -92,8 +91,8 @@ impl LocalAws {
         tokio::spawn(server::run(listener, Arc::clone(&self.inner.services), self.inner.stop.subscribe()));
     }
 
-    /// Does not listen: requests come through [`LocalAws::http_client`]. The time of day starts at `now` and follows tokio's
-    /// clock, as it does after [`LocalAws::start`]. URLs have port 0.
+    /// Creates services without a socket: requests come through [`LocalAws::http_client`]. The time of day starts at
+    /// `now` and follows tokio's clock, as after [`LocalAws::start`]. URLs have port 0.
     pub fn detached(now: SystemTime) -> LocalAws {
         LocalAws::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), now)
     }
@@ -104,38 +103,37 @@ impl LocalAws {
         LocalAws { inner: Arc::new(Inner { address, services, stop }) }
     }
 
-    /// An HTTP client for an SDK in this process: its requests reach the services without a socket, whatever their
+    /// An HTTP client for an SDK in this process. Its requests reach the services without a socket, whatever their
     /// host, with the same faults and counts. A request that was sent is carried out even if the sender is dropped.
     pub fn http_client(&self, network: impl Network) -> SharedHttpClient {
         SharedHttpClient::new(Client { services: Arc::clone(&self.inner.services), network: Arc::new(network) })
     }
 
-    /// Serves requests for a further host name. By default only loopback names, IP addresses and `host.docker.internal` are
-    /// served: a page in a browser can make any other name point here and read what is stored. Returns false, and allows
-    /// nothing, if `name` is not a bare host name.
+    /// Also serves requests for this host name. By default only loopback names, IP addresses and `host.docker.internal`
+    /// are served, because a page in a browser could make any other name point here and read the content. Returns
+    /// false, and changes nothing, if `name` is not a bare host name.
     pub fn allow_host(&self, name: &str) -> bool {
         let name = host::comparable(name);
         name.map(|name| lock(&self.services().hosts).insert(name)).is_some()
     }
 
-    /// Stops listening and ends every connection. What is stored can still be looked at.
+    /// Stops listening and ends every connection. The content can still be read.
     pub fn shutdown(&self) {
         self.inner.stop.send_replace(true);
     }
 
-    /// Where it listens.
+    /// The address where it listens.
     pub fn address(&self) -> SocketAddr {
         self.inner.address
     }
 
-    /// What to set as `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
+    /// The value for `AWS_ENDPOINT_URL`: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.inner.address)
     }
 
-    /// Creates a standard queue and returns its URL. One that is there already keeps its messages
-    /// and takes the new settings. The settings are taken as they are: only `CreateQueue` over the
-    /// wire checks SQS's ranges.
+    /// Creates a standard queue and returns its URL. An existing queue keeps its messages and gets the new settings.
+    /// The settings are not checked: only a `CreateQueue` request checks SQS's ranges.
     pub fn create_queue(&self, name: &str, settings: QueueSettings) -> String {
         self.services().sqs.create(name, settings);
         self.queue_url(name)
@@ -146,13 +144,13 @@ impl LocalAws {
         self.services().sqs.url(name)
     }
 
-    /// Every message in a queue, oldest first, those in flight and delayed included. Receives
-    /// nothing: no count or timeout changes. Empty for a queue that does not exist.
+    /// Every message in a queue, oldest first, including messages in flight and delayed ones. This is no receive: no
+    /// count or timeout changes. Empty for a queue that does not exist.
     pub fn messages(&self, queue: &str) -> Vec<StoredMessage> {
         self.services().sqs.messages(queue)
     }
 
-    /// Creates an empty bucket. One that is there already keeps its objects.
+    /// Creates an empty bucket. An existing bucket keeps its objects.
     pub fn create_bucket(&self, name: &str) {
         self.services().s3.create(name);
     }
@@ -162,16 +160,14 @@ impl LocalAws {
         self.services().s3.objects(bucket)
     }
 
-    /// Creates a secret with one version, its AWSCURRENT. Replaces one of the same name, deleted
-    /// or not, with all its versions. A name in the shape of a secret's ARN gives the secret that
-    /// ARN, and the name inside it.
+    /// Creates a secret with one version, its AWSCURRENT. Replaces a secret of the same name with all its versions,
+    /// even a deleted one. If the name is a secret's ARN, the secret gets that ARN and the name in it.
     pub fn create_secret(&self, name: &str, value: &str) {
         self.services().secrets.create(name, value);
     }
 
-    /// Gives a secret a new AWSCURRENT version; the one before becomes AWSPREVIOUS, and the one
-    /// before that loses its stage, as `PutSecretValue` does it. Creates a secret that is not
-    /// there.
+    /// Gives a secret a new AWSCURRENT version, as `PutSecretValue` does: the version before it becomes AWSPREVIOUS,
+    /// and the one before that loses its stage. Creates a missing secret.
     pub fn put_secret_value(&self, name: &str, value: &str) {
         self.services().secrets.put(name, value);
     }
@@ -181,29 +177,28 @@ impl LocalAws {
         self.services().secrets.delete(name);
     }
 
-    /// Sets the CreatedDate of the version that has a stage, to make it look older. Does nothing
-    /// when there is none.
+    /// Sets the CreatedDate of the version with this stage, to make it look older. Does nothing if there is none.
     pub fn set_secret_created(&self, name: &str, stage: &str, created: SystemTime) {
         self.services().secrets.set_created(name, stage, created);
     }
 
-    /// Gives a parameter of Systems Manager a value, new or in place of the one it has.
+    /// Creates or replaces a parameter of Systems Manager.
     pub fn put_parameter(&self, name: &str, value: &str) {
         self.services().parameters.put(name, value);
     }
 
-    /// How many requests of an operation arrived, failed and faulted ones included.
+    /// How many requests for an operation arrived, including those that failed or met a fault.
     pub fn calls(&self, operation: Operation) -> usize {
         lock(&self.services().faults).calls(operation)
     }
 
-    /// Makes the given calls of an operation, counted from now, fail in the given way. Where two
-    /// faults are for the same call, the one set last counts.
+    /// Makes the given calls of an operation, counted from now, fail with this fault. If two faults apply to a call,
+    /// the one set last counts.
     pub fn fault(&self, operation: Operation, calls: impl Into<Calls>, fault: Fault) {
         lock(&self.services().faults).set(operation, calls.into(), fault);
     }
 
-    /// Removes every fault. A call that hangs already keeps hanging, and the counts of calls continue.
+    /// Removes every fault. A call that already hangs keeps hanging, and the counts of calls continue.
     pub fn clear_faults(&self) {
         lock(&self.services().faults).clear();
     }
@@ -213,7 +208,7 @@ impl LocalAws {
     }
 }
 
-/// Names the endpoint alone: what is stored may be secret.
+/// Prints only the endpoint: the content may be secret.
 impl std::fmt::Debug for LocalAws {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("LocalAws").field(&self.endpoint()).finish()

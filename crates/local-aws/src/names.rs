@@ -1,9 +1,9 @@
-//! The account and region that every name made here belongs to.
+//! The account and region of every name that is made here.
 
-/// The account of every queue and secret. Twelve zeros are no real account.
+/// The account of every queue and secret. No real account has twelve zeros.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
-/// The region in every ARN. A client may be set to any region: requests are not checked for it.
+/// The region in every ARN. A client may use any region: requests are not checked for it.
 pub(crate) const REGION: &str = "us-east-1";
 
 /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE`

@@ -1,4 +1,4 @@
-//! The operations that are served, and how a request names one.
+//! The supported operations, and how a request names one.
 
 use hyper::Method;
 
@@ -90,8 +90,8 @@ impl Operation {
         }
     }
 
-    /// By its name, for the services whose requests carry one: the part of `X-Amz-Target` after the dot, or the last
-    /// of the path.
+    /// The operation with this name, for the services whose requests carry it: after the dot in `X-Amz-Target`, or at
+    /// the end of the path.
     pub(crate) fn from_name(service: Service, name: &str) -> Option<Operation> {
         use Operation::*;
         let operation = match name {
@@ -117,7 +117,7 @@ impl Operation {
         (operation.service() == service).then_some(operation)
     }
 
-    /// From a path-style S3 request: its method, and whether its path has a key after the bucket.
+    /// The operation of a path-style S3 request, from its method and whether its path has a key after the bucket.
     pub(crate) fn from_s3(method: &Method, has_key: bool) -> Option<Operation> {
         match (method.as_str(), has_key) {
             ("PUT", false) => Some(Operation::CreateBucket),

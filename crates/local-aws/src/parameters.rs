@@ -15,10 +15,10 @@ use crate::operation::Operation;
 use crate::sync::lock;
 use crate::wire::Call;
 
-/// Names in one GetParameters (API reference).
+/// The most names in one GetParameters (API reference).
 const MAX_NAMES: usize = 10;
 
-/// Every parameter there is, by name.
+/// All parameters, by name.
 pub(crate) struct Parameters {
     clock: Clock,
     parameters: Mutex<BTreeMap<String, Parameter>>,
@@ -27,7 +27,7 @@ pub(crate) struct Parameters {
 struct Parameter {
     data_type: String,
     value: String,
-    /// From 1, one more with every change.
+    /// Starts at 1 and grows with every change.
     version: u64,
     changed: SystemTime,
 }
@@ -105,7 +105,7 @@ impl Parameters {
 
 fn shown(name: &str, parameter: &Parameter) -> Value {
     let changed = parameter.changed.duration_since(UNIX_EPOCH).unwrap_or_default();
-    // The slash between the two is the name's own, where it has one.
+    // If the name starts with a slash, it is the separator.
     let resource = format!("parameter/{}", name.trim_start_matches('/'));
     json!({
         "Name": name,

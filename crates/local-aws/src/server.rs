@@ -1,4 +1,4 @@
-//! Accepts connections, serves them and resets one when a fault asks for it.
+//! Accepts and serves connections, and resets a connection if a fault says so.
 
 use std::error::Error;
 use std::future::pending;
@@ -13,11 +13,10 @@ use tokio::sync::watch;
 
 use crate::dispatch::{NoResponse, Services};
 
-/// How long to leave the listener alone after a failed accept, such as one without a free file
-/// descriptor, which would fail again at once.
+/// The pause after a failed accept, for example without a free file descriptor. The next accept would fail at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
-/// Accepts until `stop` changes or its sender is gone, then ends every connection too.
+/// Accepts connections until `stop` changes or its sender is gone. Then it also ends every connection.
 pub(crate) async fn run(listener: TcpListener, services: Arc<Services>, mut stop: watch::Receiver<bool>) {
     loop {
         let accepted = tokio::select! {
@@ -39,17 +38,17 @@ pub(crate) async fn run(listener: TcpListener, services: Arc<Services>, mut stop
     }
 }
 
-/// Serves one connection, keep-alive included, until either side closes it.
+/// Serves one connection with all its requests, until either side closes it.
 async fn connection(stream: TcpStream, services: Arc<Services>) {
-    // Small responses must not wait for an acknowledgement. Without the option a socket is only slower.
+    // Small responses must not wait for an acknowledgement. If this fails, the socket is only slower.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let services = Arc::clone(&services);
         async move {
-            match services.answer_over_network(request).await {
-                // Until the connection is closed.
+            match services.respond_over_network(request).await {
+                // Waits until the connection is closed.
                 Err(NoResponse::Hang) => pending().await,
-                answered => answered,
+                response => response,
             }
         }
     });
@@ -60,8 +59,7 @@ async fn connection(stream: TcpStream, services: Arc<Services>) {
     }
 }
 
-/// Closes with a RST rather than a FIN: without lingering, the kernel discards what was not read
-/// and resets.
+/// Closes with a RST instead of a FIN: without lingering, the kernel discards unread data and resets.
 fn reset(stream: TcpStream) {
     let _ = stream.set_zero_linger();
 }

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks, whatever happened to an earlier holder: every change made under these locks is complete
-/// before anything that could panic, so a poisoned lock guards sound data.
+/// Locks, even if an earlier holder panicked. Every change under these locks is complete before anything can panic, so
+/// a poisoned lock guards sound data.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

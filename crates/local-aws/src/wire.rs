@@ -1,13 +1,13 @@
-//! A request and a response, as all services share them.
+//! The request and response types that all services share.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
-use hyper::{HeaderMap, Method, Request, Response, Uri};
+use hyper::{HeaderMap, Method, Request, Uri};
 
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub(crate) type Response = hyper::Response<Full<Bytes>>;
 
-/// The header with a request's id, of all services but S3.
+/// The header with the request id, for all services except S3.
 pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
 /// A request with its whole body.

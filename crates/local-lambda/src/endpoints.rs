@@ -23,19 +23,18 @@ use crate::outcome::ErrorReport;
 use crate::poller::Poller;
 use crate::{Outcome, clock, function};
 
-/// Where every endpoint lies: the API's version and name.
+/// The base path of every endpoint: the API's version and name.
 const BASE_PATH: &str = "/2018-06-01/runtime/";
 
-/// Bytes that a response may have: 6 MiB and the 100 bytes that Lambda adds, according to its own
-/// error message.
+/// The most bytes in a response: 6 MiB, plus the 100 bytes that Lambda adds according to its own error message.
 const MAX_RESPONSE_BYTES: usize = 6 * 1024 * 1024 + 100;
 
-/// The pause after a failed accept, for example without a free file descriptor, so that the loop does not spin.
+/// The pause after a failed accept, for example without a free file descriptor. It keeps the loop from spinning.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// Why a connection is closed.
 type Failure = Box<dyn Error + Send + Sync>;
-type Answer = Result<Response<Full<Bytes>>, Failure>;
+type HttpResult = Result<Response<Full<Bytes>>, Failure>;
 
 /// Serves the Lambda Runtime API until its task is aborted, which also closes every connection.
 pub(crate) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) {
@@ -46,22 +45,22 @@ pub(crate) async fn serve(listener: TcpListener, invocations: Arc<Invocations>) 
             continue;
         };
         while connections.try_join_next().is_some() {}
-        // An error means that the function is gone, so nobody needs it.
+        // An error means that the function is gone. Nobody needs the error.
         connections.spawn(converse(stream, Arc::clone(&invocations)));
     }
 }
 
 /// Responds to the requests of one connection until either end closes it.
 async fn converse(stream: TcpStream, invocations: Arc<Invocations>) -> Result<(), Failure> {
-    // Without it a large event can wait 40 ms for an acknowledgement.
+    // Without this, a large event can wait 40 ms for an acknowledgement.
     stream.set_nodelay(true)?;
     let (stream, poller) = Poller::attach(stream)?;
-    let service = service_fn(|request| answer(&invocations, &poller, request));
+    let service = service_fn(|request| respond(&invocations, &poller, request));
     http1::Builder::new().serve_connection(TokioIo::new(stream), service).await?;
     Ok(())
 }
 
-async fn answer(invocations: &Invocations, poller: &Poller, request: Request<Incoming>) -> Answer {
+async fn respond(invocations: &Invocations, poller: &Poller, request: Request<Incoming>) -> HttpResult {
     let (head, body) = request.into_parts();
     let path = head.uri.path().strip_prefix(BASE_PATH).unwrap_or_default();
     let segments: Vec<&str> = path.split('/').collect();
@@ -84,15 +83,16 @@ async fn answer(invocations: &Invocations, poller: &Poller, request: Request<Inc
     }
 }
 
-async fn next(invocations: &Invocations, poller: &Poller) -> Answer {
+async fn next(invocations: &Invocations, poller: &Poller) -> HttpResult {
     let Some((request_id, event)) = invocations.next(|| poller.is_gone()).await else {
         return Err("the poller closed its connection".into());
     };
     let now_ms = clock::now_ms();
     let deadline_ms = now_ms.saturating_add(function::TIMEOUT_MS);
     let (root, parent) = (request_id.simple().to_string(), request_id.as_u64_pair().1);
-    // X-Ray's form: the start in seconds and 96 bits, both in hexadecimal; not sampled.
-    let trace_id = format!("Root=1-{:08x}-{:.24};Parent={parent:016x};Sampled=0", now_ms / 1000, root);
+    let sampled = u8::from(invocations.traces_are_sampled());
+    // X-Ray's format: the start in seconds and 96 bits, both in hexadecimal.
+    let trace_id = format!("Root=1-{:08x}-{:.24};Parent={parent:016x};Sampled={sampled}", now_ms / 1000, root);
     let response = Response::builder()
         .header(CONTENT_TYPE, "application/json")
         .header("Lambda-Runtime-Aws-Request-Id", request_id.to_string())
@@ -103,9 +103,9 @@ async fn next(invocations: &Invocations, poller: &Poller) -> Answer {
     Ok(response)
 }
 
-/// The whole body is read before it is rejected: a client that is cut off while it still sends sees a broken connection,
-/// not the 413.
-fn response(invocations: &Invocations, id: &str, body: Bytes) -> Answer {
+/// Reads the whole body before it rejects it. A client that is cut off while it still sends would see a broken
+/// connection instead of the 413.
+fn response(invocations: &Invocations, id: &str, body: Bytes) -> HttpResult {
     if body.len() <= MAX_RESPONSE_BYTES {
         return finish(invocations, id, Outcome::Response(body));
     }
@@ -114,10 +114,10 @@ fn response(invocations: &Invocations, id: &str, body: Bytes) -> Answer {
         "Response payload size ({} bytes) exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).",
         body.len()
     );
-    let answer = error_response(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message);
+    let rejected = error_response(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &error_message);
     let outcome = Outcome::Error { error_type: error_type.to_owned(), error_message };
     finish(invocations, id, outcome)?;
-    answer
+    rejected
 }
 
 async fn report(headers: &HeaderMap, body: Incoming) -> Result<ErrorReport, hyper::Error> {
@@ -126,7 +126,7 @@ async fn report(headers: &HeaderMap, body: Incoming) -> Result<ErrorReport, hype
     Ok(ErrorReport::read(error_type, &body))
 }
 
-fn finish(invocations: &Invocations, id: &str, outcome: Outcome) -> Answer {
+fn finish(invocations: &Invocations, id: &str, outcome: Outcome) -> HttpResult {
     let finished = Uuid::try_parse(id).is_ok_and(|id| invocations.finish(id, outcome));
     if !finished {
         return error_response(StatusCode::BAD_REQUEST, "InvalidRequestID", "no such invocation runs");
@@ -134,15 +134,15 @@ fn finish(invocations: &Invocations, id: &str, outcome: Outcome) -> Answer {
     accepted()
 }
 
-fn accepted() -> Answer {
+fn accepted() -> HttpResult {
     json(StatusCode::ACCEPTED, serde_json::json!({ "status": "OK" }))
 }
 
-fn error_response(status: StatusCode, error_type: &str, error_message: &str) -> Answer {
+fn error_response(status: StatusCode, error_type: &str, error_message: &str) -> HttpResult {
     json(status, serde_json::json!({ "errorType": error_type, "errorMessage": error_message }))
 }
 
-fn json(status: StatusCode, body: serde_json::Value) -> Answer {
+fn json(status: StatusCode, body: serde_json::Value) -> HttpResult {
     let response = Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/json")

@@ -1,4 +1,4 @@
-//! The made-up function that the variables and headers describe.
+//! The fictitious function that the variables and headers describe.
 
 pub(crate) const NAME: &str = "local";
 pub(crate) const VERSION: &str = "$LATEST";
@@ -8,6 +8,5 @@ pub(crate) const LOG_STREAM: &str = "local/[$LATEST]";
 /// The account number that AWS's own documentation uses.
 pub(crate) const ARN: &str = "arn:aws:lambda:us-east-1:123456789012:function:local";
 
-/// How far ahead an invocation's deadline lies. It is announced, not enforced: it leaves the
-/// function half of API Gateway's 30 s.
+/// The time from an invocation to its deadline. It is announced but not enforced. It is half of API Gateway's 30 s.
 pub(crate) const TIMEOUT_MS: u64 = 15_000;

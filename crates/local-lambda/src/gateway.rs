@@ -1,4 +1,4 @@
-//! API Gateway's HTTP API around a function: payload format 2.0, both ways.
+//! API Gateway's HTTP API in front of a function: payload format 2.0, for events and responses.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 

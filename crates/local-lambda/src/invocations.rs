@@ -1,6 +1,7 @@
-//! The invocations between the caller and the function: queued, handed out, finished.
+//! The invocations between the caller and the function: queued, running and finished.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -9,20 +10,21 @@ use uuid::Uuid;
 
 use crate::Outcome;
 
-/// Every invocation that has no outcome yet.
+/// All invocations without an outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Invocations {
     state: Mutex<State>,
-    /// Wakes every poller when an event is queued. Waking one is not enough: it may be gone.
+    /// Wakes every poller when an event is queued. Waking one is not enough, because it may be gone.
     queued: Notify,
     polled: watch::Sender<bool>,
+    traces_are_sampled: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     queue: VecDeque<Queued>,
     handed_out: HashMap<Uuid, oneshot::Sender<Outcome>>,
-    /// Reported while nobody waited: the outcome of the next invocation.
+    /// An error that was reported while nobody waited. It is the outcome of the next invocation.
     init_error: Option<Outcome>,
 }
 
@@ -51,15 +53,15 @@ impl Invocations {
         })
     }
 
-    /// Waits for the next event and hands it out with its request id; `None` when the poller is
-    /// gone by then, and the event stays for the next one.
+    /// Waits for the next event and returns it with its request id. Returns `None` if the poller is gone by then. The
+    /// event stays for the next poller.
     ///
-    /// Dropped while it waits, it has taken nothing.
+    /// If it is dropped while it waits, no event is lost.
     pub(crate) async fn next(&self, is_gone: impl Fn() -> bool) -> Option<(Uuid, Bytes)> {
         self.state().init_error = None;
         self.polled.send_replace(true);
         loop {
-            // Made before the queue is looked at, so that no event slips in between.
+            // This comes before the look at the queue, so that no event is missed in between.
             let queued = self.queued.notified();
             if self.state().queue.is_empty() {
                 queued.await;
@@ -71,42 +73,50 @@ impl Invocations {
         }
     }
 
-    /// Ends the invocation of this id; false when none is handed out under it.
+    /// Ends the invocation with this id. Returns false if none with this id is running.
     pub(crate) fn finish(&self, request_id: Uuid, outcome: Outcome) -> bool {
         let Some(reply) = self.state().handed_out.remove(&request_id) else {
             return false;
         };
-        // An error means that the caller has stopped waiting; Lambda accepts the post all the same.
+        // An error means that the caller no longer waits. Lambda accepts the post anyway.
         let _ = reply.send(outcome);
         true
     }
 
-    /// Ends all queued invocations with the error of a function that could not start. When none is queued, the next
-    /// invocation gets the error, unless a function polls before it.
+    /// Ends all queued invocations with the error of a function that could not start. If none is queued, the next
+    /// invocation gets the error, unless a function polls first.
     pub(crate) fn fail_init(&self, init_error: &Outcome) {
         let mut state = self.state();
-        let mut answered = false;
+        let mut has_caller = false;
         for queued in state.queue.drain(..) {
-            answered |= queued.reply.send(init_error.clone()).is_ok();
+            has_caller |= queued.reply.send(init_error.clone()).is_ok();
         }
-        if !answered {
+        if !has_caller {
             state.init_error = Some(init_error.clone());
         }
     }
 
+    pub(crate) fn sample_traces(&self) {
+        self.traces_are_sampled.store(true, Relaxed);
+    }
+
+    pub(crate) fn traces_are_sampled(&self) -> bool {
+        self.traces_are_sampled.load(Relaxed)
+    }
+
     pub(crate) async fn first_poll(&self) {
-        // An error would be a dropped sender, which `self` owns.
+        // An error would mean that the sender is dropped, but `self` owns it.
         let _ = self.polled.subscribe().wait_for(|polled| *polled).await;
     }
 
-    /// A poisoned lock still guards sound data: nothing under it panics half-way through a change.
+    /// A poisoned lock still guards sound data, because no change under it panics half-way.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// The oldest event whose caller still waits; the others are dropped on the way.
+    /// Returns the oldest event whose caller still waits. Drops the events before it.
     fn hand_out(&mut self) -> Option<(Uuid, Bytes)> {
         while let Some(Queued { request_id, event, reply }) = self.queue.pop_front() {
             if !reply.is_closed() {

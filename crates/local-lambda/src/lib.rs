@@ -1,15 +1,14 @@
-//! Lambda on loopback, in process: for tests, and for running a webhook receiver's function locally.
+//! A local Lambda on loopback, in this process, for tests and for running a function locally.
 //!
-//! An HTTP request goes through the same steps as on AWS:
+//! An HTTP request passes the same steps as on AWS:
 //!
-//! 1. [`gateway::event`] shapes it as API Gateway's HTTP API does (payload format 2.0);
-//! 2. [`RuntimeApi::invoke`] queues the event for the function, which polls
-//!    [`RuntimeApi::address`] as it would poll Lambda;
-//! 3. what the function posts comes back as an [`Outcome`];
-//! 4. [`gateway::response`] reads it as API Gateway would before it responds to the sender.
+//! 1. [`gateway::event`] makes the event that API Gateway's HTTP API would send (payload format 2.0).
+//! 2. [`RuntimeApi::invoke`] queues the event for the function, which polls [`RuntimeApi::address`] as it polls Lambda.
+//! 3. The function's post becomes an [`Outcome`].
+//! 4. [`gateway::response`] reads it as API Gateway does before it responds to the sender.
 //!
-//! The function is a process of its own, started by the caller with
-//! [`RuntimeApi::environment`] added to its variables. Nothing here starts, freezes or kills it.
+//! The function is a separate process. The caller starts it with the variables of [`RuntimeApi::environment`]. Nothing
+//! here starts, freezes or kills it.
 
 mod clock;
 mod endpoints;

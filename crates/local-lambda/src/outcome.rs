@@ -1,22 +1,22 @@
-//! What became of an invocation.
+//! The outcome of an invocation.
 
 use bytes::Bytes;
 use serde::Deserialize;
 
-/// What the function posted for one invocation. Types and messages of errors are the function's own
-/// words, and may hold what it was sent.
+/// What the function posted for one invocation. The types and messages of errors come from the function and may quote
+/// the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The bytes posted to `/runtime/invocation/{id}/response`, as they came.
+    /// The bytes posted to `/runtime/invocation/{id}/response`, unchanged.
     Response(Bytes),
-    /// A post to `/runtime/invocation/{id}/error`, or a response above Lambda's limit
-    /// (then of the type `Function.ResponseSizeTooLarge`).
+    /// A post to `/runtime/invocation/{id}/error`, or a response above Lambda's limit, which has the type
+    /// `Function.ResponseSizeTooLarge`.
     Error { error_type: String, error_message: String },
-    /// A post to `/runtime/init/error`: the function gave up before it asked for an event.
+    /// A post to `/runtime/init/error`: the function failed before it polled for an event.
     InitError { error_type: String, error_message: String },
 }
 
-/// The two fields of an error post that Lambda passes on. The third, `stackTrace`, is not read.
+/// The two fields of an error post that Lambda passes on. The third field, `stackTrace`, is not read.
 ///
 /// <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-invokeerror>
 #[derive(Debug, Deserialize)]
@@ -28,8 +28,8 @@ pub(crate) struct ErrorReport {
 }
 
 impl ErrorReport {
-    /// Reads a posted error. Lambda accepts any body: one that is not an error object becomes the
-    /// message, and the header `Lambda-Runtime-Function-Error-Type` gives the type.
+    /// Reads a posted error. Lambda accepts any body. If it is not an error object, it becomes the message, and the
+    /// header `Lambda-Runtime-Function-Error-Type` gives the type.
     pub(crate) fn read(header: Option<&str>, body: &[u8]) -> ErrorReport {
         serde_json::from_slice(body).unwrap_or_else(|_| ErrorReport {
             error_type: header.unwrap_or("Runtime.Unknown").to_owned(),

@@ -1,4 +1,4 @@
-//! The Lambda Runtime API, from the side of the caller that invokes the function.
+//! The Lambda Runtime API, as the caller that invokes the function sees it.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,11 +12,10 @@ use uuid::Uuid;
 use crate::invocations::Invocations;
 use crate::{Outcome, endpoints, function};
 
-/// The Lambda Runtime API that a function polls (`AWS_LAMBDA_RUNTIME_API`). This process takes the place of the Lambda
-/// service.
+/// The Lambda Runtime API that a function polls (`AWS_LAMBDA_RUNTIME_API`). This process replaces the Lambda service.
 ///
-/// Clones share one port and one queue. When the last one is dropped the port closes, and a
-/// function that still polls sees its connection end.
+/// Clones share one port and one queue. When the last clone is dropped, the port closes, and the connection of a
+/// function that still polls ends.
 #[derive(Clone, Debug)]
 pub struct RuntimeApi {
     server: Arc<Server>,
@@ -34,11 +33,11 @@ impl RuntimeApi {
     ///
     /// # Errors
     ///
-    /// When no port can be bound.
+    /// If no port can be bound.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with I/O enabled, as tokio itself does.
+    /// Outside a tokio runtime with I/O enabled.
     pub async fn start() -> io::Result<RuntimeApi> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -54,8 +53,8 @@ impl RuntimeApi {
         self.server.address.to_string()
     }
 
-    /// The variables with the API's address and the function's name, version and logs. Region and credentials, which
-    /// Lambda also sets, are left to the caller.
+    /// The variables with the API's address and the function's name, version and logs. Lambda also sets the region and
+    /// credentials, which are up to the caller here.
     ///
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime>
     #[must_use]
@@ -71,28 +70,32 @@ impl RuntimeApi {
         ]
     }
 
-    /// Resolves once a function has asked for its first event: where Lambda's start-up phase ends.
+    /// Marks the trace of every later invocation as sampled, as X-Ray does for a part of them. Without this call, none is.
+    pub fn sample_traces(&self) {
+        self.server.invocations.sample_traces();
+    }
+
+    /// Waits until a function has polled for its first event, which ends Lambda's init phase.
     ///
-    /// Waits for ever if the function fails before that. [`RuntimeApi::invoke`] then returns the reported error.
+    /// Never returns if the function fails before that. [`RuntimeApi::invoke`] then returns the reported error.
     pub async fn first_poll(&self) {
         self.server.invocations.first_poll().await;
     }
 
-    /// Queues an event for the function and waits for what it posts, under a fresh request id.
+    /// Queues an event for the function with a new request id, and waits for the outcome.
     ///
-    /// The bytes reach the function as they are: they need be neither JSON nor UTF-8, and Lambda's
-    /// limit on an event (6,291,456 bytes) is not applied. Events are handed out in the order of
-    /// the calls.
+    /// The function gets the bytes unchanged. They need not be JSON or UTF-8, and Lambda's limit for an event
+    /// (6,291,456 bytes) does not apply. The function gets the events in the order of the calls.
     ///
-    /// There is no time limit: a function that dies with an event in hand leaves the caller
-    /// waiting. Dropping the future withdraws an event that was not handed out yet.
+    /// There is no time limit: if a function dies while it works on an event, the caller waits for ever. Dropping the
+    /// future withdraws an event that the function has not received yet.
     pub async fn invoke(&self, event: impl Into<Bytes>) -> Outcome {
         self.invoke_with_request_id(Uuid::new_v4(), event).await
     }
 
-    /// [`RuntimeApi::invoke`] under a given request id, by which the function's log lines
-    /// can be found. An id must not be used again while its invocation runs: the later one takes
-    /// the response, and the earlier ends as an [`Outcome::Error`].
+    /// [`RuntimeApi::invoke`] with a given request id, which identifies the function's log lines. Do not reuse an id
+    /// while its invocation runs: the later invocation gets the response, and the earlier one ends as an
+    /// [`Outcome::Error`].
     pub async fn invoke_with_request_id(&self, request_id: Uuid, event: impl Into<Bytes>) -> Outcome {
         self.server.invocations.invoke(request_id, event.into()).await
     }

@@ -1,7 +1,7 @@
-//! Each rule of the runtime API, with requests written out.
+//! Each rule of the Lambda Runtime API, with handwritten requests.
 //!
-//! Apart from the tests that start processes: a socket that is closed while another thread forks
-//! stays open until the child's exec, and here it matters when a connection ends.
+//! These tests are separate from those that start processes. If a socket is closed while another thread forks, it stays
+//! open until the child's exec, and here it matters when a connection ends.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,18 +21,18 @@ use uuid::Uuid;
 const NEXT: &str = "/2018-06-01/runtime/invocation/next";
 const INIT_ERROR: &str = "/2018-06-01/runtime/init/error";
 const REPORT: &[u8] = br#"{"errorType":"T","errorMessage":"m"}"#;
-/// What stays open this long is taken to wait.
+/// A connection that stays open this long is assumed to wait.
 const WAITS: Duration = Duration::from_millis(50);
 
-struct Answer {
+struct Response {
     status: u16,
     /// By lower-case name.
     headers: HashMap<String, String>,
     body: Vec<u8>,
 }
 
-async fn connect(interface: &RuntimeApi, method: &str, path: &str, body: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(interface.address()).await.unwrap();
+async fn connect(runtime: &RuntimeApi, method: &str, path: &str, body: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(runtime.address()).await.unwrap();
     let length = body.len();
     let head =
         format!("{method} {path} HTTP/1.1\r\nHost: local\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
@@ -41,34 +41,34 @@ async fn connect(interface: &RuntimeApi, method: &str, path: &str, body: &[u8]) 
     stream
 }
 
-async fn send(interface: &RuntimeApi, method: &str, path: &str, body: &[u8]) -> Answer {
+async fn send(runtime: &RuntimeApi, method: &str, path: &str, body: &[u8]) -> Response {
     let mut bytes = Vec::new();
-    connect(interface, method, path, body).await.read_to_end(&mut bytes).await.unwrap();
+    connect(runtime, method, path, body).await.read_to_end(&mut bytes).await.unwrap();
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let (status_line, headers) = head.split_once("\r\n").unwrap();
     let headers = headers.lines().map(|line| line.split_once(": ").unwrap());
-    Answer {
+    Response {
         status: status_line.split(' ').nth(1).unwrap().parse().unwrap(),
         headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect(),
         body: bytes[end + 4..].to_vec(),
     }
 }
 
-async fn next(interface: &RuntimeApi) -> Answer {
-    send(interface, "GET", NEXT, b"").await
+async fn next(runtime: &RuntimeApi) -> Response {
+    send(runtime, "GET", NEXT, b"").await
 }
 
-async fn post(interface: &RuntimeApi, request_id: &str, what: &str, body: &[u8]) -> u16 {
+async fn post(runtime: &RuntimeApi, request_id: &str, what: &str, body: &[u8]) -> u16 {
     let path = format!("/2018-06-01/runtime/invocation/{request_id}/{what}");
-    send(interface, "POST", &path, body).await.status
+    send(runtime, "POST", &path, body).await.status
 }
 
-/// Takes one event, answers it with `answer`, and returns the event.
-async fn work(interface: &RuntimeApi, answer: &[u8]) -> Vec<u8> {
-    let event = next(interface).await;
+/// Takes one event, responds to it with `response`, and returns the event.
+async fn work(runtime: &RuntimeApi, response: &[u8]) -> Vec<u8> {
+    let event = next(runtime).await;
     let request_id = &event.headers["lambda-runtime-aws-request-id"];
-    assert_eq!(post(interface, request_id, "response", answer).await, 202);
+    assert_eq!(post(runtime, request_id, "response", response).await, 202);
     event.body
 }
 
@@ -77,14 +77,14 @@ fn init_error() -> Outcome {
 }
 
 #[tokio::test]
-async fn an_event_arrives_as_it_is_under_its_headers() {
-    let interface = RuntimeApi::start().await.unwrap();
+async fn an_event_arrives_unchanged_with_its_headers() {
+    let runtime = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
-    let invoke = interface.invoke_with_request_id(request_id, &b"\xff\0 not JSON"[..]);
+    let invoke = runtime.invoke_with_request_id(request_id, &b"\xff\0 not JSON"[..]);
     let poll = async {
-        let event = next(&interface).await;
+        let event = next(&runtime).await;
         let id = &event.headers["lambda-runtime-aws-request-id"];
-        assert_eq!(post(&interface, id, "response", b"\xfe").await, 202);
+        assert_eq!(post(&runtime, id, "response", b"\xfe").await, 202);
         event
     };
     let (outcome, event) = tokio::join!(invoke, poll);
@@ -106,28 +106,28 @@ async fn an_event_arrives_as_it_is_under_its_headers() {
 }
 
 #[tokio::test]
-async fn events_are_handed_out_in_the_order_they_came() {
-    let interface = RuntimeApi::start().await.unwrap();
-    let poll = async { [work(&interface, b"1").await, work(&interface, b"2").await] };
-    let (first, second, events) = tokio::join!(interface.invoke("a"), interface.invoke("b"), poll);
+async fn events_are_delivered_in_their_order() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    let poll = async { [work(&runtime, b"1").await, work(&runtime, b"2").await] };
+    let (first, second, events) = tokio::join!(runtime.invoke("a"), runtime.invoke("b"), poll);
     assert_eq!(events, [b"a", b"b"]);
     assert_eq!(first, Outcome::Response("1".into()));
     assert_eq!(second, Outcome::Response("2".into()));
 }
 
 #[tokio::test]
-async fn two_events_can_be_out_at_once_and_be_answered_in_any_order() {
-    let interface = RuntimeApi::start().await.unwrap();
+async fn two_events_can_run_at_once_and_finish_in_any_order() {
+    let runtime = RuntimeApi::start().await.unwrap();
     let (first_id, second_id) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let poll = async {
-        next(&interface).await;
-        next(&interface).await;
-        post(&interface, &second_id.to_string(), "response", b"2").await;
-        post(&interface, &first_id.to_string(), "response", b"1").await;
+        next(&runtime).await;
+        next(&runtime).await;
+        post(&runtime, &second_id.to_string(), "response", b"2").await;
+        post(&runtime, &first_id.to_string(), "response", b"1").await;
     };
     let (first, second, ()) = tokio::join!(
-        interface.invoke_with_request_id(first_id, "a"),
-        interface.invoke_with_request_id(second_id, "b"),
+        runtime.invoke_with_request_id(first_id, "a"),
+        runtime.invoke_with_request_id(second_id, "b"),
         poll
     );
     assert_eq!(first, Outcome::Response("1".into()));
@@ -136,118 +136,118 @@ async fn two_events_can_be_out_at_once_and_be_answered_in_any_order() {
 
 #[tokio::test]
 async fn the_first_poll_is_seen_and_waits_for_an_event() {
-    let interface = RuntimeApi::start().await.unwrap();
-    assert!(timeout(WAITS, interface.first_poll()).await.is_err());
+    let runtime = RuntimeApi::start().await.unwrap();
+    assert!(timeout(WAITS, runtime.first_poll()).await.is_err());
 
-    let mut poller = connect(&interface, "GET", NEXT, b"").await;
-    interface.first_poll().await;
+    let mut poller = connect(&runtime, "GET", NEXT, b"").await;
+    runtime.first_poll().await;
     assert!(timeout(WAITS, poller.read_u8()).await.is_err());
-    // Seen once, seen for good.
-    interface.first_poll().await;
+    // A poll that was seen once stays seen.
+    runtime.first_poll().await;
 }
 
 #[tokio::test]
-async fn a_poller_that_went_away_takes_no_event_with_it() {
-    let interface = RuntimeApi::start().await.unwrap();
-    // Many times, with an event right behind the closed connection: a race would show.
+async fn a_poller_that_disconnects_loses_no_event() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    // Many repetitions, with an event right after the closed connection, to reveal a race.
     for round in 0..90 {
-        let gone = connect(&interface, "GET", NEXT, b"").await;
-        // Before it was served, about then, and while it waits.
+        let gone = connect(&runtime, "GET", NEXT, b"").await;
+        // The poller goes before it is served, about then, or while it waits.
         tokio::time::sleep(Duration::from_millis(round % 3)).await;
         drop(gone);
-        let (outcome, event) = tokio::join!(interface.invoke("a"), work(&interface, b"1"));
+        let (outcome, event) = tokio::join!(runtime.invoke("a"), work(&runtime, b"1"));
         assert_eq!((outcome, &event[..]), (Outcome::Response("1".into()), &b"a"[..]));
     }
 }
 
 #[tokio::test]
-async fn a_caller_that_went_away_withdraws_its_event() {
-    let interface = RuntimeApi::start().await.unwrap();
-    assert!(timeout(WAITS, interface.invoke("withdrawn")).await.is_err());
-    let (_, event) = tokio::join!(interface.invoke("a"), work(&interface, b"1"));
+async fn a_caller_that_stops_waiting_withdraws_its_event() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    assert!(timeout(WAITS, runtime.invoke("withdrawn")).await.is_err());
+    let (_, event) = tokio::join!(runtime.invoke("a"), work(&runtime, b"1"));
     assert_eq!(event, b"a");
 }
 
 #[tokio::test]
 async fn a_posted_error_is_the_outcome() {
-    let interface = RuntimeApi::start().await.unwrap();
+    let runtime = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
     let poll = async {
-        next(&interface).await;
-        post(&interface, &request_id.to_string(), "error", REPORT).await
+        next(&runtime).await;
+        post(&runtime, &request_id.to_string(), "error", REPORT).await
     };
-    let (outcome, status) = tokio::join!(interface.invoke_with_request_id(request_id, "a"), poll);
+    let (outcome, status) = tokio::join!(runtime.invoke_with_request_id(request_id, "a"), poll);
     assert_eq!(status, 202);
     assert_eq!(outcome, Outcome::Error { error_type: "T".to_owned(), error_message: "m".to_owned() });
 }
 
 #[tokio::test]
-async fn a_response_of_more_than_6_291_556_bytes_is_refused_and_ends_the_invocation() {
-    let interface = RuntimeApi::start().await.unwrap();
+async fn a_response_of_more_than_6_291_556_bytes_is_rejected_and_ends_the_invocation() {
+    let runtime = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
     for (bytes, expected) in [(6_291_556, 202), (6_291_557, 413)] {
         let poll = async {
-            next(&interface).await;
-            post(&interface, &request_id.to_string(), "response", &vec![b'a'; bytes]).await
+            next(&runtime).await;
+            post(&runtime, &request_id.to_string(), "response", &vec![b'a'; bytes]).await
         };
-        let (outcome, status) = tokio::join!(interface.invoke_with_request_id(request_id, "a"), poll);
+        let (outcome, status) = tokio::join!(runtime.invoke_with_request_id(request_id, "a"), poll);
         assert_eq!(status, expected);
         assert_eq!(matches!(outcome, Outcome::Response(_)), expected == 202);
     }
 }
 
 #[tokio::test]
-async fn an_init_error_answers_whoever_waits() {
-    let interface = RuntimeApi::start().await.unwrap();
-    let report = async { send(&interface, "POST", INIT_ERROR, REPORT).await.status };
-    let (first, second, status) = tokio::join!(interface.invoke("a"), interface.invoke("b"), report);
+async fn an_init_error_ends_the_waiting_invocations() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    let report = async { send(&runtime, "POST", INIT_ERROR, REPORT).await.status };
+    let (first, second, status) = tokio::join!(runtime.invoke("a"), runtime.invoke("b"), report);
     assert_eq!((first, second, status), (init_error(), init_error(), 202));
 }
 
 #[tokio::test]
-async fn an_init_error_nobody_waits_for_answers_the_next_invocation_only() {
-    let interface = RuntimeApi::start().await.unwrap();
-    send(&interface, "POST", INIT_ERROR, REPORT).await;
-    assert_eq!(interface.invoke("a").await, init_error());
-    let (outcome, _) = tokio::join!(interface.invoke("b"), work(&interface, b"1"));
+async fn an_init_error_without_a_waiting_caller_ends_only_the_next_invocation() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    send(&runtime, "POST", INIT_ERROR, REPORT).await;
+    assert_eq!(runtime.invoke("a").await, init_error());
+    let (outcome, _) = tokio::join!(runtime.invoke("b"), work(&runtime, b"1"));
     assert_eq!(outcome, Outcome::Response("1".into()));
 }
 
 #[tokio::test]
 async fn an_init_error_is_forgotten_once_a_function_polls() {
-    let interface = RuntimeApi::start().await.unwrap();
-    send(&interface, "POST", INIT_ERROR, REPORT).await;
-    let _poller = connect(&interface, "GET", NEXT, b"").await;
-    interface.first_poll().await;
-    assert!(timeout(WAITS, interface.invoke("a")).await.is_err());
+    let runtime = RuntimeApi::start().await.unwrap();
+    send(&runtime, "POST", INIT_ERROR, REPORT).await;
+    let _poller = connect(&runtime, "GET", NEXT, b"").await;
+    runtime.first_poll().await;
+    assert!(timeout(WAITS, runtime.invoke("a")).await.is_err());
 }
 
 #[tokio::test]
-async fn an_id_that_does_not_run_is_refused() {
-    let interface = RuntimeApi::start().await.unwrap();
-    assert_eq!(post(&interface, &Uuid::from_u128(1).to_string(), "response", b"").await, 400);
-    assert_eq!(post(&interface, "not-an-id", "error", b"").await, 400);
+async fn the_id_of_no_running_invocation_is_rejected() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    assert_eq!(post(&runtime, &Uuid::from_u128(1).to_string(), "response", b"").await, 400);
+    assert_eq!(post(&runtime, "not-an-id", "error", b"").await, 400);
 }
 
 #[tokio::test]
-async fn an_invocation_is_answered_once() {
-    let interface = RuntimeApi::start().await.unwrap();
+async fn an_invocation_gets_one_response() {
+    let runtime = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
-    tokio::join!(interface.invoke_with_request_id(request_id, "a"), work(&interface, b"1"));
-    assert_eq!(post(&interface, &request_id.to_string(), "response", b"2").await, 400);
+    tokio::join!(runtime.invoke_with_request_id(request_id, "a"), work(&runtime, b"1"));
+    assert_eq!(post(&runtime, &request_id.to_string(), "response", b"2").await, 400);
 }
 
 #[tokio::test]
-async fn a_request_id_taken_twice_leaves_the_first_caller_an_error() {
-    let interface = RuntimeApi::start().await.unwrap();
+async fn a_reused_request_id_gives_the_first_caller_an_error() {
+    let runtime = RuntimeApi::start().await.unwrap();
     let request_id = Uuid::from_u128(1);
     let poll = async {
-        next(&interface).await;
-        work(&interface, b"1").await
+        next(&runtime).await;
+        work(&runtime, b"1").await
     };
     let (first, second, _) = tokio::join!(
-        interface.invoke_with_request_id(request_id, "a"),
-        interface.invoke_with_request_id(request_id, "b"),
+        runtime.invoke_with_request_id(request_id, "a"),
+        runtime.invoke_with_request_id(request_id, "b"),
         poll
     );
     assert!(matches!(first, Outcome::Error { .. }), "{first:?}");
@@ -256,21 +256,21 @@ async fn a_request_id_taken_twice_leaves_the_first_caller_an_error() {
 
 #[tokio::test]
 async fn any_other_path_or_method_is_not_found() {
-    let interface = RuntimeApi::start().await.unwrap();
-    assert_eq!(send(&interface, "POST", NEXT, b"").await.status, 404);
-    assert_eq!(send(&interface, "GET", "/2015-03-31/runtime/invocation/next", b"").await.status, 404);
+    let runtime = RuntimeApi::start().await.unwrap();
+    assert_eq!(send(&runtime, "POST", NEXT, b"").await.status, 404);
+    assert_eq!(send(&runtime, "GET", "/2015-03-31/runtime/invocation/next", b"").await.status, 404);
 }
 
 #[tokio::test]
-async fn the_last_clone_dropped_ends_a_poll_and_closes_the_port() {
-    let interface = RuntimeApi::start().await.unwrap();
-    let address = interface.address();
-    let mut poller = connect(&interface, "GET", NEXT, b"").await;
-    interface.first_poll().await;
-    drop(interface.clone());
+async fn dropping_the_last_clone_ends_a_poll_and_closes_the_port() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    let address = runtime.address();
+    let mut poller = connect(&runtime, "GET", NEXT, b"").await;
+    runtime.first_poll().await;
+    drop(runtime.clone());
     assert!(timeout(WAITS, poller.readable()).await.is_err());
 
-    drop(interface);
+    drop(runtime);
     let mut rest = Vec::new();
     poller.read_to_end(&mut rest).await.unwrap();
     assert!(rest.is_empty());

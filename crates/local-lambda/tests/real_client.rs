@@ -1,4 +1,4 @@
-//! The interface polled by the `lambda_runtime` crate, in a process of its own as on Lambda.
+//! The `lambda_runtime` crate polls the API, in a separate process as on Lambda.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,7 +13,7 @@ use local_lambda::{Outcome, RuntimeApi};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-/// Not a test but the function, which the tests start as a child. Alone it has nothing to poll.
+/// Not a test but the function, which the tests start as a child process. By itself it has nothing to poll.
 #[tokio::test]
 #[ignore = "the function that the other tests start"]
 async fn function() {
@@ -22,8 +22,8 @@ async fn function() {
     }
 }
 
-/// Answers with the event and its context; `{"fail": MESSAGE}` with an error, `{"bytes": N}` with
-/// a string of N bytes.
+/// Responds with the event and its context, to `{"fail": MESSAGE}` with an error, and to `{"bytes": N}` with a string
+/// of N bytes.
 async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     if let Some(message) = event.payload["fail"].as_str() {
         return Err(Diagnostic { error_type: "Asked".to_owned(), error_message: message.to_owned() });
@@ -40,10 +40,10 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
     }))
 }
 
-fn start_function(interface: &RuntimeApi) -> Child {
+fn start_function(runtime: &RuntimeApi) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "function", "--ignored"])
-        .envs(interface.environment())
+        .envs(runtime.environment())
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
@@ -51,54 +51,54 @@ fn start_function(interface: &RuntimeApi) -> Child {
 }
 
 #[tokio::test]
-async fn a_function_gets_event_and_context_and_its_answer_comes_back() {
-    let interface = RuntimeApi::start().await.unwrap();
-    let _function = start_function(&interface);
-    interface.first_poll().await;
+async fn a_function_gets_event_and_context_and_its_response_is_returned() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    let _function = start_function(&runtime);
+    runtime.first_poll().await;
 
     for number in 0..3 {
         let request_id = uuid::Uuid::new_v4();
         let event = json!({ "number": number });
-        let outcome = interface.invoke_with_request_id(request_id, event.to_string()).await;
+        let outcome = runtime.invoke_with_request_id(request_id, event.to_string()).await;
 
-        let Outcome::Response(answer) = outcome else { panic!("{outcome:?}") };
+        let Outcome::Response(response) = outcome else { panic!("{outcome:?}") };
         let expected = json!({
             "payload": event,
             "request_id": request_id.to_string(),
             "function": "local",
             "arn": "arn:aws:lambda:us-east-1:123456789012:function:local",
         });
-        assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), expected);
+        assert_eq!(serde_json::from_slice::<Value>(&response).unwrap(), expected);
     }
 }
 
 #[tokio::test]
-async fn a_function_goes_on_after_an_error_of_any_kind() {
-    let interface = RuntimeApi::start().await.unwrap();
-    let _function = start_function(&interface);
+async fn a_function_continues_after_an_error_of_any_kind() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    let _function = start_function(&runtime);
 
-    let failed = interface.invoke(r#"{"fail":"no luck"}"#).await;
+    let failed = runtime.invoke(r#"{"fail":"no luck"}"#).await;
     let expected = Outcome::Error { error_type: "Asked".to_owned(), error_message: "no luck".to_owned() };
     assert_eq!(failed, expected);
 
-    let not_json = interface.invoke(&b"\xff"[..]).await;
+    let not_json = runtime.invoke(&b"\xff"[..]).await;
     assert!(matches!(not_json, Outcome::Error { .. }), "{not_json:?}");
 
-    let too_large = interface.invoke(r#"{"bytes":8000000}"#).await;
+    let too_large = runtime.invoke(r#"{"bytes":8000000}"#).await;
     let Outcome::Error { error_type, .. } = too_large else { panic!("{too_large:?}") };
     assert_eq!(error_type, "Function.ResponseSizeTooLarge");
 
-    let answered = interface.invoke(r#"{"bytes":1}"#).await;
-    assert_eq!(answered, Outcome::Response(r#""a""#.into()));
+    let response = runtime.invoke(r#"{"bytes":1}"#).await;
+    assert_eq!(response, Outcome::Response(r#""a""#.into()));
 }
 
 #[tokio::test]
-async fn a_function_that_is_killed_while_it_polls_takes_no_event_with_it() {
-    let interface = RuntimeApi::start().await.unwrap();
-    let mut killed = start_function(&interface);
-    interface.first_poll().await;
+async fn a_function_that_is_killed_while_it_polls_loses_no_event() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    let mut killed = start_function(&runtime);
+    runtime.first_poll().await;
     killed.kill().await.unwrap();
 
-    let (outcome, _function) = tokio::join!(interface.invoke(r#"{"bytes":1}"#), async { start_function(&interface) });
+    let (outcome, _function) = tokio::join!(runtime.invoke(r#"{"bytes":1}"#), async { start_function(&runtime) });
     assert_eq!(outcome, Outcome::Response(r#""a""#.into()));
 }

@@ -1,4 +1,4 @@
-//! Where the queues are: a local AWS, or a deployed stack.
+//! The queues of a local AWS or of a deployed stack, and the clients that reach them.
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
@@ -19,12 +19,12 @@ use flinks_dev::{
 /// Where to look.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Target {
-    /// The queues of this deployed stack, in the account and region that the AWS CLI would use (AWS_PROFILE,
-    /// AWS_REGION). It is found through its SSM parameters, /NAME/queues/….
+    /// Use the queues of this deployed stack, in the account and region that the AWS CLI would use (AWS_PROFILE,
+    /// AWS_REGION). The command finds them through the stack's SSM parameters, /NAME/queues/….
     #[arg(long, value_name = "NAME", conflicts_with = "endpoint")]
     stack: Option<String>,
-    /// The queues of the local AWS at this URL. Otherwise of the one at AWS_ENDPOINT_URL, as `cargo dev up` prints it,
-    /// or at http://127.0.0.1:4566, where it is by default.
+    /// Use the queues of the local AWS at this URL. The default is AWS_ENDPOINT_URL, which `cargo dev up` prints, or
+    /// http://127.0.0.1:4566, where `cargo dev up` listens by default.
     #[arg(long, value_name = "URL", value_parser = http_url)]
     endpoint: Option<String>,
 }
@@ -51,16 +51,16 @@ fn http_url(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads QUEUE: the kind's label or the queue's logical name, in any case.
+/// Parses QUEUE: the kind's label or the queue's logical name, in any case.
 pub fn queue_kind(name: &str) -> Result<Kind, String> {
     let is_meant = |kind: &Kind| name.eq_ignore_ascii_case(kind.label()) || name.eq_ignore_ascii_case(kind.queue());
     Kind::ALL.into_iter().find(is_meant).ok_or_else(|| {
         let known = Kind::ALL.map(|kind| format!("{} ({})", kind.label(), kind.queue()));
-        format!("no such queue; there are {}", known.join(", "))
+        format!("there is no such queue; the queues are {}", known.join(", "))
     })
 }
 
-/// The clients, and how the queues are found with them.
+/// The clients of a place, and how to find its queues.
 pub struct Connection {
     pub sqs: aws_sdk_sqs::Client,
     pub s3: aws_sdk_s3::Client,
@@ -69,13 +69,13 @@ pub struct Connection {
     place: Place,
 }
 
-/// What an error has to name.
+/// Which AWS it is. Errors name it.
 enum Place {
     Stack { name: String, region: String },
     Local { endpoint: String },
 }
 
-/// One of the six queues, with its dead letters.
+/// A queue with its dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
     pub kind: Kind,
@@ -83,11 +83,11 @@ pub struct Queue {
     pub dead_letters: DeadLetters,
 }
 
-/// A queue's redrive policy, and the queue that it names.
+/// A queue's redrive policy.
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     pub url: String,
-    /// Receives that a message has; at the one after these SQS moves it.
+    /// How often a message can be received. The next receive moves it to the dead-letter queue.
     pub max_receives: u32,
 }
 
@@ -113,7 +113,7 @@ impl Queue {
 }
 
 impl Connection {
-    /// Makes the clients. Of a stack, it also sees that there are credentials; nothing else is asked of AWS yet.
+    /// Makes the clients. For a stack, checks that there are credentials, and makes no call to AWS yet.
     ///
     /// # Errors
     /// When there is no region, or no credentials.
@@ -133,7 +133,7 @@ impl Connection {
             }
         };
         let s3 = aws_sdk_s3::config::Builder::from(&config)
-            // Another endpoint has no host name for each bucket.
+            // A custom endpoint has no host name for each bucket.
             .force_path_style(config.endpoint_url().is_some());
         Ok(Self {
             sqs: aws_sdk_sqs::Client::new(&config),
@@ -144,7 +144,7 @@ impl Connection {
         })
     }
 
-    /// The endpoint, if it is a local AWS.
+    /// The endpoint of a local AWS; `None` for a stack.
     pub fn local(&self) -> Option<&str> {
         match &self.place {
             Place::Local { endpoint } => Some(endpoint),
@@ -155,7 +155,7 @@ impl Connection {
     /// The queues of these kinds.
     ///
     /// # Errors
-    /// When the place cannot be reached, or does not have them.
+    /// When AWS cannot be reached, or does not have the queues.
     pub async fn queues(&self, kinds: &[Kind]) -> Result<Vec<Queue>, Failure> {
         let urls = self.urls(kinds).await?;
         let queues = urls.into_iter().map(async |(kind, url)| {
@@ -174,20 +174,20 @@ impl Connection {
         queues.pop().ok_or_else(|| Failure::usage(format!("there is no {}", kind.queue())))
     }
 
-    /// What is in the queue with this URL.
+    /// Counts the messages of the queue with this URL.
     ///
     /// # Errors
-    /// When SQS does not say.
+    /// When SQS does not return the counts.
     pub async fn counts(&self, url: &str) -> Result<Counts, Failure> {
         let names =
             [ApproximateNumberOfMessages, ApproximateNumberOfMessagesNotVisible, ApproximateNumberOfMessagesDelayed];
         let request = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| failed_call::failure("count messages", self.local(), &error))?;
+        let response = request.send().await;
+        let response = response.map_err(|error| failed_call::failure("count messages", self.local(), &error))?;
         let count = |name: &QueueAttributeName| {
-            let count = answer.attributes().and_then(|attributes| attributes.get(name)?.parse().ok());
-            // No count is not none: whoever says so would leave messages lying.
-            count.ok_or_else(|| Failure::usage(format!("cannot count messages: the answer has no {name}")))
+            let count = response.attributes().and_then(|attributes| attributes.get(name)?.parse().ok());
+            // A missing count is not zero: a user who reads zero would leave messages behind.
+            count.ok_or_else(|| Failure::usage(format!("cannot count messages: the response has no {name}")))
         };
         let [visible, in_flight, delayed] = &names;
         Ok(Counts { visible: count(visible)?, in_flight: count(in_flight)?, delayed: count(delayed)? })
@@ -196,15 +196,16 @@ impl Connection {
     /// The name of the bucket for the payloads that no message can carry.
     ///
     /// # Errors
-    /// When the stack does not say.
+    /// When the stack has no parameter for it.
     pub async fn bucket(&self) -> Result<String, Failure> {
         let Place::Stack { name: stack, .. } = &self.place else {
             return Ok(PAYLOAD_BUCKET.to_owned());
         };
         let name = format!("/{stack}/payload-bucket");
-        let answer = self.parameters.get_parameters().names(&name).send().await;
-        let answer = answer.map_err(|error| failed_call::failure("read the stack's SSM parameters", None, &error))?;
-        let value = answer.parameters().first().and_then(|parameter| parameter.value());
+        let response = self.parameters.get_parameters().names(&name).send().await;
+        let response =
+            response.map_err(|error| failed_call::failure("read the stack's SSM parameters", None, &error))?;
+        let value = response.parameters().first().and_then(|parameter| parameter.value());
         let missing = || Failure::usage(format!("the stack {stack} does not name its bucket: no SSM parameter {name}"));
         value.map(str::to_owned).ok_or_else(missing)
     }
@@ -232,11 +233,12 @@ impl Connection {
     async fn urls_of_stack(&self, kinds: &[Kind], stack: &str, region: &str) -> Result<Vec<(Kind, String)>, Failure> {
         let parameter = |kind: Kind| format!("/{stack}/queues/{}/url", kind.label());
         let names = kinds.iter().map(|kind| parameter(*kind)).collect();
-        let answer = self.parameters.get_parameters().set_names(Some(names)).send().await;
-        let answer = answer.map_err(|error| failed_call::failure("read the stack's SSM parameters", None, &error))?;
+        let response = self.parameters.get_parameters().set_names(Some(names)).send().await;
+        let response =
+            response.map_err(|error| failed_call::failure("read the stack's SSM parameters", None, &error))?;
         let find = |kind: Kind| {
             let name = parameter(kind);
-            let found = answer.parameters().iter().find(|parameter| parameter.name() == Some(name.as_str()));
+            let found = response.parameters().iter().find(|parameter| parameter.name() == Some(name.as_str()));
             let value = found.and_then(|parameter| parameter.value()).ok_or_else(|| {
                 Failure::usage(format!(
                     "there is no stack {stack} of this project in {region}: it has no SSM parameter {name}. Check the \
@@ -248,24 +250,25 @@ impl Connection {
         kinds.iter().map(|kind| find(*kind)).collect()
     }
 
-    /// None when there is no such queue.
+    /// `None` if there is no such queue.
     async fn url(&self, name: &str, account: Option<&str>) -> Result<Option<String>, Failure> {
         let request = self.sqs.get_queue_url().queue_name(name);
-        let answer = request.set_queue_owner_aws_account_id(account.map(str::to_owned)).send().await;
-        match answer {
+        let response = request.set_queue_owner_aws_account_id(account.map(str::to_owned)).send().await;
+        match response {
             Ok(found) => Ok(found.queue_url),
             Err(error) if error.as_service_error().is_some_and(|error| error.is_queue_does_not_exist()) => Ok(None),
             Err(error) => Err(failed_call::failure(&format!("look for the queue {name}"), self.local(), &error)),
         }
     }
 
-    /// By the queue's redrive policy: the dead-letter queue has no parameter of its own.
+    /// Finds the dead-letter queue through the redrive policy, because it has no parameter of its own.
     async fn dead_letters(&self, kind: Kind, url: &str) -> Result<DeadLetters, Failure> {
         let request = self.sqs.get_queue_attributes().queue_url(url);
-        let answer = request.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
+        let response = request.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
         let queue = kind.queue();
-        let answer = answer.map_err(|error| failed_call::failure(&format!("look at {queue}"), self.local(), &error))?;
-        let policy = answer.attributes().and_then(|attributes| attributes.get(&QueueAttributeName::RedrivePolicy));
+        let response =
+            response.map_err(|error| failed_call::failure(&format!("look at {queue}"), self.local(), &error))?;
+        let policy = response.attributes().and_then(|attributes| attributes.get(&QueueAttributeName::RedrivePolicy));
         let policy: Option<Value> = policy.and_then(|policy| serde_json::from_str(policy).ok());
         let (arn, max_receives) = policy
             .as_ref()
@@ -279,14 +282,14 @@ impl Connection {
     }
 }
 
-/// The ARN of the dead-letter queue, and the receives before it. SQS gives the number as it was set: perhaps as text.
+/// The ARN of the dead-letter queue, and the receives before it. SQS returns the number as it was set, which may be text.
 fn read_policy(policy: &Value) -> Option<(&str, u32)> {
     let receives = policy.get("maxReceiveCount")?;
     let receives = receives.as_u64().or_else(|| receives.as_str()?.parse().ok())?;
     Some((policy.get("deadLetterTargetArn")?.as_str()?, u32::try_from(receives).ok()?))
 }
 
-/// Asks before the first call does: the error of a call that could not be signed says less.
+/// Checks this before the first call, because the error of a call that cannot be signed says less.
 async fn require_credentials(config: &SdkConfig) -> Result<(), Failure> {
     let found = match config.credentials_provider() {
         Some(provider) => provider.provide_credentials().await.is_ok(),

@@ -1,4 +1,4 @@
-//! `cargo dev queues`: how much is on each queue, and since when.
+//! `cargo dev queues`: shows how many messages are on each queue, and the age of the oldest.
 
 use std::{
     collections::HashMap,
@@ -16,10 +16,12 @@ use flinks_dev::{failed_call, failure::Failure, output::Output};
 
 /// Show how many messages are on each queue and its dead-letter queue, and how old the oldest is.
 ///
-/// Visible messages can be received; those in flight are with a consumer, and come back unless it deletes them; delayed
-/// ones cannot be received yet. On AWS these counts are approximate, and the age is CloudWatch's
-/// ApproximateAgeOfOldestMessage: some minutes behind, and n/a when CloudWatch has none or may not be asked
-/// (cloudwatch:GetMetricData). A dead letter's age counts from when it was moved.
+/// Consumers can receive visible messages. A message in flight is with a consumer, and becomes visible again unless the
+/// consumer deletes it. Delayed messages cannot be received yet.
+///
+/// On AWS these counts are approximate. The age is CloudWatch's ApproximateAgeOfOldestMessage, which is some minutes
+/// late. It is n/a if CloudWatch has no value or the permission cloudwatch:GetMetricData is missing. A dead letter's
+/// age counts from the time when SQS moved it.
 #[derive(clap::Args, Debug)]
 pub struct QueuesArguments {
     #[command(flatten)]
@@ -29,7 +31,7 @@ pub struct QueuesArguments {
 /// Prints two lines for each queue, or two objects.
 ///
 /// # Errors
-/// When the queues cannot be reached.
+/// If the queues cannot be reached.
 pub async fn run(arguments: &QueuesArguments, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&arguments.target).await?;
     let queues = connection.queues(&Kind::ALL).await?;
@@ -47,12 +49,12 @@ pub async fn run(arguments: &QueuesArguments, output: &Output) -> Result<(), Fai
         depth.print(age.copied(), output);
     }
     if let Err(reason) = ages {
-        output.line(format_args!("n/a: the age comes from CloudWatch, which failed: {reason}"));
+        output.line(format_args!("n/a: CloudWatch did not return the age: {reason}"));
     }
     Ok(())
 }
 
-/// What is in one queue, or in its dead-letter queue.
+/// The counts of one queue, or of its dead-letter queue.
 struct Depth<'a> {
     queue: &'a Queue,
     dead_letters: bool,
@@ -87,18 +89,21 @@ impl Depth<'_> {
             Some(age) => humantime::format_duration(age).to_string(),
             None => "n/a".to_owned(),
         };
-        // Somebody has to look at these.
+        // Dead letters need a person's attention.
         let style = if self.dead_letters && !self.is_empty() { AnsiColor::Yellow.on_default() } else { Style::new() };
         output.line(format_args!("{style}{name:<24}{visible:>9}{in_flight:>11}{delayed:>9}   {age}{style:#}"));
     }
 }
 
-/// The age of the oldest message by the queue's URL, where CloudWatch has it. Fails with why it does not say.
+/// The age of the oldest message by the queue's URL, if CloudWatch has it.
+///
+/// # Errors
+/// If the call fails, with the reason.
 async fn ages<'a>(connection: &Connection, depths: &'a [Depth<'a>]) -> Result<HashMap<&'a str, Duration>, String> {
-    /// How far back to look: the metric comes once a minute, and some minutes late.
-    const SPAN: Duration = Duration::from_secs(15 * 60);
-    /// How far ahead: the clocks of this machine and of CloudWatch are not quite the same.
-    const AHEAD: Duration = Duration::from_secs(60);
+    /// The start of the time range, before now. The metric has a value each minute, and it is some minutes late.
+    const BEFORE: Duration = Duration::from_secs(15 * 60);
+    /// The end of the time range, after now. This machine's clock and CloudWatch's may differ.
+    const AFTER: Duration = Duration::from_secs(60);
 
     let full: Vec<_> = depths.iter().filter(|depth| !depth.is_empty()).collect();
     if full.is_empty() {
@@ -113,26 +118,26 @@ async fn ages<'a>(connection: &Connection, depths: &'a [Depth<'a>]) -> Result<Ha
         .metrics
         .get_metric_data()
         .set_metric_data_queries(Some(queries.collect()))
-        .start_time((now - SPAN).into())
-        .end_time((now + AHEAD).into())
+        .start_time((now - BEFORE).into())
+        .end_time((now + AFTER).into())
         .scan_by(ScanBy::TimestampDescending);
-    let answer = request.send().await.map_err(|error| failed_call::reason(&error))?;
+    let response = request.send().await.map_err(|error| failed_call::reason(&error))?;
     let ages = full.iter().enumerate().filter_map(|(place, depth)| {
         let id = query_id(place);
-        let result = answer.metric_data_results().iter().find(|result| result.id() == Some(id.as_str()))?;
+        let result = response.metric_data_results().iter().find(|result| result.id() == Some(id.as_str()))?;
         let seconds = Duration::try_from_secs_f64(*result.values().first()?).ok()?;
         Some((depth.url(), seconds))
     });
     Ok(ages.collect())
 }
 
-/// A query's id starts with a letter.
+/// A query's id. It must start with a letter.
 fn query_id(place: usize) -> String {
     format!("q{place}")
 }
 
 fn age_metric(queue_url: &str) -> MetricStat {
-    /// Of the metric.
+    /// The metric's period.
     const SECONDS: i32 = 60;
     let name = queue_url.rsplit('/').next().unwrap_or_default();
     let queue = Dimension::builder().name("QueueName").value(name).build();

@@ -1,11 +1,11 @@
-//! `cargo dev forget`: deletes what is stored of one person.
+//! `cargo dev forget`: deletes one person's stored data.
 //!
-//! Payloads go from `undelivered/` to their queue, and from there to the dead letters; a claim check's object stays in
-//! the bucket. So this is the order in which they are looked at: what moves on meanwhile is met again.
+//! Payloads move from `undelivered/` to their queue, and from there to the dead letters. A claim check's object stays
+//! in the bucket. The search goes in the same order, so that it finds a payload that moves during the search.
 //!
-//! Messages are deleted before their objects. If this program ends between the two, an object is left that no message
-//! points to, and the next run finds it by what is in it. The other way round a message would be left that points to
-//! nothing: its consumer fails, and where no attribute has the value no later run could know whose it was.
+//! It deletes messages before their objects. If the program ends between the two, an object without a message is left,
+//! and the next run finds it by its content. In the other order, a message without an object would be left. Its
+//! consumer would fail. If no attribute had the value, no later run could tell whose message it was.
 
 mod bucket;
 mod report;
@@ -30,60 +30,65 @@ use stop::Stop;
 use sweep::sweep;
 use wanted::{Field, Wanted};
 
-/// Find one person's data in the queues, the dead letters and the bucket; with --delete, delete it.
+/// Find one person's data in the queues, the dead letters and the bucket. With --delete, delete it.
 ///
-/// The person goes by LoginId, SessionId or Tag. The value is asked for on the terminal, which does not show it, or read
-/// from standard input or from --value-file: never from an argument, which the shell's history keeps and every process
-/// on the machine can read. White space around it is not part of it. It is never printed.
+/// LoginId, SessionId or Tag identifies the person. The command asks for the value on the terminal without showing it,
+/// or reads it from standard input or --value-file. The value is never an argument, because the shell's history keeps
+/// arguments and every process on the machine can read them. White space around the value is ignored. The value is
+/// never printed.
 ///
-/// It is compared with the decoded JSON of each payload, however that is escaped (\u002B is a +), and with the message
-/// attribute of the same name. It must be equal as a whole; a number counts as it is written. Of a key that is there
-/// twice either value counts. A payload that is not JSON or not UTF-8 cannot be compared: each is reported, with its
-/// place, for you to look at. Claim checks are resolved, and their object goes with the message; objects that no message
-/// points to are looked at too. A message is deleted before its object, so that after a failure the next run finds what
-/// is left.
+/// What it searches: the command compares the value with the decoded JSON of each payload, so escapes do not matter
+/// (\u002B is a +), and with the message attribute of the same name. The whole value must be equal. A number is
+/// compared as written. If a key is there twice, either value counts. The command cannot compare a payload that is not
+/// JSON or not UTF-8. It reports the place of each, so that you can look yourself.
 ///
-/// What it costs, also without --delete: SQS has no look without a receive. While a queue is searched all its messages
-/// are held, and consumers get none of them: for seconds, or for minutes where there are many thousands. They are given
-/// back at the end and at Ctrl-C, and by themselves ten minutes after this program is killed. Each run counts as one of
-/// the receives (5) after which SQS moves a message to the dead letters. A look never takes the last: then the message
-/// is put back as a new one at once, with the same body and attributes, another MessageId and all its receives. What
-/// consumers alone have used up is moved to the dead letters by the next receive, whoever makes it, and so by this one.
-/// Dead letters stay where they are, however often they are looked at.
+/// The command reads the objects of claim checks and deletes them with their messages. It also reads objects without a
+/// message. It deletes a message before its object, so that the next run finds what is left after a failure.
 ///
-/// What is in flight (with a consumer) or delayed cannot be seen. It is counted, and the exit code is 1: run it again
-/// when the consumers are done. On AWS these counts are approximate and about a minute late. What consumers have stored
-/// and what Flinks has is not touched.
+/// What it costs, also without --delete: SQS can show a message only by a receive. During the search of a queue the
+/// command holds all its messages, and consumers get none of them. That takes seconds, or minutes for many thousands of
+/// messages. The command gives them back at the end and at Ctrl-C. If it is killed, SQS shows them again after ten
+/// minutes.
 ///
-/// Exit codes: 0 all was seen, and with --delete all that was found is deleted; 1 something could not be seen, read or
-/// deleted; 2 it could not be run as asked.
+/// Each run counts as one of the receives (5) after which SQS moves a message to the dead letters. If the run uses the
+/// last one, the command puts the message back as a new one at once. It has the same body and attributes, a new
+/// MessageId and a receive count of zero. If consumers have used up all receives, the next receive moves the message to
+/// the dead letters, even if this command makes that receive. Dead letters stay where they are, however often they are
+/// received.
+///
+/// What it cannot see: messages in flight (with a consumer) and delayed messages. The command counts them, and the exit
+/// code is 1: run it again when the consumers are done. On AWS these counts are approximate and about a minute late.
+/// The command does not touch data that consumers or Flinks have stored.
+///
+/// Exit codes: 0 if the command saw everything, and with --delete deleted everything it found. 1 if it could not see,
+/// read or delete something. 2 if it could not run as asked.
 #[derive(clap::Args, Debug)]
 pub struct ForgetArguments {
-    /// What the value is.
+    /// Which field the value is.
     #[arg(long, value_enum, value_name = "FIELD")]
     by: Field,
     /// Read the value from this file.
     #[arg(long, value_name = "FILE")]
     value_file: Option<PathBuf>,
-    /// Delete what is found. Without it, a dry run: it shows what would be deleted.
+    /// Delete the person's data. Without this option, the command only shows what it would delete.
     #[arg(long)]
     delete: bool,
     #[command(flatten)]
     target: Target,
-    /// Taken only to say that this is no place for the value, without printing it.
+    /// Only accepted to explain, without printing it, that the value must not be an argument.
     #[arg(hide = true, value_name = "VALUE")]
     argument: Vec<OsString>,
 }
 
-/// Searches, and prints what was found, what became of it and what could not be seen.
+/// Searches, deletes if asked to, and prints the report.
 ///
 /// # Errors
-/// When it cannot be run as asked, or something could not be seen, read or deleted.
+/// If it cannot run as asked, or could not see, read or delete something.
 pub async fn run(arguments: &ForgetArguments, output: &Output) -> Result<(), Failure> {
     if !arguments.argument.is_empty() {
         return Err(Failure::usage(
-            "the value is not an argument, which every process on the machine can read: type it when asked, or give it \
-             on standard input or with --value-file FILE",
+            "the value must not be an argument, because every process on the machine can read it: type it when asked, \
+             or pass it on standard input or with --value-file FILE",
         ));
     }
     let connection = Connection::open(&arguments.target).await?;
@@ -91,7 +96,7 @@ pub async fn run(arguments: &ForgetArguments, output: &Output) -> Result<(), Fai
     let bucket = connection.bucket().await?;
     let wanted = Wanted::new(arguments.by, value::read(arguments.by, arguments.value_file.as_deref())?);
     let bar = ProgressBar::new_spinner();
-    // Were the template wrong, the plain spinner would do.
+    // If the template is wrong, the default style will do.
     if let Ok(style) = ProgressStyle::with_template("{spinner} seen {pos} {elapsed}") {
         bar.set_style(style);
     }
@@ -99,8 +104,8 @@ pub async fn run(arguments: &ForgetArguments, output: &Output) -> Result<(), Fai
     let search = Search { connection, bucket, wanted, delete, holding, stop, bar };
     if !delete {
         output.line(
-            "a dry run deletes nothing, but consumers get no message of a queue while it is searched, and this counts \
-             as one of a message's receives; --help says more",
+            "A dry run deletes nothing. But while it searches a queue, consumers get no messages from it, and the \
+             search counts as one of each message's receives (see --help).",
         );
     }
     let report = search_all(&search, &queues).await;
@@ -108,7 +113,7 @@ pub async fn run(arguments: &ForgetArguments, output: &Output) -> Result<(), Fai
     report.print(&search, output)
 }
 
-/// Looks at all places in the order that the module's description gives.
+/// Searches all places in the order that the module's documentation explains.
 async fn search_all(search: &Search, queues: &[Queue]) -> Report {
     let mut verdicts = Verdicts::new();
     let mut report = bucket::undelivered(search, &mut verdicts).await;
@@ -125,7 +130,7 @@ async fn search_all(search: &Search, queues: &[Queue]) -> Report {
         }
     }
     report.add(bucket::rest(search, &mut verdicts).await);
-    if search.stop.is_asked() {
+    if search.stop.is_requested() {
         report.failures.push("stopped before the end".to_owned());
     }
     report
@@ -148,7 +153,7 @@ mod tests {
         target: Target,
     }
 
-    /// What a search reports of a KycQueue with this many messages of somebody else.
+    /// The report of a search in a KycQueue with this many messages of another person.
     async fn search(stack: &Stack, messages: usize, holding: Holding) -> Report {
         let endpoint = stack.aws.endpoint();
         let target = Options::parse_from(["", "--endpoint", &endpoint]).target;
@@ -165,30 +170,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn messages_are_held_for_as_long_as_a_search_takes() {
+    async fn messages_are_held_until_the_search_ends() {
         let stack = Stack::start().await.unwrap();
         stack.aws.fault(Operation::ReceiveMessage, Calls::All, Fault::Delay(Duration::from_secs(1)));
-        let holding = Holding { hidden_seconds: 3, again_after: Duration::from_millis(500), ..Holding::default() };
-        // Four receives and the last, with none: longer than they are hidden.
+        let holding = Holding { hidden_seconds: 3, extend_after: Duration::from_millis(500), ..Holding::default() };
+        // Four receives and an empty one take longer than the messages are hidden.
         let report = search(&stack, 40, holding).await;
         assert_eq!((report.messages_seen, report.failures.len()), (40, 0));
         assert!(stack.aws.messages("KycQueue").iter().all(|message| message.receive_count == 1));
     }
 
     #[tokio::test]
-    async fn a_search_ends_when_messages_cannot_be_held() {
+    async fn a_search_ends_if_messages_cannot_be_held() {
         let stack = Stack::start().await.unwrap();
         stack.aws.fault(Operation::ReceiveMessage, Calls::All, Fault::Delay(Duration::from_millis(800)));
         let holding = Holding { hidden_seconds: 1, ..Holding::default() };
         let report = search(&stack, 30, holding).await;
-        assert!(report.failures.iter().any(|failure| failure.contains("gives again")), "{:?}", report.failures);
+        assert!(
+            report.failures.iter().any(|failure| failure.contains("returned held messages again")),
+            "{:?}",
+            report.failures
+        );
         assert!(stack.aws.messages("KycQueue").iter().all(|message| message.receive_count <= 2));
     }
 
     #[tokio::test]
-    async fn what_is_more_than_can_be_held_is_reported() {
+    async fn messages_beyond_the_limit_are_reported() {
         let stack = Stack::start().await.unwrap();
-        let report = search(&stack, 25, Holding { most: 10, ..Holding::default() }).await;
-        assert_eq!((report.messages_seen, report.out_of_sight[0].too_many), (10, 15));
+        let report = search(&stack, 25, Holding { limit: 10, ..Holding::default() }).await;
+        assert_eq!((report.messages_seen, report.unseen[0].too_many), (10, 15));
     }
 }

@@ -1,4 +1,4 @@
-//! A message that was received, and what can be done with it.
+//! A received message, and the operations on it.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,34 +22,33 @@ use serde_json::Value;
 
 use flinks_dev::failed_call::reason;
 
-/// Most messages in one receive (SQS API reference, ReceiveMessage).
+/// SQS's limit for messages in one receive (SQS API reference, ReceiveMessage). Also the number of concurrent calls.
 const AT_ONCE: usize = 10;
-/// With a wait SQS asks all its servers, without one only some: then a message that is there may be missed.
+/// With a wait, SQS asks all its servers. Without one it asks only some and may miss messages.
 const WAIT_SECONDS: i32 = 1;
 
-/// A message out of everybody else's sight for a while.
+/// A received message. SQS hides it from other consumers for a while.
 #[derive(Clone, Debug)]
 pub struct Received(Message);
 
-/// The body of a claim check: where its payload is.
+/// The body of a claim check. It names the payload's object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
     pub bucket: String,
     pub key: String,
 }
 
-/// Receives up to `most` messages, of which SQS gives ten at most, and hides them for some seconds. None when there is
-/// none.
+/// Receives up to `limit` messages, but at most ten, and hides them for `hidden_seconds`.
 pub async fn receive(
     sqs: &Client,
     url: &str,
-    most: usize,
+    limit: usize,
     hidden_seconds: i32,
 ) -> Result<Vec<Received>, SdkError<ReceiveMessageError, HttpResponse>> {
     let request = sqs
         .receive_message()
         .queue_url(url)
-        .max_number_of_messages(i32::try_from(most.clamp(1, AT_ONCE)).unwrap_or(1))
+        .max_number_of_messages(i32::try_from(limit.clamp(1, AT_ONCE)).unwrap_or(1))
         .visibility_timeout(hidden_seconds)
         .wait_time_seconds(WAIT_SECONDS)
         .message_attribute_names("All")
@@ -57,23 +56,23 @@ pub async fn receive(
     Ok(request.send().await?.messages.unwrap_or_default().into_iter().map(Received).collect())
 }
 
-/// How long a message is held that is only looked at. It is given back before; this is for when that fails.
+/// How long SQS hides a message that is only shown. It is given back earlier, unless giving back fails.
 const HELD_SECONDS: i32 = 30;
-/// How long to go on receiving, so that the first message is given back before it comes back by itself.
+/// How long to go on receiving. It leaves time to give the first message back before SQS shows it again.
 const HOLDING: Duration = Duration::from_secs(15);
 
-/// Receives up to `most` messages and holds them all, each once: what is given back at once would be received again.
-/// `there` is about how many there are.
+/// Receives up to `limit` messages, each once, and holds all of them. If it gave each one back at once, SQS would
+/// return the same ones again. `expected` is SQS's approximate count.
 pub async fn hold(
     sqs: &Client,
     url: &str,
-    most: usize,
-    there: u64,
+    limit: usize,
+    expected: u64,
 ) -> Result<Vec<Received>, SdkError<ReceiveMessageError, HttpResponse>> {
     let started = Instant::now();
     let mut held: Vec<Received> = Vec::new();
-    while held.len() < most && started.elapsed() < HOLDING {
-        let received = receive(sqs, url, most - held.len(), HELD_SECONDS).await;
+    while held.len() < limit && started.elapsed() < HOLDING {
+        let received = receive(sqs, url, limit - held.len(), HELD_SECONDS).await;
         let received = match received {
             Ok(received) => received,
             Err(error) => {
@@ -84,25 +83,25 @@ pub async fn hold(
         let none = received.is_empty();
         for message in received {
             match held.iter_mut().find(|other| other.id() == message.id()) {
-                // SQS delivers at least once; the newest receipt is the one that counts.
+                // SQS may deliver a message twice. Only the newest receipt is valid.
                 Some(other) => *other = message,
                 None => held.push(message),
             }
         }
-        if none || u64::try_from(held.len()).is_ok_and(|held| held >= there) {
+        if none || u64::try_from(held.len()).is_ok_and(|held| held >= expected) {
             break;
         }
     }
     Ok(held)
 }
 
-/// Gives messages back at once. One that cannot be given back comes back by itself, when its time is up.
+/// Gives messages back at once: SQS shows them to consumers again. If that fails, SQS does so itself after the hidden
+/// time.
 pub async fn give_back(sqs: &Client, url: &str, messages: &[Received]) {
     hide(sqs, url, messages, 0).await;
 }
 
-/// Keeps held messages out of sight for so many seconds from now. Returns why SQS did not, for each with which it did
-/// not.
+/// Hides held messages for `seconds` from now. Returns the reason for each one that SQS did not hide.
 pub async fn hide(sqs: &Client, url: &str, messages: &[Received], seconds: i32) -> Vec<String> {
     let hide = async |message: &Received| {
         let request = sqs.change_message_visibility().queue_url(url).receipt_handle(message.receipt());
@@ -112,8 +111,10 @@ pub async fn hide(sqs: &Client, url: &str, messages: &[Received], seconds: i32) 
     failed.filter_map(std::future::ready).collect().await
 }
 
-/// Sends a message with the same body, attributes, group and trace. Returns its id, or why it is not known that SQS took
-/// it: then whatever it is a copy of has to stay.
+/// Sends a copy with the same body, attributes, group and trace. Returns the copy's id.
+///
+/// # Errors
+/// If SQS may not have accepted the copy. Then the original must stay.
 pub async fn send_copy(sqs: &Client, url: &str, message: &Received) -> Result<String, String> {
     let trace = message.system(&MessageSystemAttributeName::AwsTraceHeader).map(|header| {
         let header = MessageSystemAttributeValue::builder().data_type("String").string_value(header).build();
@@ -127,15 +128,18 @@ pub async fn send_copy(sqs: &Client, url: &str, message: &Received) -> Result<St
         .set_message_attributes(message.0.message_attributes.clone())
         .set_message_system_attributes(trace)
         .set_message_group_id(message.group_id().map(str::to_owned));
-    let answer = request.send().await.map_err(|error| reason(&error))?;
-    // What SQS took has an id. An answer of 200 without one is some proxy's, or another server's.
-    answer.message_id.filter(|id| !id.is_empty()).ok_or_else(|| NO_MESSAGE_ID.to_owned())
+    let response = request.send().await.map_err(|error| reason(&error))?;
+    // SQS gives each message that it accepts an id. A 200 without one comes from a proxy or another server.
+    response.message_id.filter(|id| !id.is_empty()).ok_or_else(|| NO_MESSAGE_ID.to_owned())
 }
 
-const NO_MESSAGE_ID: &str = "the answer was 200 without a message id, so it is not known whether SQS took the copy; the \
+const NO_MESSAGE_ID: &str = "the response was a 200 without a message id, so SQS may not have accepted the copy; the \
                              original stays";
 
-/// Deletes a message. A claim check's object stays: deleting that is the consumer's part. Fails with why SQS did not.
+/// Deletes a message. It does not delete a claim check's object, because that is the consumer's task.
+///
+/// # Errors
+/// If SQS does not delete the message, with the reason.
 pub async fn delete(sqs: &Client, url: &str, message: &Received) -> Result<(), String> {
     let request = sqs.delete_message().queue_url(url).receipt_handle(message.receipt());
     request.send().await.map(drop).map_err(|error| reason(&error))
@@ -146,7 +150,7 @@ impl Received {
         self.0.message_id().unwrap_or_default()
     }
 
-    /// What giving it back takes, and no more: a body is up to 1 MiB.
+    /// The message without its body, which may have 1 MiB. This is enough to give it back.
     pub fn without_content(&self) -> Self {
         let message = Message::builder().message_id(self.id()).receipt_handle(self.receipt());
         Self(message.build())
@@ -164,7 +168,7 @@ impl Received {
         self.0.attributes()?.get(name).map(String::as_str)
     }
 
-    /// How often it was received, this time included. SQS calls it approximate.
+    /// How often the message was received, including this time. SQS calls the count approximate.
     pub fn receive_count(&self) -> u32 {
         let count = self.system(&MessageSystemAttributeName::ApproximateReceiveCount);
         count.and_then(|count| count.parse().ok()).unwrap_or(1)
@@ -174,13 +178,13 @@ impl Received {
         self.system(&MessageSystemAttributeName::MessageGroupId)
     }
 
-    /// When it was first sent, in UTC.
+    /// When the message was sent, in UTC.
     pub fn sent_at(&self) -> Option<String> {
         let milliseconds = self.system(&MessageSystemAttributeName::SentTimestamp)?.parse().ok()?;
         DateTime::from_millis(milliseconds).fmt(Format::DateTime).ok()
     }
 
-    /// The attributes by name, as text; a binary one in base64.
+    /// The attributes by name, as text. A binary attribute is in base64.
     pub fn attributes(&self) -> BTreeMap<&str, String> {
         let text = |value: &MessageAttributeValue| match (value.string_value(), value.binary_value()) {
             (Some(text), _) => text.to_owned(),
@@ -191,18 +195,18 @@ impl Received {
         attributes.map(|(name, value)| (name.as_str(), text(value))).collect()
     }
 
-    /// An attribute that is text.
+    /// The value of a text attribute.
     pub fn text_attribute(&self, name: &str) -> Option<&str> {
         self.0.message_attributes()?.get(name)?.string_value()
     }
 
-    /// Whether the message says that it is a claim check.
+    /// Whether the message has the attribute that marks a claim check.
     pub fn is_marked(&self) -> bool {
         self.0.message_attributes().is_some_and(|attributes| attributes.contains_key("ExtendedPayloadSize"))
     }
 
-    /// Where the payload is, if the message is a claim check. The attribute makes it one: such a body alone could be
-    /// anybody's.
+    /// The payload's place, if the message is a claim check. The attribute must mark it as one, because a sender may
+    /// choose any body.
     pub fn pointer(&self) -> Option<Pointer> {
         let body: Value = serde_json::from_str(Some(self.body()).filter(|_| self.is_marked())?).ok()?;
         let [class, place] = body.as_array()?.as_slice() else {

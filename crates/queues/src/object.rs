@@ -1,4 +1,4 @@
-//! An object of the payload store.
+//! Reads objects from the payload bucket.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use flinks_dev::failed_call;
 
-/// Far above the largest payload: Lambda takes events of 6 MB. More is not read into memory.
+/// Larger objects are not read into memory. No payload is that large, because Lambda's limit for events is 6 MB.
 pub const MAX_BYTES: i64 = 64 * 1024 * 1024;
 
-/// Why there is no payload to look at.
+/// Why the payload cannot be read.
 #[derive(Debug)]
 pub enum NoPayload {
     Gone,
@@ -20,7 +20,7 @@ pub enum NoPayload {
 /// Reads an object.
 ///
 /// # Errors
-/// When it is gone, is far larger than any payload, or S3 does not give it whole.
+/// If the object is gone, is larger than [`MAX_BYTES`], or S3 does not return all of it.
 pub async fn get(s3: &Client, bucket: &str, key: &str) -> Result<Bytes, NoPayload> {
     let object = s3.get_object().bucket(bucket).key(key).send().await.map_err(|error| match &error {
         SdkError::ServiceError(error) if error.err().is_no_such_key() => NoPayload::Gone,
@@ -30,13 +30,16 @@ pub async fn get(s3: &Client, bucket: &str, key: &str) -> Result<Bytes, NoPayloa
         return Err(NoPayload::Failed("the object is far larger than any payload".to_owned()));
     }
     let bytes = object.body.collect().await;
-    bytes.map(|bytes| bytes.into_bytes()).map_err(|error| NoPayload::Failed(format!("the object broke off: {error}")))
+    bytes
+        .map(|bytes| bytes.into_bytes())
+        .map_err(|error| NoPayload::Failed(format!("S3 did not return the whole object: {error}")))
 }
 
 impl fmt::Display for NoPayload {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gone => formatter.write_str("the object is gone: a consumer that is done with a message deletes it"),
+            Self::Gone => formatter
+                .write_str("the object is gone, because a consumer deletes it when it is done with the message"),
             Self::Failed(why) => formatter.write_str(why),
         }
     }

@@ -1,8 +1,9 @@
-//! `cargo dev peek`: looks at messages and leaves them where they are.
+//! `cargo dev peek`: shows messages and leaves them on the queue.
 //!
-//! SQS has no such operation. A receive hides the message and counts, and one receive after the count that the redrive
-//! policy allows, SQS moves the message. So each message is received once, given back at once, and never left without
-//! a receive: one whose last this was is put back as a new message.
+//! SQS has no operation for this. A receive hides the message and counts. If a message has used up the receives that
+//! the redrive policy allows, the next receive moves it to the dead letters. So this command receives each message once
+//! and gives it back at once. It leaves each message at least one receive: if it used the last one, it puts the message
+//! back as a new one.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_webhooks::routing::Kind;
@@ -15,26 +16,28 @@ use super::{
 };
 use flinks_dev::{failed_call, failure::Failure, output::Output};
 
-/// Look at a queue's messages and leave them there, the payloads of claim checks included.
+/// Show a queue's messages and leave them there. For a claim check, show the payload in S3.
 ///
-/// What it costs: SQS has no look without a receive. A message that is looked at is out of the consumers' sight for a
-/// moment (seconds; 30 if this program is killed meanwhile), and the look counts as one of the receives (5) after which
-/// SQS moves it to the dead letters. A look never takes the last: then the message is put back as a new one, with the
-/// same body and attributes, another MessageId and all its receives, and the output says so. What consumers alone have
-/// used up is another matter: such a message is moved by the next receive, whoever makes it, and so by a look.
-/// With --dead-letters it costs nothing: SQS moves nothing on from there.
+/// What it costs: SQS can show a message only by a receive. SQS hides the message from consumers for a few seconds, or
+/// for 30 seconds if this command is killed. The receive counts as one of the receives (5) after which SQS moves the
+/// message to the dead letters. If this command uses the last one, it puts the message back as a new one and says so.
+/// The new message has the same body and attributes, a new MessageId and a receive count of zero. If consumers have
+/// used up all receives, the next receive moves the message to the dead letters, even if this command makes that
+/// receive.
 ///
-/// Bodies are bank data: the first 300 characters are shown unless you say --full. Objects in S3 are read, never
-/// deleted.
+/// With --dead-letters it costs nothing, because SQS moves no message from there.
+///
+/// Bodies are bank data, so the command shows only the first 300 characters unless you add --full. It reads objects in
+/// S3 and never deletes them.
 #[derive(clap::Args, Debug)]
 pub struct PeekArguments {
-    /// Which queue: kyc, accounts-detail, investments, pay, upload-fraud or unclassified, or its name, like KycQueue.
+    /// The queue: kyc, accounts-detail, investments, pay, upload-fraud or unclassified, or its name, such as KycQueue.
     #[arg(value_name = "QUEUE", value_parser = queue_kind)]
     queue: Kind,
-    /// Look at the queue's dead letters.
+    /// Show the queue's dead letters.
     #[arg(long)]
     dead_letters: bool,
-    /// Look at no more messages than this, 1 to 100.
+    /// Show at most this many messages, 1 to 100.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
     limit: u16,
     /// Show whole bodies.
@@ -44,20 +47,20 @@ pub struct PeekArguments {
     target: Target,
 }
 
-/// Characters of a body that are shown without `--full`.
+/// How many characters of a body are shown without `--full`.
 const SHOWN_CHARACTERS: usize = 300;
 
-/// Prints the messages, in the order in which SQS gave them.
+/// Prints the messages in the order in which SQS returned them.
 ///
 /// # Errors
-/// When the queue cannot be reached, or a message that had no receive left could not be put back as a new one.
+/// If the queue cannot be reached, or a message without a receive left could not be put back as a new one.
 pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failure> {
     let connection = Connection::open(&arguments.target).await?;
     let queue = connection.queue(arguments.queue).await?;
     let name = queue.logical_name(arguments.dead_letters);
     let url = queue.url(arguments.dead_letters);
-    let there = connection.counts(url).await?.visible;
-    let held = hold(&connection.sqs, url, arguments.limit.into(), there).await;
+    let expected = connection.counts(url).await?.visible;
+    let held = hold(&connection.sqs, url, arguments.limit.into(), expected).await;
     let held =
         held.map_err(|error| failed_call::failure(&format!("receive from {name}"), connection.local(), &error))?;
 
@@ -74,7 +77,7 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
     }
 
     if held.is_empty() {
-        output.line(format_args!("no message can be received from {name} now"));
+        output.line(format_args!("SQS returned no message from {name}"));
     }
     for message in &held {
         let payload = match message.pointer() {
@@ -82,20 +85,20 @@ pub async fn run(arguments: &PeekArguments, output: &Output) -> Result<(), Failu
             None => Payload::Inline,
         };
         let renewed = renewed.contains(&message.id());
-        Look { message, payload, queue: &queue, renewed, arguments }.print(output);
+        View { message, payload, queue: &queue, renewed, arguments }.print(output);
     }
     if stuck.is_empty() {
         return Ok(());
     }
     Err(Failure::negative(format!(
-        "the next receive of these moves them to the dead letters, because this look was their last and they could not \
-         be put back as new (or were, and not taken away here): {}; `cargo dev redrive {}` brings them back",
+        "these messages have no receive left and could not be put back as new ones, so the next receive moves them to \
+         the dead letters: {}; `cargo dev redrive {}` brings them back",
         stuck.join("; "),
         queue.kind.label()
     )))
 }
 
-/// Puts a message back as a new one. The copy first, so that it is never lost. Returns the copy's id.
+/// Puts a message back as a new one. Sends the copy first, so that the message is never lost. Returns the copy's id.
 pub(super) async fn renew(connection: &Connection, queue: &Queue, message: &Received) -> Result<String, String> {
     let copy = match send_copy(&connection.sqs, &queue.url, message).await {
         Ok(copy) => copy,
@@ -107,32 +110,35 @@ pub(super) async fn renew(connection: &Connection, queue: &Queue, message: &Rece
     delete(&connection.sqs, &queue.url, message)
         .await
         .map(|()| copy)
-        .map_err(|why| format!("it is there twice now, the old one could not be deleted: {why}"))
+        .map_err(|why| format!("it is there twice now, because the old one could not be deleted: {why}"))
 }
 
-/// A claim check's payload, or why there is none to show.
+/// Reads a claim check's payload.
+///
+/// # Errors
+/// If it cannot be read, with the reason.
 async fn fetch(connection: &Connection, pointer: &Pointer) -> Result<Vec<u8>, String> {
     let payload = object::get(&connection.s3, &pointer.bucket, &pointer.key).await;
     payload.map(Vec::from).map_err(|why| why.to_string())
 }
 
-/// Where the callback is.
+/// The place of the callback's body.
 enum Payload {
     Inline,
     InS3 { pointer: Pointer, bytes: Result<Vec<u8>, String> },
 }
 
-/// One message as it is shown.
-struct Look<'a> {
+/// A message, and how to show it.
+struct View<'a> {
     message: &'a Received,
     payload: Payload,
     queue: &'a Queue,
-    /// Whether it had to be put back as a new one.
+    /// Whether the message was put back as a new one.
     renewed: bool,
     arguments: &'a PeekArguments,
 }
 
-impl Look<'_> {
+impl View<'_> {
     fn print(&self, output: &Output) {
         if output.is_json() {
             output.json(&self.json());
@@ -141,7 +147,7 @@ impl Look<'_> {
         }
     }
 
-    /// The callback's bytes, or why they cannot be shown.
+    /// The callback's body, or why it cannot be shown.
     fn bytes(&self) -> Result<&[u8], &str> {
         match &self.payload {
             Payload::Inline => Ok(self.message.body().as_bytes()),
@@ -149,8 +155,8 @@ impl Look<'_> {
         }
     }
 
-    /// As much of the text as is asked for, and whether that is less than all.
-    fn start<'t>(&self, text: &'t str) -> (&'t str, bool) {
+    /// The part of the text to show, and whether it was cut.
+    fn excerpt<'t>(&self, text: &'t str) -> (&'t str, bool) {
         let end = text.char_indices().nth(SHOWN_CHARACTERS).map(|(end, _)| end);
         match end.filter(|_| !self.arguments.full).and_then(|end| text.get(..end)) {
             Some(start) => (start, true),
@@ -160,7 +166,7 @@ impl Look<'_> {
 
     fn json(&self) -> Value {
         let message = self.message;
-        let mut look = json!({
+        let mut view = json!({
             "queue": self.queue.logical_name(self.arguments.dead_letters),
             "messageId": message.id(),
             "sentAt": message.sent_at(),
@@ -170,8 +176,8 @@ impl Look<'_> {
             "putBackAsNew": self.renewed,
         });
         let mut add = |name: &str, value: Value| {
-            if let Some(look) = look.as_object_mut() {
-                look.insert(name.to_owned(), value);
+            if let Some(view) = view.as_object_mut() {
+                view.insert(name.to_owned(), value);
             }
         };
         if !self.arguments.dead_letters {
@@ -186,20 +192,20 @@ impl Look<'_> {
                 add("bytes", bytes.len().into());
                 match str::from_utf8(bytes) {
                     Ok(text) => {
-                        let (start, cut) = self.start(text);
+                        let (start, cut) = self.excerpt(text);
                         add("body", start.into());
                         add("cut", cut.into());
                     }
                     Err(_) => {
-                        let most = if self.arguments.full { bytes.len() } else { SHOWN_CHARACTERS };
-                        let start = bytes.get(..most).unwrap_or(bytes);
+                        let limit = if self.arguments.full { bytes.len() } else { SHOWN_CHARACTERS };
+                        let start = bytes.get(..limit).unwrap_or(bytes);
                         add("bodyBase64", BASE64_STANDARD.encode(start).into());
                         add("cut", (start.len() < bytes.len()).into());
                     }
                 }
             }
         }
-        look
+        view
     }
 
     fn text(&self, output: &Output) {
@@ -210,13 +216,13 @@ impl Look<'_> {
         output.line(format_args!("message {}", message.id()));
         row("sent", &message.sent_at().unwrap_or_default());
         let received = if self.arguments.dead_letters {
-            format!("{}, looks included", message.receive_count())
+            format!("{}, including this one", message.receive_count())
         } else {
-            format!("{} of {}, this look included", message.receive_count(), self.queue.dead_letters.max_receives)
+            format!("{} of {}, including this one", message.receive_count(), self.queue.dead_letters.max_receives)
         };
         row("receives", &received);
         if self.renewed {
-            row("put back", "as a new message: this look was the last of its receives");
+            row("put back", "as a new message, because it had no receive left");
         }
         if let Some(group) = message.group_id() {
             row("MessageGroupId", group);
@@ -231,10 +237,10 @@ impl Look<'_> {
             Err(why) => row("body", &format!("cannot be shown: {why}")),
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(bytes);
-                let (start, cut) = self.start(&text);
-                let not_text = if str::from_utf8(bytes).is_err() { ", not all of it UTF-8" } else { "" };
+                let (start, cut) = self.excerpt(&text);
+                let not_text = if str::from_utf8(bytes).is_err() { ", not valid UTF-8" } else { "" };
                 let more = if cut {
-                    format!("; the first {SHOWN_CHARACTERS} characters, --full shows all")
+                    format!("; only the first {SHOWN_CHARACTERS} characters, --full shows all")
                 } else {
                     String::new()
                 };
@@ -246,13 +252,13 @@ impl Look<'_> {
     }
 }
 
-/// Text from outside, with nothing in it that a terminal would obey: no controls, and none that turn the direction of
-/// writing round.
+/// Makes text from outside safe for a terminal. Replaces control characters, and characters that change the writing
+/// direction.
 pub(super) fn printable(text: &str) -> String {
-    let obeyed = |c: char| {
+    let is_unsafe = |c: char| {
         (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
     };
-    text.chars().map(|c| if obeyed(c) { '\u{FFFD}' } else { c }).collect()
+    text.chars().map(|c| if is_unsafe(c) { '\u{FFFD}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -260,7 +266,7 @@ mod tests {
     use super::printable;
 
     #[test]
-    fn what_a_terminal_would_obey_is_not_printed() {
+    fn characters_that_act_on_a_terminal_are_replaced() {
         assert_eq!(printable("a\u{202E}b\u{2066}c"), "a\u{FFFD}b\u{FFFD}c");
         assert_eq!(printable("Zoé\u{1b}[2J\u{9b}31m\r\n\t🎉"), "Zoé\u{FFFD}[2J\u{FFFD}31m\u{FFFD}\n\t🎉");
     }

@@ -1,6 +1,6 @@
-//! `cargo dev forget`, run as its user runs it, on a stack like the deployed one.
+//! `cargo dev forget` as users run it, on a stack like the deployed one.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic, and so do its helpers")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
 use std::{
     path::PathBuf,
@@ -24,19 +24,19 @@ use tokio::{io::AsyncWriteExt, process::Command};
 
 const QUEUE: &str = "KycQueue";
 const DEAD_LETTERS: &str = "KycDeadLetterQueue";
-/// The redrive policy's, in the template as on the local stack.
+/// The redrive policy's maxReceiveCount, in the template and on the local stack.
 const MAX_RECEIVES: u32 = 5;
 const DENIED: Fault = Fault::Reject("AccessDenied", "not you");
-/// The person.
+/// The person's Tag.
 const PERSON: &str = "jane+1@example.com";
 const BY_TAG: [&str; 2] = ["--by", "tag"];
-/// A payload of hers, as one and as other JSON.
+/// The person's payload, in two spellings.
 const HERS: &str = r#"{"ResponseType":"KYC","Tag":"jane+1@example.com"}"#;
 const HERS_ESCAPED: &str = r#"{"\u0054ag":"jane\u002B1@ex\u0061mple.com","ResponseType":"KYC"}"#;
 const OTHERS: &str = r#"{"ResponseType":"KYC","Tag":"jane+10@example.com","a":"jane+1@example.com"}"#;
 
 #[tokio::test]
-async fn what_is_the_persons_is_deleted_however_its_json_is_escaped() {
+async fn the_persons_messages_are_deleted_however_their_json_is_escaped() {
     let desk = Desk::start().await;
     for body in [HERS, OTHERS, HERS_ESCAPED] {
         desk.send(QUEUE, body, &[]).await;
@@ -51,11 +51,11 @@ async fn what_is_the_persons_is_deleted_however_its_json_is_escaped() {
     assert_eq!((&summary["messagesSeen"], &summary["messagesFound"]), (&json!(3), &json!(2)));
     assert_eq!((&summary["messagesDeleted"], &summary["complete"]), (&json!(2), &json!(true)));
     assert_eq!(desk.bodies(QUEUE), [OTHERS]);
-    assert_eq!(desk.receive(QUEUE).await.len(), 1, "in sight again at once");
+    assert_eq!(desk.receive(QUEUE).await.len(), 1, "visible again at once");
 }
 
 #[tokio::test]
-async fn a_value_is_nothing_but_text() {
+async fn a_value_is_only_text_and_never_a_command_or_pattern() {
     let desk = Desk::start().await;
     let values = ["$(touch forgotten)", "`id` '\"", ".*", "--delete", "a\nb \\u002B"];
     for value in values {
@@ -67,13 +67,13 @@ async fn a_value_is_nothing_but_text() {
         assert_eq!(summary["messagesDeleted"], 1, "{value}");
         let left: Vec<_> = values[place + 1..].iter().map(|value| json!({ "Tag": value }).to_string()).collect();
         assert_eq!(desk.bodies(QUEUE), left, "{value}");
-        // They are looked at again and again.
+        // Each search costs a receive, so start again with new messages.
         desk.renew_all(QUEUE).await;
     }
 }
 
 #[tokio::test]
-async fn the_person_goes_by_login_session_or_tag() {
+async fn a_login_id_a_session_id_or_a_tag_identifies_the_person() {
     let desk = Desk::start().await;
     let bodies = [
         (QUEUE, "login-id", r#"{"ResponseType":"KYC","Login":{"Id":"x"}}"#),
@@ -96,7 +96,7 @@ async fn the_person_goes_by_login_session_or_tag() {
 }
 
 #[tokio::test]
-async fn a_number_goes_by_how_it_is_written() {
+async fn a_number_is_compared_as_written() {
     let desk = Desk::start().await;
     for body in [r#"{"Tag":42}"#, r#"{"Tag":42.0}"#, r#"{"Tag":"42"}"#, r#"{"Tag":420}"#] {
         desk.send(QUEUE, body, &[]).await;
@@ -106,7 +106,7 @@ async fn a_number_goes_by_how_it_is_written() {
 }
 
 #[tokio::test]
-async fn a_message_is_the_persons_by_its_attribute_alone() {
+async fn a_matching_attribute_alone_identifies_the_persons_message() {
     let desk = Desk::start().await;
     for (attribute, field) in [("LoginId", "login-id"), ("SessionId", "session-id"), ("Tag", "tag")] {
         desk.send(QUEUE, "not JSON", &[(attribute, PERSON)]).await;
@@ -119,11 +119,11 @@ async fn a_message_is_the_persons_by_its_attribute_alone() {
 }
 
 #[tokio::test]
-async fn the_object_of_a_claim_check_goes_with_its_message() {
+async fn the_object_of_a_claim_check_is_deleted_with_its_message() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", HERS_ESCAPED.as_bytes(), &[]).await;
     desk.claim_check(QUEUE, "kyc/d/2", OTHERS.as_bytes(), &[]).await;
-    // What SQS cannot carry.
+    // SQS cannot carry this character.
     let illegal = HERS.replace("KYC", "\u{FFFE}");
     desk.claim_check("PayQueue", "pay/d/3", illegal.as_bytes(), &[]).await;
     desk.claim_check("PayQueue", "pay/d/4", b"\xff payload", &[("Tag", PERSON)]).await;
@@ -138,7 +138,7 @@ async fn the_object_of_a_claim_check_goes_with_its_message() {
 }
 
 #[tokio::test]
-async fn objects_that_no_message_points_to_are_looked_at_too() {
+async fn objects_without_a_message_are_searched_too() {
     let desk = Desk::start().await;
     desk.put("kyc/d/orphan", HERS.as_bytes()).await;
     desk.put("accounts-detail/d/orphan", HERS_ESCAPED.as_bytes()).await;
@@ -155,7 +155,7 @@ async fn objects_that_no_message_points_to_are_looked_at_too() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_looked_at_too() {
+async fn dead_letters_are_searched_too() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", HERS.as_bytes(), &[]).await;
     for body in [HERS, OTHERS] {
@@ -167,7 +167,7 @@ async fn dead_letters_are_looked_at_too() {
         let lines = desk.json(&[]).await;
         assert_eq!(lines[0]["queue"], DEAD_LETTERS);
         assert_eq!(lines.last().unwrap()["messagesFound"], 2);
-        assert_eq!(lines.last().unwrap()["putBackAsNew"], 0, "SQS moves nothing on from there");
+        assert_eq!(lines.last().unwrap()["putBackAsNew"], 0, "SQS moves no message from there");
     }
     desk.json(&["--delete"]).await;
     assert_eq!(desk.bodies(DEAD_LETTERS), [OTHERS]);
@@ -175,7 +175,7 @@ async fn dead_letters_are_looked_at_too() {
 }
 
 #[tokio::test]
-async fn what_its_consumers_have_used_up_is_met_among_the_dead_letters() {
+async fn a_message_without_a_receive_left_is_found_among_the_dead_letters() {
     let desk = Desk::start().await;
     desk.send(QUEUE, HERS, &[]).await;
     for _ in 0..MAX_RECEIVES {
@@ -190,7 +190,7 @@ async fn what_its_consumers_have_used_up_is_met_among_the_dead_letters() {
 
 #[tokio::test]
 async fn two_messages_that_share_an_object_are_both_found() {
-    // As after a redrive that was cut off.
+    // An interrupted redrive leaves such messages.
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", HERS.as_bytes(), &[]).await;
     desk.claim_check(DEAD_LETTERS, "kyc/d/1", HERS.as_bytes(), &[]).await;
@@ -201,7 +201,7 @@ async fn two_messages_that_share_an_object_are_both_found() {
 }
 
 #[tokio::test]
-async fn a_dry_run_changes_nothing_but_the_receives() {
+async fn a_dry_run_changes_only_the_receive_counts() {
     let desk = Desk::start().await;
     desk.send(QUEUE, HERS, &[("DeliveryId", "d-1")]).await;
     desk.send(QUEUE, OTHERS, &[]).await;
@@ -223,15 +223,15 @@ async fn a_dry_run_changes_nothing_but_the_receives() {
     for (queue, before) in queues.into_iter().zip(before) {
         let after = desk.stack.aws.messages(queue);
         assert_eq!(after.iter().map(content).collect::<Vec<_>>(), before.iter().map(content).collect::<Vec<_>>());
-        assert!(after.iter().all(|message| message.receive_count == 1), "once each");
-        assert_eq!(desk.receive(queue).await.len(), before.len(), "in sight again at once");
+        assert!(after.iter().all(|message| message.receive_count == 1), "each is received once");
+        assert_eq!(desk.receive(queue).await.len(), before.len(), "visible again at once");
     }
     assert_eq!(desk.stack.aws.objects(PAYLOAD_BUCKET), objects_before);
     for operation in [Operation::DeleteMessage, Operation::DeleteObject] {
         assert_eq!(desk.stack.aws.calls(operation), 0);
     }
-    let said = text(&desk.run_for(PERSON, &BY_TAG).await);
-    assert!(said.contains("would delete") && said.contains("a dry run deletes nothing"), "{said}");
+    let printed = text(&desk.run_for(PERSON, &BY_TAG).await);
+    assert!(printed.contains("would delete") && printed.contains("A dry run deletes nothing"), "{printed}");
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn objects_are_found_on_every_page_of_the_listing() {
 }
 
 #[tokio::test]
-async fn a_look_never_takes_the_last_receive_of_a_message() {
+async fn a_search_leaves_each_message_at_least_one_receive() {
     let desk = Desk::start().await;
     for body in [OTHERS, HERS] {
         desk.send(QUEUE, body, &[("LoginId", "l-1")]).await;
@@ -266,7 +266,11 @@ async fn a_look_never_takes_the_last_receive_of_a_message() {
     for _ in 0..=MAX_RECEIVES {
         let lines = desk.json(&[]).await;
         let summary = lines.last().unwrap();
-        assert_eq!((&summary["messagesSeen"], &summary["messagesFound"]), (&json!(2), &json!(1)), "a copy is not new");
+        assert_eq!(
+            (&summary["messagesSeen"], &summary["messagesFound"]),
+            (&json!(2), &json!(1)),
+            "a copy does not count as another message"
+        );
         put_back += summary["putBackAsNew"].as_u64().unwrap();
         let messages = desk.stack.aws.messages(QUEUE);
         assert!(messages.iter().all(|message| message.receive_count < MAX_RECEIVES), "one receive is left");
@@ -281,7 +285,7 @@ async fn a_look_never_takes_the_last_receive_of_a_message() {
 }
 
 #[tokio::test]
-async fn a_queue_that_gives_a_message_one_receive_is_searched_to_its_end() {
+async fn a_queue_that_allows_one_receive_is_searched_completely() {
     let desk = Desk::start().await;
     let redrive = Some(Redrive { dead_letter_queue: DEAD_LETTERS.to_owned(), max_receive_count: 1 });
     desk.stack.aws.create_queue(QUEUE, QueueSettings { redrive, ..QueueSettings::default() });
@@ -295,14 +299,14 @@ async fn a_queue_that_gives_a_message_one_receive_is_searched_to_its_end() {
 }
 
 #[tokio::test]
-async fn when_sqs_takes_no_copy_no_more_messages_are_brought_to_their_end() {
+async fn if_sqs_rejects_a_copy_the_search_uses_up_no_more_messages() {
     let desk = Desk::start().await;
     for _ in 0..25 {
         desk.send(QUEUE, OTHERS, &[]).await;
     }
     for _ in 1..MAX_RECEIVES {
         for message in desk.receive_all(QUEUE).await {
-            desk.let_go(QUEUE, &message).await;
+            desk.give_back(QUEUE, &message).await;
         }
     }
     desk.stack.aws.fault(Operation::SendMessage, Calls::All, DENIED);
@@ -316,23 +320,23 @@ async fn when_sqs_takes_no_copy_no_more_messages_are_brought_to_their_end() {
 }
 
 #[tokio::test]
-async fn a_copy_without_a_message_id_is_none_and_the_original_stays() {
-    for answer in ["{}", r#"{"MessageId":""}"#] {
+async fn if_a_copy_gets_no_message_id_the_original_stays() {
+    for response in ["{}", r#"{"MessageId":""}"#] {
         let desk = Desk::start().await;
         desk.send(QUEUE, OTHERS, &[]).await;
         for _ in 1..MAX_RECEIVES {
             desk.fail_to_consume(QUEUE).await;
         }
-        let endpoint = in_front_of(&desk.stack.aws.endpoint(), answer).await;
+        let endpoint = proxy(&desk.stack.aws.endpoint(), response).await;
         let run = tool(&["forget", "--by", "tag", "--endpoint", &endpoint, "--json"], PERSON, &[]).await;
-        assert_eq!(run.status.code(), Some(1), "{answer}");
+        assert_eq!(run.status.code(), Some(1), "{response}");
         assert_eq!(objects(&run).last().unwrap()["putBackAsNew"], 0);
-        assert_eq!(desk.bodies(QUEUE), [OTHERS], "{answer}: the original is not deleted");
+        assert_eq!(desk.bodies(QUEUE), [OTHERS], "{response}: the original is not deleted");
     }
 }
 
 #[tokio::test]
-async fn what_is_in_flight_or_delayed_is_reported() {
+async fn messages_in_flight_and_delayed_ones_are_reported() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", HERS.as_bytes(), &[]).await;
     desk.send(DEAD_LETTERS, HERS, &[]).await;
@@ -349,15 +353,15 @@ async fn what_is_in_flight_or_delayed_is_reported() {
     let summary = lines.last().unwrap();
     assert_eq!((&summary["inFlight"], &summary["delayed"]), (&json!(2), &json!(1)));
     assert_eq!((&summary["complete"], &summary["messagesSeen"]), (&json!(false), &json!(0)));
-    // Its message is with a consumer, the object is here.
+    // A consumer has the message, but its object is in the bucket.
     assert_eq!(summary["objectsDeleted"], 1);
     assert!(error(&run).contains("in flight: 2") && error(&run).contains("run it again"), "{}", error(&run));
-    let said = text(&desk.run_for(PERSON, &BY_TAG).await);
-    assert!(said.contains("could not be seen: KycQueue: 1 in flight, 0 delayed"), "{said}");
+    let printed = text(&desk.run_for(PERSON, &BY_TAG).await);
+    assert!(printed.contains("could not be seen: KycQueue: 1 in flight, 0 delayed"), "{printed}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_reported_and_stays() {
+async fn unreadable_payloads_are_reported_and_stay() {
     let desk = Desk::start().await;
     desk.send(QUEUE, &format!("{HERS}}}"), &[]).await;
     desk.claim_check(QUEUE, "kyc/d/1", b"{\"Tag\":\"jane+1@example.com\",\"a\":\"\xe9\"}", &[]).await;
@@ -379,7 +383,7 @@ async fn what_cannot_be_read_is_reported_and_stays() {
 }
 
 #[tokio::test]
-async fn a_message_whose_object_is_gone_is_judged_by_its_attribute() {
+async fn if_the_object_is_gone_the_attribute_decides() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", b"", &[("Tag", "somebody")]).await;
     desk.claim_check("PayQueue", "pay/d/2", b"", &[("Tag", PERSON)]).await;
@@ -397,7 +401,7 @@ async fn a_message_whose_object_is_gone_is_judged_by_its_attribute() {
 }
 
 #[tokio::test]
-async fn a_claim_check_reaches_no_further_than_the_claim_checks_of_this_stack() {
+async fn a_pointer_to_anything_but_a_claim_checks_object_is_not_followed() {
     let desk = Desk::start().await;
     desk.stack.aws.create_bucket("other-bucket");
     let object = desk.s3.put_object().bucket("other-bucket").key("kyc/d/1").body(HERS.as_bytes().to_vec().into());
@@ -416,7 +420,7 @@ async fn a_claim_check_reaches_no_further_than_the_claim_checks_of_this_stack() 
 }
 
 #[tokio::test]
-async fn an_object_that_could_not_be_deleted_is_found_by_the_next_run() {
+async fn the_next_run_finds_an_object_that_could_not_be_deleted() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", HERS.as_bytes(), &[]).await;
     desk.stack.aws.fault(Operation::DeleteObject, Calls::All, DENIED);
@@ -426,7 +430,7 @@ async fn an_object_that_could_not_be_deleted_is_found_by_the_next_run() {
     assert_eq!((&lines[0]["deleted"], &lines[1]["deleted"]), (&json!(true), &json!(false)));
     assert!(lines[1]["problem"].as_str().unwrap().contains("AccessDenied"), "{lines:?}");
     assert_eq!(lines[2]["failed"], 1);
-    assert_eq!((desk.bodies(QUEUE).len(), desk.keys().len()), (0, 1), "the message first");
+    assert_eq!((desk.bodies(QUEUE).len(), desk.keys().len()), (0, 1), "the message is deleted first");
 
     desk.stack.aws.clear_faults();
     assert_eq!(desk.json(&["--delete"]).await[1]["objectsDeleted"], 1);
@@ -451,7 +455,7 @@ async fn a_message_that_could_not_be_deleted_keeps_its_object_for_the_next_run()
 }
 
 #[tokio::test]
-async fn a_queue_that_gives_nothing_does_not_keep_the_others_from_being_searched() {
+async fn if_one_queue_fails_the_others_are_searched() {
     let desk = Desk::start().await;
     for kind in Kind::ALL {
         desk.send(kind.queue(), HERS, &[]).await;
@@ -475,7 +479,7 @@ async fn messages_that_cannot_be_given_back_are_reported() {
     desk.stack.aws.fault(Operation::ChangeMessageVisibility, Calls::All, DENIED);
     let run = desk.run_for(PERSON, &BY_TAG).await;
     assert_eq!(run.status.code(), Some(1));
-    assert!(text(&run).contains("KycQueue: not given back"), "{}", text(&run));
+    assert!(text(&run).contains("KycQueue: could not give back 1 of the messages"), "{}", text(&run));
 }
 
 #[tokio::test]
@@ -488,7 +492,11 @@ async fn a_bucket_that_cannot_be_listed_or_read_is_reported() {
     assert_eq!(run.status.code(), Some(1));
     assert_eq!(objects(&run).last().unwrap()["problems"], 2);
     assert!(text(&run).contains("cannot list s3://flinks-payloads/"), "{}", text(&run));
-    assert_eq!(desk.keys(), ["kyc/d/2"], "its message is gone, so this object goes whether it is listed or not");
+    assert_eq!(
+        desk.keys(),
+        ["kyc/d/2"],
+        "this object's message is deleted, so the object is deleted without the listing"
+    );
 
     desk.stack.aws.clear_faults();
     desk.claim_check(QUEUE, "kyc/d/3", HERS.as_bytes(), &[]).await;
@@ -500,7 +508,7 @@ async fn a_bucket_that_cannot_be_listed_or_read_is_reported() {
 }
 
 #[tokio::test]
-async fn the_value_comes_from_a_file_or_from_standard_input_without_white_space_around_it() {
+async fn a_value_from_a_file_or_standard_input_may_have_white_space_around_it() {
     let desk = Desk::start().await;
     let file = TemporaryFile::new("value");
     for text in [PERSON.to_owned(), format!(" \t{PERSON}\r\n\n"), format!("\u{FEFF}{PERSON}\u{A0}\n")] {
@@ -515,7 +523,7 @@ async fn the_value_comes_from_a_file_or_from_standard_input_without_white_space_
 }
 
 #[tokio::test]
-async fn without_a_usable_value_nothing_is_looked_at() {
+async fn without_a_usable_value_nothing_is_searched() {
     let desk = Desk::start().await;
     desk.send(QUEUE, r#"{"Tag":""}"#, &[]).await;
     let file = TemporaryFile::new("latin-1");
@@ -554,9 +562,9 @@ async fn the_value_is_never_printed() {
     for arguments in [&["--by", "tag"][..], &["--by", "tag", "--json"], &["--by", "tag", "--delete"]] {
         let run = desk.run_for(PERSON, arguments).await;
         assert_eq!(run.status.code(), Some(1), "{arguments:?}");
-        let said = text(&run) + &error(&run);
-        assert!(said.contains("copies/[the value].json"), "{said}");
-        assert!(!said.contains(PERSON), "{said}");
+        let printed = text(&run) + &error(&run);
+        assert!(printed.contains("copies/[the value].json"), "{printed}");
+        assert!(!printed.contains(PERSON), "{printed}");
     }
     desk.stack.aws.fault(Operation::ReceiveMessage, Calls::All, quoting);
     let run = desk.run_for(PERSON, &["--by", "tag"]).await;
@@ -564,11 +572,11 @@ async fn the_value_is_never_printed() {
 }
 
 #[tokio::test]
-async fn control_characters_of_a_key_do_not_reach_the_terminal() {
+async fn control_characters_in_a_key_do_not_reach_the_terminal() {
     let desk = Desk::start().await;
     desk.put("copies/+ %2B\u{1b}[2J\u{202E}", HERS.as_bytes()).await;
-    let said = text(&desk.run_for(PERSON, &BY_TAG).await);
-    assert!(said.contains("copies/+ %2B\u{FFFD}[2J\u{FFFD}"), "{said}");
+    let printed = text(&desk.run_for(PERSON, &BY_TAG).await);
+    assert!(printed.contains("copies/+ %2B\u{FFFD}[2J\u{FFFD}"), "{printed}");
     assert_eq!(desk.json(&["--delete"]).await[1]["objectsDeleted"], 1);
     assert_eq!(desk.keys(), [] as [&str; 0]);
 }
@@ -592,7 +600,7 @@ async fn ctrl_c_gives_the_messages_back() {
     let run = process.wait_with_output().await.unwrap();
     assert_eq!(run.status.code(), Some(1), "{}", error(&run));
     assert!(text(&run).contains("stopped before the end"), "{}", text(&run));
-    assert_eq!(desk.receive(QUEUE).await.len(), 1, "in sight again at once");
+    assert_eq!(desk.receive(QUEUE).await.len(), 1, "visible again at once");
 }
 
 #[tokio::test]
@@ -622,8 +630,8 @@ async fn a_deployed_stack_is_found_through_its_parameters() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_endpoint_is_bad_input() {
-    // Bound and let go again: nobody listens there.
+async fn an_endpoint_without_a_server_gives_exit_code_2() {
+    // This binds a port and closes it again, so nobody listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = tool(&["forget", "--by", "tag", "--endpoint", &format!("http://127.0.0.1:{port}")], PERSON, &[]).await;
     assert_eq!(run.status.code(), Some(2));
@@ -631,15 +639,15 @@ async fn nobody_at_the_endpoint_is_bad_input() {
 }
 
 #[tokio::test]
-async fn the_help_says_what_even_a_dry_run_costs() {
+async fn the_help_says_that_a_dry_run_has_a_cost() {
     let help = text(&tool(&["forget", "--help"], "", &[]).await);
-    for said in ["What it costs, also without --delete", "put back as a new one", "in flight", "--value-file"] {
-        assert!(help.contains(said), "{help}");
+    for expected in ["What it costs, also without --delete", "back as a new one", "in flight", "--value-file"] {
+        assert!(help.split_whitespace().collect::<Vec<_>>().join(" ").contains(expected), "{expected}: {help}");
     }
     assert!(!help.contains("[VALUE]"), "{help}");
 }
 
-/// A stack in this process, and clients that put things into it.
+/// A stack in this process, and clients that fill it.
 struct Desk {
     stack: Stack,
     sqs: Client,
@@ -676,7 +684,7 @@ impl Desk {
         tool(&[&["forget"], arguments, &["--endpoint", &endpoint]].concat(), value, &[]).await
     }
 
-    /// Looks for the person by Tag with `--json`, expects exit code 0 and reads the objects.
+    /// Searches for the person by Tag with `--json`, expects exit code 0 and reads the objects.
     async fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let run = self.run_for(PERSON, &[&BY_TAG, arguments, &["--json"]].concat()).await;
         assert_eq!(run.status.code(), Some(0), "{}", error(&run));
@@ -700,7 +708,7 @@ impl Desk {
         self.s3.delete_object().bucket(PAYLOAD_BUCKET).key(key).send().await.unwrap();
     }
 
-    /// A claim check without its object.
+    /// Sends a claim check without its object.
     async fn point(&self, queue: &str, bucket: &str, key: &str, attributes: &[(&str, &str)]) {
         let message = self.sqs.send_message().queue_url(self.url(queue)).message_body(pointer(bucket, key));
         let mut message = message.message_attributes("ExtendedPayloadSize", attribute("Number", "1"));
@@ -739,21 +747,21 @@ impl Desk {
         }
     }
 
-    async fn let_go(&self, queue: &str, message: &Message) {
+    async fn give_back(&self, queue: &str, message: &Message) {
         let back = self.sqs.change_message_visibility().queue_url(self.url(queue)).visibility_timeout(0);
         back.receipt_handle(message.receipt_handle().unwrap()).send().await.unwrap();
     }
 
-    /// A consumer that fails at once. Returns how many it got.
+    /// Acts as a consumer that fails at once. Returns how many messages it got.
     async fn fail_to_consume(&self, queue: &str) -> usize {
         let received = self.receive(queue).await;
         for message in &received {
-            self.let_go(queue, message).await;
+            self.give_back(queue, message).await;
         }
         received.len()
     }
 
-    /// Each message again as a new one, in the same order.
+    /// Replaces each message by a new one, in the same order.
     async fn renew_all(&self, queue: &str) {
         let bodies = self.bodies(queue);
         self.empty(queue).await;
@@ -770,7 +778,7 @@ impl Desk {
     }
 }
 
-/// A file that is gone afterwards.
+/// A file that is deleted at the end.
 struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
@@ -785,8 +793,9 @@ impl Drop for TemporaryFile {
     }
 }
 
-/// Serves the AWS at `endpoint`, but answers each SendMessage with 200 and `answer`, and passes none on. Returns where.
-async fn in_front_of(endpoint: &str, answer: &'static str) -> String {
+/// Starts a proxy in front of the AWS at `endpoint`. It responds to each SendMessage itself, with a 200 and `body`.
+/// Returns its URL.
+async fn proxy(endpoint: &str, body: &'static str) -> String {
     let client =
         hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(HttpConnector::new());
     let behind = endpoint.to_owned();
@@ -795,7 +804,7 @@ async fn in_front_of(endpoint: &str, answer: &'static str) -> String {
         async move {
             let target = request.headers().get("x-amz-target").cloned();
             if target.is_some_and(|target| target.as_bytes().ends_with(b".SendMessage")) {
-                return Response::new(Body::from(answer));
+                return Response::new(Body::from(body));
             }
             *request.uri_mut() = format!("{behind}{}", request.uri()).parse().unwrap();
             client.request(request).await.unwrap().map(Body::new)
@@ -807,7 +816,7 @@ async fn in_front_of(endpoint: &str, answer: &'static str) -> String {
     format!("http://{address}")
 }
 
-/// All that a message is to its consumer.
+/// Everything that a consumer sees of a message.
 fn content(message: &StoredMessage) -> (String, String, String) {
     (message.message_id.clone(), message.body.clone(), format!("{:?}{:?}", message.attributes, message.group_id))
 }
@@ -821,7 +830,7 @@ fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
     MessageAttributeValue::builder().data_type(data_type).string_value(value).build().unwrap()
 }
 
-/// The tool, in an environment in which there is nothing of this machine's AWS.
+/// The tool without this machine's AWS settings.
 fn program(arguments: &[&str], environment: &[(&str, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-queues"));
     command.args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
@@ -833,7 +842,7 @@ fn program(arguments: &[&str], environment: &[(&str, String)]) -> Command {
 /// Runs the tool with `input` on its standard input.
 async fn tool(arguments: &[&str], input: &str, environment: &[(&str, String)]) -> Output {
     let mut process = program(arguments, environment).spawn().unwrap();
-    // It need not read it.
+    // The tool may end without reading its input.
     let _ = process.stdin.take().unwrap().write_all(input.as_bytes()).await;
     process.wait_with_output().await.unwrap()
 }
@@ -846,7 +855,7 @@ fn error(run: &Output) -> String {
     String::from_utf8(run.stderr.clone()).unwrap()
 }
 
-/// Standard output with `--json`: an object a line, and nothing else.
+/// Reads the output of `--json`: only objects, one on each line.
 fn objects(run: &Output) -> Vec<Value> {
     text(run).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -1,6 +1,6 @@
-//! `cargo dev queues`, `peek` and `redrive`, run as their user runs them, on a stack like the deployed one.
+//! `cargo dev queues`, `peek` and `redrive` as users run them, on a stack like the deployed one.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic, and so do its helpers")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
 use std::{
     collections::BTreeMap,
@@ -25,12 +25,12 @@ use tokio::{io::AsyncReadExt, net::TcpListener};
 
 const QUEUE: &str = "KycQueue";
 const DEAD_LETTERS: &str = "KycDeadLetterQueue";
-/// The redrive policy's, in the template as on the local stack.
+/// The redrive policy's maxReceiveCount, in the template and on the local stack.
 const MAX_RECEIVES: u32 = 5;
 const DENIED: Fault = Fault::Reject("AccessDenied", "not you");
 
 #[tokio::test]
-async fn queues_counts_what_is_on_each_queue_and_its_dead_letters() {
+async fn queues_counts_the_messages_on_each_queue_and_its_dead_letters() {
     let desk = Desk::start().await;
     for delay in [0, 0, 0, 900] {
         let message = desk.sqs.send_message().queue_url(desk.url(QUEUE)).message_body("x");
@@ -53,7 +53,7 @@ async fn queues_counts_what_is_on_each_queue_and_its_dead_letters() {
 }
 
 #[tokio::test]
-async fn queues_tells_the_age_of_the_oldest_message() {
+async fn queues_shows_the_age_of_the_oldest_message() {
     let desk = Desk::start().await;
     desk.send(QUEUE, "x").await;
     tokio::time::pause();
@@ -71,7 +71,7 @@ async fn queues_tells_the_age_of_the_oldest_message() {
 }
 
 #[tokio::test]
-async fn queues_does_without_the_age_where_nobody_tells_it() {
+async fn queues_works_without_the_age_if_cloudwatch_fails() {
     let desk = Desk::start().await;
     desk.send(QUEUE, "x").await;
     desk.stack.aws.fault(Operation::GetMetricData, Calls::All, DENIED);
@@ -88,16 +88,16 @@ async fn peek_shows_messages_and_leaves_them_on_the_queue() {
     desk.send(QUEUE, "first").await;
     desk.send(QUEUE, "second").await;
 
-    let looks = desk.json(&["peek", "kyc"]).await;
-    let bodies: Vec<_> = looks.iter().map(|look| look["body"].as_str().unwrap()).collect();
+    let shown = desk.json(&["peek", "kyc"]).await;
+    let bodies: Vec<_> = shown.iter().map(|message| message["body"].as_str().unwrap()).collect();
     assert_eq!(bodies, ["first", "second"]);
-    assert_eq!(looks[0]["attributes"], json!({ "DeliveryId": "d-1", "LoginId": "l-1", "Binary": "AAH/" }));
-    assert_eq!(looks[0]["groupId"], "group-1");
-    assert_eq!(looks[0]["receiveCount"], 1);
-    assert_eq!(looks[0]["maxReceiveCount"], MAX_RECEIVES);
-    assert_eq!(looks[0]["putBackAsNew"], false);
+    assert_eq!(shown[0]["attributes"], json!({ "DeliveryId": "d-1", "LoginId": "l-1", "Binary": "AAH/" }));
+    assert_eq!(shown[0]["groupId"], "group-1");
+    assert_eq!(shown[0]["receiveCount"], 1);
+    assert_eq!(shown[0]["maxReceiveCount"], MAX_RECEIVES);
+    assert_eq!(shown[0]["putBackAsNew"], false);
 
-    assert_eq!(desk.receive(QUEUE, 10).await.len(), 2, "in sight again at once");
+    assert_eq!(desk.receive(QUEUE, 10).await.len(), 2, "visible again at once");
 }
 
 #[tokio::test]
@@ -119,9 +119,9 @@ async fn peek_never_uses_up_the_receives_of_a_message() {
     let [sent] = desk.stack.aws.messages(QUEUE).try_into().unwrap();
     let mut renewed = 0;
     for _ in 0..3 * MAX_RECEIVES {
-        let looks = desk.json(&["peek", "kyc"]).await;
-        assert_eq!(looks[0]["body"], "kept");
-        renewed += u32::from(looks[0]["putBackAsNew"] == true);
+        let shown = desk.json(&["peek", "kyc"]).await;
+        assert_eq!(shown[0]["body"], "kept");
+        renewed += u32::from(shown[0]["putBackAsNew"] == true);
         let [message] = desk.stack.aws.messages(QUEUE).try_into().unwrap();
         assert!(message.receive_count < MAX_RECEIVES, "a consumer has at least one receive left");
         assert_eq!(content(&message), content(&sent), "the same body, attributes and group");
@@ -132,7 +132,7 @@ async fn peek_never_uses_up_the_receives_of_a_message() {
 }
 
 #[tokio::test]
-async fn peek_says_so_when_it_could_not_give_a_message_its_receives_back() {
+async fn peek_reports_a_message_that_it_could_not_put_back_as_new() {
     let desk = Desk::start().await;
     desk.send(QUEUE, "unlucky").await;
     for _ in 1..MAX_RECEIVES {
@@ -144,24 +144,24 @@ async fn peek_says_so_when_it_could_not_give_a_message_its_receives_back() {
     assert!(text(&run).contains("unlucky"));
     let error = error(&run);
     assert!(error.contains("AccessDenied") && error.contains("redrive kyc"), "{error}");
-    assert_eq!(desk.stack.aws.messages(QUEUE).len(), 1, "it is not lost");
+    assert_eq!(desk.stack.aws.messages(QUEUE).len(), 1, "the message is not lost");
 }
 
 #[tokio::test]
-async fn peek_shows_the_start_of_a_body_unless_told_otherwise() {
+async fn peek_shows_only_the_start_of_a_body_without_full() {
     let desk = Desk::start().await;
     let body = "é".repeat(400);
     desk.send(QUEUE, &body).await;
 
-    let [look] = desk.json(&["peek", "kyc"]).await.try_into().unwrap();
-    assert_eq!(look["body"], "é".repeat(300));
-    assert_eq!((&look["cut"], &look["bytes"]), (&json!(true), &json!(800)));
+    let [message] = desk.json(&["peek", "kyc"]).await.try_into().unwrap();
+    assert_eq!(message["body"], "é".repeat(300));
+    assert_eq!((&message["cut"], &message["bytes"]), (&json!(true), &json!(800)));
     let shown = text(&desk.ok(&["peek", "kyc"]).await);
     assert!(!shown.contains(&"é".repeat(301)) && shown.contains("--full"), "{shown}");
 
-    let [look] = desk.json(&["peek", "kyc", "--full"]).await.try_into().unwrap();
-    assert_eq!(look["body"], body);
-    assert_eq!(look["cut"], false);
+    let [message] = desk.json(&["peek", "kyc", "--full"]).await.try_into().unwrap();
+    assert_eq!(message["body"], body);
+    assert_eq!(message["cut"], false);
 }
 
 #[tokio::test]
@@ -171,10 +171,10 @@ async fn peek_reads_the_payload_of_a_claim_check_and_leaves_the_object() {
     desk.claim_check(QUEUE, "kyc/d/2", b"\xff\xfe").await;
     let before = desk.stack.aws.objects(PAYLOAD_BUCKET);
 
-    let looks = desk.json(&["peek", "kyc"]).await;
-    assert_eq!(looks[0]["claimCheck"], json!({ "bucket": PAYLOAD_BUCKET, "key": "kyc/d/1" }));
-    assert_eq!(looks[0]["body"], "{\"ResponseType\":\"KYC\"}\0");
-    assert_eq!(looks[1]["bodyBase64"], "//4=", "what is no text");
+    let shown = desk.json(&["peek", "kyc"]).await;
+    assert_eq!(shown[0]["claimCheck"], json!({ "bucket": PAYLOAD_BUCKET, "key": "kyc/d/1" }));
+    assert_eq!(shown[0]["body"], "{\"ResponseType\":\"KYC\"}\0");
+    assert_eq!(shown[1]["bodyBase64"], "//4=", "this payload is not text");
     assert!(text(&desk.ok(&["peek", "kyc"]).await).contains("s3://"));
 
     assert_eq!(desk.stack.aws.objects(PAYLOAD_BUCKET), before);
@@ -182,47 +182,47 @@ async fn peek_reads_the_payload_of_a_claim_check_and_leaves_the_object() {
 }
 
 #[tokio::test]
-async fn peek_says_when_the_payload_of_a_claim_check_is_gone() {
+async fn peek_reports_a_claim_check_whose_payload_is_gone() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", b"payload").await;
     desk.s3.delete_object().bucket(PAYLOAD_BUCKET).key("kyc/d/1").send().await.unwrap();
-    let [look] = desk.json(&["peek", "kyc"]).await.try_into().unwrap();
-    assert!(look["problem"].as_str().unwrap().contains("gone"), "{look}");
+    let [message] = desk.json(&["peek", "kyc"]).await.try_into().unwrap();
+    assert!(message["problem"].as_str().unwrap().contains("gone"), "{message}");
 }
 
 #[tokio::test]
-async fn a_body_that_only_looks_like_a_claim_check_is_shown_as_it_is() {
+async fn a_body_that_only_looks_like_a_claim_check_is_shown_unchanged() {
     let desk = Desk::start().await;
     let body = pointer("kyc/d/1");
     desk.send(QUEUE, &body).await;
-    let [look] = desk.json(&["peek", "kyc"]).await.try_into().unwrap();
-    assert_eq!(look["body"], body);
+    let [message] = desk.json(&["peek", "kyc"]).await.try_into().unwrap();
+    assert_eq!(message["body"], body);
     assert_eq!(desk.stack.aws.calls(Operation::GetObject), 0);
 }
 
 #[tokio::test]
-async fn dead_letters_can_be_looked_at_as_often_as_one_likes() {
+async fn dead_letters_can_be_shown_any_number_of_times() {
     let desk = Desk::start().await;
     desk.dead_letter(QUEUE, "dead").await;
     for _ in 0..2 * MAX_RECEIVES {
-        let [look] = desk.json(&["peek", "kyc", "--dead-letters"]).await.try_into().unwrap();
-        assert_eq!((&look["queue"], &look["body"]), (&json!(DEAD_LETTERS), &json!("dead")));
-        assert_eq!(look["putBackAsNew"], false);
+        let [message] = desk.json(&["peek", "kyc", "--dead-letters"]).await.try_into().unwrap();
+        assert_eq!((&message["queue"], &message["body"]), (&json!(DEAD_LETTERS), &json!("dead")));
+        assert_eq!(message["putBackAsNew"], false);
     }
     assert_eq!(desk.stack.aws.messages(DEAD_LETTERS).len(), 1);
 }
 
 #[tokio::test]
-async fn an_empty_queue_is_nothing_wrong() {
+async fn an_empty_queue_is_not_an_error() {
     let desk = Desk::start().await;
     assert!(text(&desk.ok(&["peek", "kyc"]).await).contains("no message"));
     assert_eq!(desk.json(&["peek", "kyc"]).await, [] as [Value; 0]);
-    assert!(text(&desk.ok(&["redrive", "kyc"]).await).contains("moved from KycDeadLetterQueue to KycQueue: 0"));
+    assert!(text(&desk.ok(&["redrive", "kyc"]).await).contains("moved 0 from KycDeadLetterQueue to KycQueue"));
     assert_eq!(desk.json(&["redrive", "kyc", "--dry-run"]).await[0]["wouldMove"], 0);
 }
 
 #[tokio::test]
-async fn redrive_brings_back_byte_for_byte_what_died() {
+async fn redrive_moves_dead_letters_back_byte_for_byte() {
     let desk = Desk::start().await;
     desk.send(QUEUE, "Zoé 🎉").await;
     desk.claim_check(QUEUE, "kyc/d/1", b"\xff payload").await;
@@ -240,15 +240,16 @@ async fn redrive_brings_back_byte_for_byte_what_died() {
     );
     assert_eq!(desk.stack.aws.messages(DEAD_LETTERS), []);
     let back = desk.stack.aws.messages(QUEUE);
-    assert!(back.iter().all(|message| message.receive_count == 0), "with all their receives");
+    assert!(back.iter().all(|message| message.receive_count == 0), "all receives are left");
     let mut after: Vec<_> = back.iter().map(content).collect();
-    // They are moved at the same time, so they come in any order.
+    // They are moved concurrently, so they may arrive in any order.
     after.sort_by_key(|(body, ..)| before.iter().position(|(other, ..)| other == body));
     assert_eq!(after, before);
     assert_eq!(desk.stack.aws.objects(PAYLOAD_BUCKET), objects);
 
-    let looks = desk.json(&["peek", "kyc"]).await;
-    assert!(looks.iter().any(|look| look["claimCheck"]["key"] == "kyc/d/1" && look["bytes"] == 9), "{looks:?}");
+    let shown = desk.json(&["peek", "kyc"]).await;
+    let has_payload = |message: &Value| message["claimCheck"]["key"] == "kyc/d/1" && message["bytes"] == 9;
+    assert!(shown.iter().any(has_payload), "{shown:?}");
 }
 
 #[tokio::test]
@@ -268,7 +269,7 @@ async fn a_dry_run_shows_what_would_be_moved_and_moves_nothing() {
     let after: Vec<_> = desk.stack.aws.messages(DEAD_LETTERS).iter().map(content).collect();
     assert_eq!(after, before);
     assert_eq!(desk.stack.aws.messages(QUEUE), []);
-    assert_eq!(desk.receive(DEAD_LETTERS, 10).await.len(), 2, "in sight again at once");
+    assert_eq!(desk.receive(DEAD_LETTERS, 10).await.len(), 2, "visible again at once");
 }
 
 #[tokio::test]
@@ -283,20 +284,21 @@ async fn redrive_stops_at_its_limit() {
 }
 
 #[tokio::test]
-async fn redrive_is_no_faster_than_its_rate() {
+async fn redrive_does_not_exceed_its_rate() {
     let desk = Desk::start().await;
     for n in 0..9 {
         desk.dead_letter(QUEUE, &n.to_string()).await;
     }
     let started = Instant::now();
     desk.ok(&["redrive", "kyc", "--rate", "4"]).await;
-    // The first goes at once, the other eight a quarter of a second apart; a second more to see that none is left.
+    // The first is moved at once, and the other eight a quarter of a second apart. The last receive, with none, takes a
+    // second more.
     assert!(started.elapsed() >= Duration::from_secs(3), "{:?}", started.elapsed());
     assert_eq!(desk.stack.aws.messages(QUEUE).len(), 9);
 }
 
 #[tokio::test]
-async fn a_dead_letter_that_sqs_does_not_take_back_stays_one() {
+async fn a_dead_letter_whose_copy_sqs_rejects_stays_one() {
     let desk = Desk::start().await;
     for n in 0..3 {
         desk.dead_letter(QUEUE, &n.to_string()).await;
@@ -309,11 +311,11 @@ async fn a_dead_letter_that_sqs_does_not_take_back_stays_one() {
     assert_eq!((&lines[1]["moved"], &lines[1]["failed"]), (&json!(2), &json!(1)));
     assert!(error(&run).contains("could not be moved"));
     assert_eq!(desk.stack.aws.messages(QUEUE).len(), 2);
-    assert_eq!(desk.receive(DEAD_LETTERS, 10).await.len(), 1, "in sight again at once");
+    assert_eq!(desk.receive(DEAD_LETTERS, 10).await.len(), 1, "visible again at once");
 }
 
 #[tokio::test]
-async fn redrive_ends_when_the_queue_takes_nothing() {
+async fn redrive_stops_if_the_queue_accepts_nothing() {
     let desk = Desk::start().await;
     for number in 0..25 {
         desk.dead_letter(QUEUE, &number.to_string()).await;
@@ -322,13 +324,13 @@ async fn redrive_ends_when_the_queue_takes_nothing() {
     let before = desk.stack.aws.calls(Operation::SendMessage);
     let run = desk.run(&["redrive", "kyc"]).await;
     assert_eq!(run.status.code(), Some(1));
-    // One batch, and each of it tried once: the others would fare no better.
+    // It tries each message of one batch once. The others would fail too.
     assert!(desk.stack.aws.calls(Operation::SendMessage) - before <= 10);
     assert_eq!(desk.stack.aws.messages(DEAD_LETTERS).len(), 25);
 }
 
 #[tokio::test]
-async fn a_dead_letter_is_not_deleted_before_sqs_has_taken_its_copy() {
+async fn a_dead_letter_is_deleted_only_after_sqs_accepts_its_copy() {
     let desk = Desk::start().await;
     desk.dead_letter(QUEUE, "twice").await;
     desk.stack.aws.fault(Operation::DeleteMessage, Calls::All, DENIED);
@@ -341,47 +343,47 @@ async fn a_dead_letter_is_not_deleted_before_sqs_has_taken_its_copy() {
 
 #[tokio::test]
 async fn a_success_without_a_message_id_moves_nothing() {
-    for answer in ["{}", r#"{"MessageId":""}"#, r#"{"MessageId":null}"#, "", "OK"] {
+    for response in ["{}", r#"{"MessageId":""}"#, r#"{"MessageId":null}"#, "", "OK"] {
         let desk = Desk::start().await;
         desk.dead_letter(QUEUE, "dead").await;
-        let endpoint = desk.with_answer("SendMessage", answer).await;
+        let endpoint = desk.with_response("SendMessage", response).await;
         let run = tool(&["redrive", "kyc", "--json", "--endpoint", &endpoint], &[]).await;
-        assert_eq!(run.status.code(), Some(1), "{answer}: {}", error(&run));
+        assert_eq!(run.status.code(), Some(1), "{response}: {}", error(&run));
         let lines = objects(&run);
-        assert!(lines[0]["problem"].as_str().unwrap().starts_with("the answer"), "{answer}: {lines:?}");
-        assert_eq!((&lines[1]["moved"], &lines[1]["failed"]), (&json!(0), &json!(1)), "{answer}");
-        assert_eq!(desk.stack.aws.calls(Operation::DeleteMessage), 0, "{answer}");
-        assert_eq!(desk.receive(DEAD_LETTERS, 10).await.len(), 1, "in sight again at once");
+        assert!(lines[0]["problem"].as_str().unwrap().starts_with("the response"), "{response}: {lines:?}");
+        assert_eq!((&lines[1]["moved"], &lines[1]["failed"]), (&json!(0), &json!(1)), "{response}");
+        assert_eq!(desk.stack.aws.calls(Operation::DeleteMessage), 0, "{response}");
+        assert_eq!(desk.receive(DEAD_LETTERS, 10).await.len(), 1, "visible again at once");
     }
 }
 
 #[tokio::test]
 async fn a_success_without_a_message_id_puts_nothing_back_as_new() {
-    for answer in ["{}", r#"{"MessageId":""}"#] {
+    for response in ["{}", r#"{"MessageId":""}"#] {
         let desk = Desk::start().await;
         desk.send(QUEUE, "unlucky").await;
         for _ in 1..MAX_RECEIVES {
             desk.fail_to_consume(QUEUE).await;
         }
-        let endpoint = desk.with_answer("SendMessage", answer).await;
+        let endpoint = desk.with_response("SendMessage", response).await;
         let run = tool(&["peek", "kyc", "--json", "--endpoint", &endpoint], &[]).await;
-        assert_eq!(run.status.code(), Some(1), "{answer}");
-        assert_eq!(objects(&run)[0]["putBackAsNew"], false, "{answer}");
-        assert!(error(&run).contains("without a message id"), "{answer}: {}", error(&run));
-        assert_eq!(desk.stack.aws.calls(Operation::DeleteMessage), 0, "{answer}");
+        assert_eq!(run.status.code(), Some(1), "{response}");
+        assert_eq!(objects(&run)[0]["putBackAsNew"], false, "{response}");
+        assert!(error(&run).contains("without a message id"), "{response}: {}", error(&run));
+        assert_eq!(desk.stack.aws.calls(Operation::DeleteMessage), 0, "{response}");
         let [message] = desk.stack.aws.messages(QUEUE).try_into().unwrap();
         assert_eq!(message.body, "unlucky");
     }
 }
 
 #[tokio::test]
-async fn a_count_that_nobody_tells_is_not_none() {
+async fn a_missing_count_is_not_zero() {
     let desk = Desk::start().await;
     desk.send(QUEUE, "there").await;
     let policy = json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:KycDeadLetterQueue",
                          "maxReceiveCount": 5 });
-    let answer = json!({ "Attributes": { "RedrivePolicy": policy.to_string() } }).to_string();
-    let endpoint = desk.with_answer("GetQueueAttributes", answer.leak()).await;
+    let response = json!({ "Attributes": { "RedrivePolicy": policy.to_string() } }).to_string();
+    let endpoint = desk.with_response("GetQueueAttributes", response.leak()).await;
     for arguments in [&["queues"][..], &["peek", "kyc"], &["redrive", "kyc"]] {
         let run = tool(&[arguments, &["--endpoint", &endpoint]].concat(), &[]).await;
         assert_eq!(run.status.code(), Some(2), "{}", text(&run));
@@ -390,7 +392,7 @@ async fn a_count_that_nobody_tells_is_not_none() {
 }
 
 #[tokio::test]
-async fn a_message_that_dies_again_meanwhile_is_left_where_it_is() {
+async fn a_message_that_becomes_a_dead_letter_again_during_the_run_stays_one() {
     let desk = Desk::start().await;
     for n in 0..3 {
         desk.dead_letter(QUEUE, &n.to_string()).await;
@@ -398,7 +400,7 @@ async fn a_message_that_dies_again_meanwhile_is_left_where_it_is() {
     let run = desk.json(&["redrive", "kyc", "--rate", "1"]);
     tokio::pin!(run);
     let lines = loop {
-        // A consumer that fails all the time.
+        // A consumer fails all the time.
         desk.fail_to_consume(QUEUE).await;
         if let Ok(lines) = tokio::time::timeout(Duration::from_millis(10), &mut run).await {
             break lines;
@@ -409,7 +411,7 @@ async fn a_message_that_dies_again_meanwhile_is_left_where_it_is() {
 }
 
 #[tokio::test]
-async fn a_queue_goes_by_its_label_and_by_its_name_in_any_case() {
+async fn a_queue_is_found_by_its_label_and_by_its_name_in_any_case() {
     let desk = Desk::start().await;
     desk.send("UploadFraudQueue", "fraud").await;
     for name in ["upload-fraud", "UploadFraudQueue", "UPLOADFRAUDQUEUE"] {
@@ -418,7 +420,7 @@ async fn a_queue_goes_by_its_label_and_by_its_name_in_any_case() {
 }
 
 #[tokio::test]
-async fn an_unknown_queue_is_bad_input_and_the_known_ones_are_listed() {
+async fn the_error_for_an_unknown_queue_lists_the_known_ones() {
     for command in ["peek", "redrive"] {
         let run = tool(&[command, "payments"], &[]).await;
         assert_eq!(run.status.code(), Some(2));
@@ -429,7 +431,7 @@ async fn an_unknown_queue_is_bad_input_and_the_known_ones_are_listed() {
 }
 
 #[tokio::test]
-async fn bad_options_are_bad_input() {
+async fn bad_options_give_exit_code_2() {
     for arguments in [
         &["peek", "kyc", "--limit", "0"][..],
         &["peek", "kyc", "--limit", "101"],
@@ -443,8 +445,8 @@ async fn bad_options_are_bad_input() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_endpoint_is_bad_input_and_the_advice_is_to_start_it() {
-    // Bound and let go again: nobody listens there.
+async fn an_endpoint_without_a_server_gives_exit_code_2_and_advice() {
+    // This binds a port and closes it again, so nobody listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let endpoint = format!("http://127.0.0.1:{port}");
     for arguments in [&["queues"][..], &["peek", "pay"], &["redrive", "pay"]] {
@@ -457,25 +459,25 @@ async fn nobody_at_the_endpoint_is_bad_input_and_the_advice_is_to_start_it() {
 }
 
 #[tokio::test]
-async fn an_endpoint_with_the_wrong_scheme_is_told_in_words() {
+async fn an_endpoint_with_the_wrong_scheme_gives_a_clear_error() {
     let desk = Desk::start().await;
     let plain = format!("https://{}", desk.stack.aws.address());
     let tls = tls_server().await;
-    for (endpoint, said) in
-        [(plain, "speaks plain HTTP, not TLS"), (tls, "if it speaks TLS, its URL starts with https://")]
+    for (endpoint, expected) in
+        [(plain, "speaks plain HTTP, not TLS"), (tls, "if it speaks TLS, use a URL that starts with https://")]
     {
         for arguments in [&["queues"][..], &["peek", "pay"], &["redrive", "pay"]] {
             let run = tool(&[arguments, &["--endpoint", &endpoint]].concat(), &[]).await;
             assert_eq!(run.status.code(), Some(2));
-            assert!(error(&run).contains(said) && error(&run).contains(&endpoint), "{}", error(&run));
-            assert!(!error(&run).contains("nobody answers") && !error(&run).contains("Invalid"), "{}", error(&run));
+            assert!(error(&run).contains(expected) && error(&run).contains(&endpoint), "{}", error(&run));
+            assert!(!error(&run).contains("no server") && !error(&run).contains("Invalid"), "{}", error(&run));
             assert_eq!(error(&run).lines().count(), 1, "{}", error(&run));
         }
     }
 }
 
 #[tokio::test]
-async fn a_name_that_the_local_aws_does_not_answer_under_is_told_in_words() {
+async fn a_host_name_that_the_local_aws_rejects_gives_a_clear_error() {
     let desk = Desk::start().await;
     let endpoint = desk.forward(None, Some("machine.example")).await;
     let run = tool(&["queues", "--endpoint", &endpoint], &[]).await;
@@ -484,7 +486,7 @@ async fn a_name_that_the_local_aws_does_not_answer_under_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn a_local_aws_without_the_queues_is_bad_input() {
+async fn a_local_aws_without_the_queues_gives_exit_code_2() {
     let aws = local_aws::LocalAws::start().await.unwrap();
     let run = tool(&["queues", "--endpoint", &aws.endpoint()], &[]).await;
     assert_eq!(run.status.code(), Some(2));
@@ -513,7 +515,7 @@ async fn a_deployed_stack_is_found_through_its_parameters() {
 }
 
 #[tokio::test]
-async fn a_stack_that_is_not_there_is_bad_input() {
+async fn a_missing_stack_gives_exit_code_2() {
     let desk = Desk::start().await;
     for arguments in [&["queues"][..], &["peek", "kyc"], &["redrive", "kyc"]] {
         let run = tool(&[arguments, &["--stack", "no-stack"]].concat(), &desk.environment()).await;
@@ -524,7 +526,7 @@ async fn a_stack_that_is_not_there_is_bad_input() {
 }
 
 #[tokio::test]
-async fn no_credentials_and_no_region_are_bad_input() {
+async fn missing_credentials_and_a_missing_region_give_exit_code_2() {
     let run = tool(&["queues", "--stack", "my-stack"], &[("AWS_REGION", "us-east-1".to_owned())]).await;
     assert_eq!(run.status.code(), Some(2));
     assert!(error(&run).contains("no AWS credentials"), "{}", error(&run));
@@ -535,12 +537,12 @@ async fn no_credentials_and_no_region_are_bad_input() {
 }
 
 #[tokio::test]
-async fn the_help_says_what_a_look_costs() {
+async fn the_help_of_peek_says_what_it_costs() {
     let help = text(&tool(&["peek", "--help"], &[]).await);
     assert!(help.contains("What it costs") && help.contains("dead letters"), "{help}");
 }
 
-/// A stack in this process, and clients that put things into it.
+/// A stack in this process, and clients that fill it.
 struct Desk {
     stack: Stack,
     sqs: Client,
@@ -572,7 +574,7 @@ impl Desk {
         self.stack.aws.queue_url(queue)
     }
 
-    /// What the SDK of a user finds in the environment.
+    /// The environment variables for a user's SDK.
     fn environment(&self) -> Vec<(&'static str, String)> {
         self.stack.environment().into_iter().filter(|(name, _)| name.starts_with("AWS_")).collect()
     }
@@ -582,33 +584,35 @@ impl Desk {
         tool(&[arguments, &["--endpoint", &endpoint]].concat(), &[]).await
     }
 
-    /// Runs it and expects exit code 0.
+    /// Runs the tool and expects exit code 0.
     async fn ok(&self, arguments: &[&str]) -> Output {
         let run = self.run(arguments).await;
         assert_eq!(run.status.code(), Some(0), "{}", error(&run));
         run
     }
 
-    /// Runs it with `--json`, expects exit code 0 and reads the objects.
+    /// Runs the tool with `--json`, expects exit code 0 and reads the objects.
     async fn json(&self, arguments: &[&str]) -> Vec<Value> {
         objects(&self.ok(&[arguments, &["--json"]].concat()).await)
     }
 
-    /// An endpoint with the stack behind it, where calls of one operation get this answer of 200 instead.
-    async fn with_answer(&self, operation: &'static str, answer: &'static str) -> String {
-        self.forward(Some((operation, answer)), None).await
+    /// Starts a proxy in front of the stack. It responds to one operation itself, with a 200 and this body. Returns the
+    /// URL.
+    async fn with_response(&self, operation: &'static str, body: &'static str) -> String {
+        self.forward(Some((operation, body)), None).await
     }
 
-    /// An endpoint with the stack behind it, with answers of its own to one operation, or under another host name.
+    /// Starts a proxy in front of the stack. It can respond to one operation itself, or change the host name. Returns
+    /// the URL.
     async fn forward(&self, own: Option<(&'static str, &'static str)>, host: Option<&'static str>) -> String {
         let behind = self.stack.aws.endpoint();
         let client = legacy::Client::builder(TokioExecutor::new()).build_http::<axum::body::Body>();
         let router = Router::new().fallback(async move |mut request: Request| {
             let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
-            if let Some((operation, answer)) = own
+            if let Some((operation, body)) = own
                 && target == Some(&format!("AmazonSQS.{operation}"))
             {
-                return ([("content-type", "application/x-amz-json-1.0")], answer).into_response();
+                return ([("content-type", "application/x-amz-json-1.0")], body).into_response();
             }
             *request.uri_mut() = format!("{behind}{}", request.uri().path()).parse().unwrap();
             if let Some(host) = host {
@@ -639,12 +643,12 @@ impl Desk {
         message.message_attributes("ExtendedPayloadSize", size).send().await.unwrap();
     }
 
-    async fn receive(&self, queue: &str, most: i32) -> Vec<Message> {
-        let request = self.sqs.receive_message().queue_url(self.url(queue)).max_number_of_messages(most);
+    async fn receive(&self, queue: &str, limit: i32) -> Vec<Message> {
+        let request = self.sqs.receive_message().queue_url(self.url(queue)).max_number_of_messages(limit);
         request.send().await.unwrap().messages.unwrap_or_default()
     }
 
-    /// A consumer that fails at once: it receives what there is and gives it back. Returns how many it got.
+    /// Acts as a consumer that fails at once: receives messages and gives them back. Returns how many it got.
     async fn fail_to_consume(&self, queue: &str) -> usize {
         let received = self.receive(queue, 10).await;
         for message in &received {
@@ -654,14 +658,15 @@ impl Desk {
         received.len()
     }
 
-    /// Sends a message and lets it die.
+    /// Sends a message and fails to consume it until it is a dead letter.
     async fn dead_letter(&self, queue: &str, body: &str) {
         self.send(queue, body).await;
         while self.fail_to_consume(queue).await > 0 {}
     }
 }
 
-/// A server that takes nothing but TLS, and breaks off what is none. Gives its URL with the wrong scheme.
+/// Starts a server that closes the connection after the first bytes, as a TLS server does on plain HTTP. Returns its
+/// URL with `http://`.
 async fn tls_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -673,7 +678,7 @@ async fn tls_server() -> String {
     url
 }
 
-/// All that a message is to its consumer.
+/// Everything that a consumer sees of a message.
 fn content(message: &StoredMessage) -> (String, BTreeMap<String, Attribute>, Option<String>) {
     (message.body.clone(), message.attributes.clone(), message.group_id.clone())
 }
@@ -687,7 +692,7 @@ fn attribute(data_type: &str, value: &str) -> MessageAttributeValue {
     MessageAttributeValue::builder().data_type(data_type).string_value(value).build().unwrap()
 }
 
-/// Runs the tool in an environment in which there is nothing of this machine's AWS.
+/// Runs the tool without this machine's AWS settings.
 async fn tool(arguments: &[&str], environment: &[(&str, String)]) -> Output {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_flinks-queues"));
     command.args(arguments).env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
@@ -702,7 +707,7 @@ fn error(run: &Output) -> String {
     String::from_utf8(run.stderr.clone()).unwrap()
 }
 
-/// Standard output with `--json`: an object a line, and nothing else.
+/// Reads the output of `--json`: only objects, one on each line.
 fn objects(run: &Output) -> Vec<Value> {
     text(run).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn parsed(text: &str) -> (Option<String>, Option<SecretProblem>) {
-    let ParsedSecret { key, problem } = read(Some(text));
+    let ParsedSecret { key, problem } = parse(Some(text));
     (key.map(|key| key.to_string()), problem)
 }
 
@@ -67,13 +67,13 @@ fn a_secret_with_nothing_in_it_is_no_key() {
     for text in nothing {
         assert_eq!(parsed(text), (None, Some(SecretProblem::Empty)), "{text:?}");
     }
-    let binary = read(None);
+    let binary = parse(None);
     assert!(binary.key.is_none());
     assert_eq!(binary.problem, Some(SecretProblem::Binary));
 }
 
 #[test]
-fn what_looks_like_a_slip_is_used_as_it_is_and_named() {
+fn what_looks_like_a_mistake_is_used_as_it_is_and_named() {
     for (text, problem) in [
         (r#""secret""#, SecretProblem::Quoted),
         ("'secret'", SecretProblem::Quoted),

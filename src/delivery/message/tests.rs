@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::*;
 use crate::{auth::AuthenticCallback, routing::ResponseTypes};
@@ -48,6 +48,17 @@ fn a_pay_callback_has_session_and_status_in_the_place_of_login_and_request() {
         assert_eq!(names, ["DeliveryId", "SessionId", "Status", "SignatureForm", "ReceivedAt"]);
         assert_eq!(pay.group_id.as_deref(), Some("s"));
     }
+}
+
+#[test]
+fn consumers_have_a_field_for_every_attribute_and_no_other() {
+    let aggregation = message(
+        r#"{"ResponseType":"KYC","HttpStatusCode":200,"RequestId":"r","Tag":"t","Login":{"Id":"l","IsScheduledRefresh":true}}"#,
+    );
+    let pay = message_of(r#"{"sessionId":"s","status":"Completed"}"#, SignatureForm::Pay);
+    let sent = [aggregation, pay].into_iter().flat_map(|message| message.claim_check("bucket", "key").1);
+    let sent: BTreeSet<_> = sent.map(|attribute| attribute.name).collect();
+    assert_eq!(sent, flinks_events::Attributes::NAMES.iter().copied().collect());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 fn damaged_keys(summary: &Summary) -> Vec<&str> {
-    summary.damaged_keys.iter().map(ForeignKey::as_str).collect()
+    summary.damaged_keys.iter().map(ReportedKey::as_str).collect()
 }
 
 const SEND: &str = "SendMessage";
@@ -167,14 +167,14 @@ impl UndeliveredStore for &FakeAws {
         Ok(self.objects.lock().unwrap().get(&key).map(|(_, object)| object.clone()))
     }
 
-    async fn discard(&self, key: &str) -> Result<(), AwsError> {
+    async fn delete_unused(&self, key: &str) -> Result<(), AwsError> {
         self.check(REMOVE, Some(key))?;
         self.objects.lock().unwrap().remove(key);
         Ok(())
     }
 
     async fn remove(&self, key: &UndeliveredKey, _: &Receipt) -> Result<(), AwsError> {
-        self.discard(&key.to_string()).await
+        self.delete_unused(&key.to_string()).await
     }
 }
 

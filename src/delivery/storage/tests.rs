@@ -25,7 +25,7 @@ const OFFLOADED: &str = "{\"Login\":{\"Id\":\"l\"},\"Tag\":\"\u{FFFF}\"}";
 enum Does {
     Takes,
     Hangs,
-    /// An error response, after so long.
+    /// An error response, after this time.
     Fails(u16, Option<&'static str>, Duration),
     /// Takes it, and the connection breaks before the response.
     LosesResponse,
@@ -43,7 +43,7 @@ struct Call {
     with_group: bool,
 }
 
-/// A queue and a bucket that do as they are told.
+/// A queue and a bucket whose responses a test sets.
 struct Services {
     started: Instant,
     queue: Box<dyn Fn(&Call) -> Does + Send + Sync>,
@@ -156,7 +156,7 @@ async fn store_in(
     (stored.outcome.ok().map(|receipt| receipt.stored_as()), started.elapsed())
 }
 
-/// Works from so long after the start on, and before that does something else.
+/// Works once this time has passed since the start. Before that it does something else.
 fn until(seconds: f64, before: Does) -> impl Fn(&Call) -> Does + Send + Sync + 'static {
     move |call| if call.at.as_secs_f64() < seconds { before } else { Does::Takes }
 }
@@ -332,24 +332,24 @@ async fn an_object_that_was_not_stored_for_sure_is_stored_again_under_its_key() 
 const INVALID: Does = Does::Fails(400, Some("InvalidParameterValue"), Duration::ZERO);
 const ILLEGAL: Does = Does::Fails(400, Some("InvalidMessageContents"), Duration::ZERO);
 
-fn forms(services: &Services) -> Vec<(bool, bool)> {
+fn plans(services: &Services) -> Vec<(bool, bool)> {
     services.calls(Operation::SendMessage).iter().map(|call| (call.what == "inline", call.with_group)).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_refuses_groups_gets_the_message_without_and_is_remembered() {
+async fn a_queue_that_rejects_groups_gets_the_message_without_one_and_is_remembered() {
     for code in ["InvalidParameterValue", "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation"] {
         for (body, how) in [(INLINE, StoredAs::Inline), (OFFLOADED, StoredAs::ClaimCheck)] {
-            let refused = Does::Fails(400, Some(code), Duration::ZERO);
+            let rejects = Does::Fails(400, Some(code), Duration::ZERO);
             let services =
-                Services::new(move |call| if call.with_group { refused } else { Does::Takes }, |_| Does::Takes);
+                Services::new(move |call| if call.with_group { rejects } else { Does::Takes }, |_| Does::Takes);
             let storage = Storage::new(&services, &services);
             let inline = how == StoredAs::Inline;
             assert_eq!(store_in(&storage, body, BUDGET).await.0, Some(how));
-            assert_eq!(forms(&services), [(inline, true), (inline, false)]);
+            assert_eq!(plans(&services), [(inline, true), (inline, false)]);
             assert_eq!(store_in(&storage, body, BUDGET).await.0, Some(how));
-            assert_eq!(forms(&services).last(), Some(&(inline, false)));
-            assert_eq!(forms(&services).len(), 3, "the next message is sent without a group at once");
+            assert_eq!(plans(&services).last(), Some(&(inline, false)));
+            assert_eq!(plans(&services).len(), 3, "the next message is sent without a group at once");
             assert_eq!(services.objects(), if inline { 0 } else { 2 });
         }
     }
@@ -361,21 +361,21 @@ async fn a_body_that_is_too_large_for_the_queue_is_no_reason_to_leave_groups_out
     let storage = Storage::new(&services, &services);
     for round in 1..=2 {
         assert_eq!(store_in(&storage, INLINE, BUDGET).await.0, Some(StoredAs::ClaimCheck));
-        assert_eq!(forms(&services)[3 * (round - 1)..], [(true, true), (true, false), (false, false)]);
+        assert_eq!(plans(&services)[3 * (round - 1)..], [(true, true), (true, false), (false, false)]);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_queue_refuses_for_its_content_is_a_claim_check_with_its_group() {
+async fn what_the_queue_rejects_for_its_content_is_a_claim_check_with_its_group() {
     let services = Services::new(|call| if call.what == "inline" { ILLEGAL } else { Does::Takes }, |_| Does::Takes);
     assert_eq!(store(&services, INLINE).await.0, Some(StoredAs::ClaimCheck));
-    assert_eq!(forms(&services), [(true, true), (false, true)]);
+    assert_eq!(plans(&services), [(true, true), (false, true)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_queue_refuses_in_every_form_goes_to_the_bucket() {
-    for refusal in [INVALID, ILLEGAL] {
-        let services = Services::new(move |_| refusal, |_| Does::Takes);
+async fn what_the_queue_rejects_inline_and_as_a_claim_check_goes_to_the_bucket() {
+    for rejects in [INVALID, ILLEGAL] {
+        let services = Services::new(move |_| rejects, |_| Does::Takes);
         let (how, elapsed) = store(&services, INLINE).await;
         assert_eq!(how, Some(StoredAs::Undelivered));
         assert!(elapsed < SECOND / 10, "{elapsed:?}");
@@ -386,10 +386,10 @@ async fn what_the_queue_refuses_in_every_form_goes_to_the_bucket() {
 #[tokio::test(start_paused = true)]
 async fn what_is_too_large_for_the_queue_is_a_claim_check_with_its_group() {
     for code in [Some("RequestEntityTooLarge"), None] {
-        let refused = Does::Fails(413, code, Duration::ZERO);
+        let rejects = Does::Fails(413, code, Duration::ZERO);
         let services =
-            Services::new(move |call| if call.what == "inline" { refused } else { Does::Takes }, |_| Does::Takes);
+            Services::new(move |call| if call.what == "inline" { rejects } else { Does::Takes }, |_| Does::Takes);
         assert_eq!(store(&services, INLINE).await.0, Some(StoredAs::ClaimCheck));
-        assert_eq!(forms(&services), [(true, true), (false, true)], "{code:?}");
+        assert_eq!(plans(&services), [(true, true), (false, true)], "{code:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! As much of Markdown as the documents here use.
+//! A parser for the part of Markdown that the documents use.
 
 use std::{collections::BTreeSet, fs};
 
@@ -22,10 +22,10 @@ pub struct Block {
 
 /// Every document of the repository.
 pub fn documents() -> Vec<Document> {
-    let in_folder = |within: &str| {
-        let entries = fs::read_dir(folder().join(within)).unwrap();
+    let in_folder = |folder_path: &str| {
+        let entries = fs::read_dir(folder().join(folder_path)).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.ends_with(".md")).map(|name| format!("{within}{name}")).collect::<Vec<_>>()
+        names.filter(|name| name.ends_with(".md")).map(|name| format!("{folder_path}{name}")).collect::<Vec<_>>()
     };
     let paths = ["", "docs/", "benches/", "consumers/", "fuzz/"].into_iter().flat_map(in_folder);
     paths.map(|path| parse(path.clone(), &read(&path))).collect()
@@ -50,7 +50,7 @@ fn parse(path: String, text: &str) -> Document {
 }
 
 impl Document {
-    /// Where the links lead, as they are written. What is in a code span is none.
+    /// The targets of the links, as written. Text in a code span is no link.
     pub fn links(&self) -> Vec<String> {
         let prose: Vec<_> = self.prose.iter().map(|(_, line)| line.as_str()).collect();
         let prose = prose.join("\n");
@@ -60,7 +60,7 @@ impl Document {
         targets.map(|(target, _)| target.to_owned()).collect()
     }
 
-    /// The anchors of the headings, as the hosting sites make them.
+    /// The anchors of the headings, as hosting sites derive them.
     pub fn anchors(&self) -> BTreeSet<String> {
         let headings = self.prose.iter().filter(|(_, line)| line.starts_with('#'));
         headings.map(|(_, line)| anchor(line.trim_start_matches('#').trim())).collect()
@@ -72,7 +72,7 @@ fn anchor(heading: &str) -> String {
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
-/// How wide a line is for who reads it: the target of a link is not read.
+/// The width of a line as a reader sees it, without the targets of links.
 pub fn width(line: &str) -> usize {
     let (first, rest) = line.split_once("](").unwrap_or((line, ""));
     let after_target = rest.split_once(')').map_or("", |(_, after)| after);
@@ -80,7 +80,7 @@ pub fn width(line: &str) -> usize {
 }
 
 impl Block {
-    /// The commands, each on one line and without what is said about it.
+    /// The commands, each on one line and without comments.
     pub fn commands(&self) -> Vec<String> {
         let text = self.lines.join("\n").replace("\\\n", " ");
         let commands = text.lines().map(|line| line.split(" #").next().unwrap().trim().to_owned());

@@ -1,4 +1,4 @@
-//! Flinks: callbacks of all kinds, signed in all ways, sent again by Flinks' own rules.
+//! Flinks: callbacks of all kinds, signed in all ways, and retried by Flinks' own rules.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,35 +24,35 @@ use super::{
     causes::Unstored,
     fleet::{Invocation, Outcome, invoke},
     keys,
+    state::{Simulation, lock},
     weather::Service,
-    world::{World, lock},
 };
 
-/// Of all invocations, by Flinks or not.
+/// The share of invocations that crash, whoever the sender is.
 const CRASHES: f64 = 0.015;
-/// Polls that nearly all callbacks are done within, undelivered ones too.
+/// Nearly all callbacks need fewer polls than this, including undelivered ones.
 const POLLS: u32 = 40;
-/// Attempts from this one on meet no crash: Flinks' last ones are for the outages.
+/// From this attempt on there are no crashes. Flinks' last attempts are for the outages.
 const SPARED: u32 = 7;
-/// Of all callbacks, those around whose first attempt a service or two fail for a short time: at most so many...
+/// The largest share of callbacks whose first attempt meets a short outage of one or two services...
 const SHORT_OUTAGES: f64 = 0.05;
-/// ...and so many in a run.
-const MOST_SHORT_OUTAGES: u64 = 300;
-/// They begin at most so long before the callback...
+/// ...and their largest number in a run.
+const MAX_SHORT_OUTAGES: u64 = 300;
+/// A short outage begins at most this long before the callback...
 const BEFORE: Duration = Duration::from_secs(4);
-/// ...or this, counted from that time: when its time budget is nearly used up.
+/// ...and less than this after that, when the callback's time budget is nearly used up.
 const UNTIL: Duration = Duration::from_secs(4 + 8);
-/// Of these callbacks, those that meet a cold start.
+/// The share of these callbacks that meet a cold start.
 const COLD: f64 = 0.4;
-/// Of all callbacks, those that come just after a rotation.
+/// The share of callbacks that come just after a rotation.
 const DURING_A_ROTATION: f64 = 0.02;
 
-/// What Flinks does about an attempt that failed.
+/// How often Flinks sends a callback whose attempts fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
-    /// Aggregation: ten attempts.
+    /// Aggregation callbacks: ten attempts.
     Ten,
-    /// The status of a guaranteed EFT session: none.
+    /// The status of a guaranteed EFT session: one attempt.
     None,
     /// A guarantee offer: three attempts.
     Three,
@@ -68,38 +68,38 @@ impl Retries {
     }
 }
 
-/// A callback as it is to be sent, and what is to become of it.
+/// A callback to send, and what is expected of it.
 struct Callback {
     retries: Retries,
     scheme: Scheme,
     body: Vec<u8>,
-    /// JSON is sent as such, the rest without a content type.
+    /// Sent with the content type of JSON.
     is_json: bool,
     /// SQS cannot carry it.
     is_odd: bool,
-    /// Signed over the ASCII reading.
+    /// Signed over the ASCII encoding.
     is_ascii: bool,
-    /// Signed under the other name of the header.
+    /// Signed in the header's alias.
     is_alias: bool,
-    /// Signed with the old key for hours after a rotation.
+    /// Still signed with the old key for hours after a rotation.
     is_late: bool,
-    /// Somebody on the way adds a signature of the other scheme that is none.
+    /// Something on the way adds a wrong signature of the other scheme.
     has_foreign: bool,
     kind: Kind,
 }
 
-/// A callback that Flinks is done with.
+/// A callback that Flinks no longer sends.
 pub struct Delivery {
     pub index: u64,
     pub delivery_id: String,
     pub kind: Kind,
     pub form: SignatureForm,
-    /// Some attempt was answered with 200.
+    /// An attempt got 200.
     pub is_stored: bool,
 }
 
 impl Callback {
-    fn drawn(rng: &mut ChaCha8Rng) -> Self {
+    fn random(rng: &mut ChaCha8Rng) -> Self {
         let kind = match rng.random_range(0..100) {
             0..30 => PayloadKind::Kyc,
             30..65 => PayloadKind::AccountsDetail,
@@ -156,7 +156,7 @@ impl Callback {
         }
     }
 
-    /// The event of an attempt that Flinks signs with this secret.
+    /// The event of an attempt that is signed with this secret.
     fn event(&self, secret: &str) -> Vec<u8> {
         let text = || str::from_utf8(&self.body).unwrap();
         let (header, signature) = match self.form() {
@@ -186,7 +186,7 @@ pub fn posted(headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     serde_json::to_vec(&event(&request)).unwrap()
 }
 
-/// More than half come in bursts between four and eight in the morning.
+/// Draws when a callback comes. More than half come in bursts between four and eight in the morning.
 fn arrival(rng: &mut impl Rng) -> Duration {
     if rng.random_bool(0.4) {
         return rng.random_range(Duration::ZERO..SENDING);
@@ -195,60 +195,63 @@ fn arrival(rng: &mut impl Rng) -> Duration {
     night + 2 * MINUTE * rng.random_range(0..120) + rng.random_range(Duration::ZERO..Duration::from_secs(4))
 }
 
-/// When an instance is to crash, if it is.
-pub fn crash(world: &World) -> Option<u32> {
-    let is_to = world.now() < SENDING && world.draw(|rng| rng.random_bool(CRASHES));
-    is_to.then(|| world.draw(|rng| rng.random_range(0..=POLLS)))
+/// Draws after how many polls an instance crashes, if it does.
+pub fn crash(simulation: &Simulation) -> Option<u32> {
+    let is_to = simulation.now() < SENDING && simulation.draw(|rng| rng.random_bool(CRASHES));
+    is_to.then(|| simulation.draw(|rng| rng.random_range(0..=POLLS)))
 }
 
-/// Sends one callback until it is answered with 200 or Flinks gives up.
-pub async fn send(world: Arc<World>, index: u64) {
-    let rng = &mut generator(world.seed, index);
-    let callback = Callback::drawn(rng);
-    let arrives =
-        if rng.random_bool(DURING_A_ROTATION) { world.rotations.of(callback.scheme).met(rng) } else { arrival(rng) };
-    let most = MOST_SHORT_OUTAGES as f64 / world.callbacks as f64;
+/// Sends one callback until it gets 200 or Flinks gives up.
+pub async fn send(simulation: Arc<Simulation>, index: u64) {
+    let rng = &mut generator(simulation.seed, index);
+    let callback = Callback::random(rng);
+    let arrives = if rng.random_bool(DURING_A_ROTATION) {
+        simulation.rotations.for_scheme(callback.scheme).random_early_callback(rng)
+    } else {
+        arrival(rng)
+    };
+    let most = MAX_SHORT_OUTAGES as f64 / simulation.callbacks as f64;
     if rng.random_bool(SHORT_OUTAGES.min(most)) {
         let before = arrives.saturating_sub(BEFORE);
-        world.sleep_until(before).await;
+        simulation.sleep_until(before).await;
         let begins = before + rng.random_range(Duration::ZERO..UNTIL);
-        let services = world.weather.announce(begins, rng);
-        world.count(format!("short outage of {services}"));
+        let services = simulation.weather.announce(begins, rng);
+        simulation.count(format!("short outage of {services}"));
         if rng.random_bool(COLD) {
-            world.sleep_until(arrives).await;
-            lock(&world.fleet).scale_in();
+            simulation.sleep_until(arrives).await;
+            lock(&simulation.fleet).scale_in();
         }
     }
-    world.sleep_until(arrives).await;
+    simulation.sleep_until(arrives).await;
     let delivery_id = hex::encode(Sha256::digest(&callback.body));
     let mut is_stored = false;
     for attempt in 1..=callback.retries.attempts() {
-        let rotation = world.rotations.of(callback.scheme);
-        let is_new = rotation.is_signed(world.now(), callback.is_late);
+        let rotation = simulation.rotations.for_scheme(callback.scheme);
+        let is_new = rotation.uses_new_key(simulation.now(), callback.is_late);
         let secret = if is_new { keys::new(callback.scheme) } else { keys::old(callback.scheme) };
-        let crash = if attempt < SPARED { crash(&world) } else { None };
-        let invocation = invoke(&world, &callback.event(secret), crash).await;
-        let judged = judge(&world, &callback, secret, &invocation);
+        let crash = if attempt < SPARED { crash(&simulation) } else { None };
+        let invocation = invoke(&simulation, &callback.event(secret), crash).await;
+        let judged = judge(&simulation, &callback, secret, &invocation);
         if invocation.ended - invocation.received > RESPONSE {
-            world.violation(&format!("callback {index}: the response to attempt {attempt} came too late"));
+            simulation.violation(&format!("callback {index}: the response to attempt {attempt} came too late"));
         }
-        world.note(&format!("callback {index} {delivery_id} attempt {attempt}: {judged:?}"));
+        simulation.note(&format!("callback {index} {delivery_id} attempt {attempt}: {judged:?}"));
         match judged {
             Judged::Stored => {
                 is_stored = true;
                 let first = if attempt == 1 { "at the first attempt" } else { "at a later attempt" };
-                world.count(format!("callback stored: {first}"));
-                if !is_new && world.now() > rotation.stored {
-                    world.count("signed with the old key after the rotation: stored");
+                simulation.count(format!("callback stored: {first}"));
+                if !is_new && simulation.now() > rotation.stored {
+                    simulation.count("signed with the old key after the rotation: stored");
                 }
                 break;
             }
-            Judged::Failed(cause) => world.count(format!("attempt {cause}")),
+            Judged::Failed(cause) => simulation.count(format!("attempt {cause}")),
             Judged::Inexplicable => {
-                world.violation(&format!(
+                simulation.violation(&format!(
                     "callback {index} ({}): attempt {attempt} failed without a cause: {}",
                     callback.kind.label(),
-                    invocation.told()
+                    invocation.describe()
                 ));
             }
         }
@@ -256,38 +259,38 @@ pub async fn send(world: Arc<World>, index: u64) {
     }
     if !is_stored {
         match callback.retries {
-            Retries::Ten => world.violation(&format!("callback {index}: lost, though Flinks sent it ten times")),
-            Retries::Three => world.count("callback lost: sent three times"),
-            Retries::None => world.count("callback lost: sent once"),
+            Retries::Ten => simulation.violation(&format!("callback {index}: lost, though Flinks sent it ten times")),
+            Retries::Three => simulation.count("callback lost: sent three times"),
+            Retries::None => simulation.count("callback lost: sent once"),
         }
     }
     let delivery = Delivery { index, delivery_id, kind: callback.kind, form: callback.form(), is_stored };
-    lock(&world.deliveries).push(delivery);
+    lock(&simulation.deliveries).push(delivery);
 }
 
-/// What to think of an attempt.
+/// The judgement on an attempt.
 #[derive(Debug)]
 enum Judged {
-    /// 200.
+    /// It got 200.
     Stored,
-    /// It failed, for a cause that was in force.
+    /// It failed, and a fault explains it.
     Failed(String),
-    /// It failed, and should not have.
+    /// It failed, and nothing explains it.
     Inexplicable,
 }
 
-fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocation) -> Judged {
+fn judge(simulation: &Simulation, callback: &Callback, secret: &str, invocation: &Invocation) -> Judged {
     let Callback { scheme, is_odd, has_foreign, .. } = *callback;
-    let unstored = Unstored { world, invocation, scheme, secret, is_odd, has_foreign };
-    let (answer, record) = match &invocation.outcome {
-        Outcome::Answered(answer, record) => (*answer, record),
+    let unstored = Unstored { simulation, invocation, scheme, secret, is_odd, has_foreign };
+    let (response, record) = match &invocation.outcome {
+        Outcome::Responded(response, record) => (*response, record),
         Outcome::Crashed => return Judged::Failed("lost: crash".to_owned()),
-        // The receiver answers in time, whatever AWS does.
+        // The receiver must respond in time, whatever AWS does.
         Outcome::TimedOut => return Judged::Inexplicable,
     };
-    let cause = match (answer, record.rejection) {
+    let cause = match (response, record.rejection) {
         (Response::Stored, None) => {
-            look_at_stored(world, callback, secret, invocation, record.stored_as.unwrap());
+            look_at_stored(simulation, callback, secret, invocation, record.stored_as.unwrap());
             return Judged::Stored;
         }
         (Response::Unavailable, Some(Rejection::NotStored)) => unstored.without_a_place().map(str::to_owned),
@@ -300,18 +303,18 @@ fn judge(world: &World, callback: &Callback, secret: &str, invocation: &Invocati
     cause.map_or(Judged::Inexplicable, Judged::Failed)
 }
 
-/// Counts what was stored, and notes what was not done as it should have been. Whether it was the bucket's turn was seen
-/// when that began.
-fn look_at_stored(world: &World, callback: &Callback, secret: &str, invocation: &Invocation, how: StoredAs) {
-    world.count("attempt 200");
-    world.count(format!("stored as {}", how.label()));
+/// Counts how a callback was stored, and reports what is wrong with that. The connection has already checked whether
+/// the receiver tried the bucket at the right time.
+fn look_at_stored(simulation: &Simulation, callback: &Callback, secret: &str, invocation: &Invocation, how: StoredAs) {
+    simulation.count("attempt 200");
+    simulation.count(format!("stored as {}", how.label()));
     for service in [Service::Sqs, Service::S3, Service::Secrets] {
-        if world.weather.is_out_for_short(service, invocation.received) {
-            world.count(format!("stored in a short outage of {service:?}"));
+        if simulation.weather.is_out_for_short(service, invocation.received) {
+            simulation.count(format!("stored in a short outage of {service:?}"));
         }
     }
     if callback.has_foreign {
-        world.count("stored with a foreign signature beside its own");
+        simulation.count("stored with a foreign signature beside its own");
     }
     let is_right = match how {
         StoredAs::Inline => !callback.is_odd,
@@ -320,44 +323,44 @@ fn look_at_stored(world: &World, callback: &Callback, secret: &str, invocation: 
     };
     if !is_right {
         let kind = callback.kind.label();
-        world.violation(&format!("a callback ({kind}) is stored as {} without a cause", how.label()));
+        simulation.violation(&format!("a callback ({kind}) is stored as {} without a cause", how.label()));
     }
     let known = &invocation.known[callback.scheme as usize];
-    let reads = invocation.line.reads(callback.scheme).len();
+    let reads = invocation.connection.reads(callback.scheme).len();
     let wanted = usize::from(known.is_due(invocation.received));
     if known.has(secret) && reads != wanted {
-        world.violation(&format!("keys that are known were read {reads} times instead of {wanted}"));
+        simulation.violation(&format!("keys that are known were read {reads} times instead of {wanted}"));
     }
 }
 
-/// A receiver that waits for Pay's keys begins to store two seconds later, so the bucket's turn comes later too. The bucket
-/// worked in vain until then, and refuses the callback when its turn comes.
+/// A receiver that waits for Pay's keys begins to store two seconds later, so it also tries the bucket later. The
+/// bucket worked until then, and rejects the callback by the time that the receiver tries it.
 #[tokio::test(start_paused = true)]
-async fn a_wait_for_the_other_schemes_keys_is_no_time_to_store() {
+async fn waiting_for_the_other_schemes_keys_delays_storing() {
     let at = Duration::from_secs;
-    let world = World::new(0, 1);
+    let simulation = Simulation::new(0, 1);
     let outage = at(310)..at(340);
-    world.weather.announce_outage(&[Service::Secrets], outage.clone(), Fault::Hang);
-    world.weather.announce_outage(&[Service::Sqs], outage.clone(), Fault::Hang);
-    world.weather.announce_outage(&[Service::S3], at(315)..outage.end, Fault::Reject("AccessDenied", "not now"));
+    simulation.weather.announce_outage(&[Service::Secrets], outage.clone(), Fault::Hang);
+    simulation.weather.announce_outage(&[Service::Sqs], outage.clone(), Fault::Hang);
+    simulation.weather.announce_outage(&[Service::S3], at(315)..outage.end, Fault::Reject("AccessDenied", "not now"));
     let callback = |has_foreign| {
-        let mut drawn = (0..).map(|index| Callback::drawn(&mut generator(0, index)));
+        let mut drawn = (0..).map(|index| Callback::random(&mut generator(0, index)));
         drawn.find(|callback| {
             callback.has_foreign == has_foreign && callback.scheme == Scheme::Aggregation && !callback.is_odd
         })
     };
     let secret = keys::old(Scheme::Aggregation);
-    // A cold start reads both schemes' keys. After five minutes a callback reads those of its own scheme again.
+    // A cold start reads both schemes' keys. After five minutes a callback reads the keys of its own scheme again.
     for (second, has_foreign) in [(1, false), (302, false), (310, true)] {
-        world.sleep_until(at(second)).await;
+        simulation.sleep_until(at(second)).await;
         let callback = callback(has_foreign).unwrap();
-        let invocation = invoke(&world, &callback.event(secret), None).await;
-        let judged = judge(&world, &callback, secret, &invocation);
+        let invocation = invoke(&simulation, &callback.event(secret), None).await;
+        let judged = judge(&simulation, &callback, secret, &invocation);
         match judged {
             Judged::Stored => assert!(!has_foreign),
             Judged::Failed(cause) => assert_eq!((has_foreign, &*cause), (true, "503: not stored")),
-            Judged::Inexplicable => panic!("callback at {second} s: {}", invocation.told()),
+            Judged::Inexplicable => panic!("callback at {second} s: {}", invocation.describe()),
         }
     }
-    assert_eq!(world.finish().violations, Vec::<String>::new());
+    assert_eq!(simulation.finish().violations, Vec::<String>::new());
 }

@@ -1,14 +1,14 @@
-//! What an instance has to know of a scheme's keys, by what its reads of the secret brought and by the rules for keys
-//! (DESIGN.md, "The keys"): the verdict does not ask the receiver.
+//! What an instance must know of a scheme's keys, from the results of its reads and the design's
+//! rules for keys. The verdict does not ask the receiver.
 
 use std::time::Duration;
 
 use flinks_webhooks::auth::Stage;
 
-/// How long keys are used that were read whole, and that were not.
+/// How long keys are used after a complete read, and after an incomplete one.
 const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
 const DUE_AGAIN: Duration = Duration::from_secs(30);
-/// After a read for a mismatch other mismatches cause none: when it succeeded, and when it failed.
+/// How long other mismatches cause no read, after a read for a mismatch that succeeded and after one that failed.
 const AFTER_SUCCESS: Duration = Duration::from_secs(30);
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
@@ -19,7 +19,7 @@ pub struct Version {
     pub text: String,
 }
 
-/// What reading a stage brought, if it did: a version, or that there is none.
+/// The result of reading a stage: a version or none. `None` if the read failed.
 pub type Held = Option<Option<Version>>;
 
 #[derive(Clone, Default)]
@@ -27,9 +27,9 @@ pub struct Known {
     current: Slot,
     previous: Slot,
     due: Option<Duration>,
-    /// How the last read for a mismatch ended, and when.
+    /// Whether the last read for a mismatch was complete, and when it ended.
     mismatch: Option<(bool, Duration)>,
-    /// A read whose stages may be from both sides of a rotation, and when it began: it is made again.
+    /// The current version of a read that may span a rotation, and when that read began. The stages are read again.
     torn: Option<(Version, Duration)>,
 }
 
@@ -42,7 +42,7 @@ enum Slot {
 }
 
 impl Slot {
-    fn of(held: Option<Version>) -> Self {
+    fn from_held(held: Option<Version>) -> Self {
         held.map_or(Self::Gone, Self::Version)
     }
 
@@ -54,13 +54,13 @@ impl Slot {
     }
 }
 
-/// A read of both stages side by side, or two where a rotation fell between them.
+/// A read of both stages at the same time, or two such reads if the first one spans a rotation.
 #[derive(Clone, Copy, Debug)]
-pub struct Both {
+pub struct KeyRead {
     pub began: Duration,
     pub ended: Duration,
     pub is_whole: bool,
-    /// From then on there is a key.
+    /// After the read there was a current key.
     has_current: bool,
 }
 
@@ -75,7 +75,7 @@ impl Known {
         self.current.version().is_some()
     }
 
-    /// A stage could not be read yet.
+    /// Whether a stage has never been read.
     pub fn lacks_a_stage(&self) -> bool {
         self.current == Slot::Unread || self.previous == Slot::Unread
     }
@@ -84,8 +84,8 @@ impl Known {
         self.due.is_none_or(|due| due <= at)
     }
 
-    /// Takes over what reading both stages brought. None if they have to be read again.
-    pub fn learn(&mut self, current: Held, previous: Held, began: Duration, ended: Duration) -> Option<Both> {
+    /// Takes the result of reading both stages. `None` if they must be read again.
+    pub fn learn(&mut self, current: Held, previous: Held, began: Duration, ended: Duration) -> Option<KeyRead> {
         let (current, began) = match self.torn.take() {
             Some((first, began)) => (current.or(Some(Some(first))), began),
             None => {
@@ -99,12 +99,12 @@ impl Known {
             }
         };
         let is_whole = current.is_some() && previous.is_some();
-        let old = current.map(|held| std::mem::replace(&mut self.current, Slot::of(held)));
-        // What was current has become the previous one: that is known without reading it.
+        let old = current.map(|held| std::mem::replace(&mut self.current, Slot::from_held(held)));
+        // The version that was current is now the previous one, even if that could not be read.
         let is_other = |old: &Version| self.current.version().is_some_and(|new| new.id != old.id);
         let rotated = old.filter(|old| old.version().is_some_and(is_other));
         let has_rotated = rotated.is_some();
-        if let Some(previous) = previous.map(Slot::of).or(rotated) {
+        if let Some(previous) = previous.map(Slot::from_held).or(rotated) {
             self.previous = previous;
         }
         if is_whole {
@@ -112,10 +112,11 @@ impl Known {
         } else if has_rotated || self.is_due(ended) {
             self.due = Some(ended + DUE_AGAIN);
         }
-        Some(Both { began, ended, is_whole, has_current: self.has_current() })
+        Some(KeyRead { began, ended, is_whole, has_current: self.has_current() })
     }
 
-    /// There is a new key, and the previous one is not the one before it; or both are the same.
+    /// Whether the two stages do not fit together: the key is new but the previous one is not the key before it, or
+    /// both are the same.
     fn is_torn(&self, current: &Version, previous: Option<&Version>) -> bool {
         let previous = previous.map(|previous| &previous.id);
         let before = self.current.version().map(|before| &before.id);
@@ -123,9 +124,9 @@ impl Known {
         (has_rotated && previous != before) || previous == Some(&current.id)
     }
 
-    /// Those of an invocation's reads that were for a mismatch, where this was known when it began: without the one for
-    /// keys that were due, or all until there was a key.
-    pub fn for_a_mismatch<'r>(&self, reads: &'r [Both]) -> &'r [Both] {
+    /// The reads of an invocation that were for a mismatch, where `self` is the state when it began. Not among them is
+    /// the read of keys that were due, or every read until there was a key.
+    pub fn for_a_mismatch<'r>(&self, reads: &'r [KeyRead]) -> &'r [KeyRead] {
         let others = if self.has_current() {
             usize::from(reads.first().is_some_and(|first| self.is_due(first.began)))
         } else {
@@ -134,12 +135,12 @@ impl Known {
         reads.get(others..).unwrap_or_default()
     }
 
-    /// Notes the last of an invocation's reads for a mismatch.
-    pub fn was_read_for_a_mismatch(&mut self, last: Both) {
+    /// Records the last read of an invocation for a mismatch.
+    pub fn was_read_for_a_mismatch(&mut self, last: KeyRead) {
         self.mismatch = Some((last.is_whole, last.ended));
     }
 
-    /// Why a mismatch causes no read now, if it does not.
+    /// The reason why a mismatch causes no read at this time, if there is one.
     pub fn pause(&self, at: Duration) -> Option<&'static str> {
         let (succeeded, ended) = self.mismatch?;
         let (pause, cause) = if succeeded {
@@ -151,7 +152,7 @@ impl Known {
     }
 }
 
-/// Which of a read's two halves a stage is.
+/// The index of a stage in a read of both.
 pub fn half(stage: Stage) -> usize {
     match stage {
         Stage::Current => 0,

@@ -1,5 +1,5 @@
-//! What stands between a program and its clients and sees what each call brought: the wire does not tell whose call it
-//! was, and the program is not asked.
+//! Wraps a program's AWS clients and records the result of each call. The network does not know which callback a call
+//! belongs to, and the program is not asked.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,55 +16,55 @@ use flinks_webhooks::{
 use serde_json::Value;
 
 use super::{
+    connection::Connection,
     known::{Held, Version},
-    line::Line,
     weather::Service,
 };
 
 pub struct Witness<T> {
     client: T,
-    line: Arc<Line>,
-    /// Another process does the same at the same time: what this one sends may be there already.
+    connection: Arc<Connection>,
+    /// Another process does the same work at the same time, so this one may send a message again.
     is_second: bool,
 }
 
 impl<T> Witness<T> {
-    pub fn new(client: T, line: &Arc<Line>) -> Self {
-        Self { client, line: Arc::clone(line), is_second: false }
+    pub fn new(client: T, connection: &Arc<Connection>) -> Self {
+        Self { client, connection: Arc::clone(connection), is_second: false }
     }
 
     fn doubt<'l>(&'l self, service: Service, delivery_id: &'l str) -> Doubt<'l> {
-        let before = self.line.doubtful_answers(service);
-        Doubt { line: &self.line, service, delivery_id, before, is_answered: false }
+        let before = self.connection.doubtful_responses(service);
+        Doubt { connection: &self.connection, service, delivery_id, before, has_response: false }
     }
 
     fn sending<'l>(&'l self, attributes: &'l [Attribute]) -> Doubt<'l> {
         let id = attributes.iter().find(|attribute| attribute.name == "DeliveryId").map_or("", |id| &id.value);
         if self.is_second {
-            self.line.allow_copies(id, 1);
+            self.connection.allow_copies(id, 1);
         }
         self.doubt(Service::Sqs, id)
     }
 }
 
-/// Both sides of a storage.
+/// Wraps both parts of a storage.
 pub fn storage<Q, P>(
     Storage { queues, payloads, .. }: Storage<Q, P>,
-    line: &Arc<Line>,
+    connection: &Arc<Connection>,
     is_second: bool,
 ) -> Storage<Witness<Q>, Witness<P>> {
     Storage::new(
-        Witness { is_second, ..Witness::new(queues, line) },
-        Witness { is_second, ..Witness::new(payloads, line) },
+        Witness { is_second, ..Witness::new(queues, connection) },
+        Witness { is_second, ..Witness::new(payloads, connection) },
     )
 }
 
 impl<S: SecretSource + Sync> SecretSource for Witness<S> {
     async fn fetch(&self, scheme: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
-        let began = self.line.now();
-        let mut read = Read { line: &self.line, scheme, stage, began, held: None };
+        let began = self.connection.now();
+        let mut read = Read { connection: &self.connection, scheme, stage, began, held: None };
         let version = self.client.fetch(scheme, stage).await;
-        let version = version.inspect_err(|error| self.line.has_failed(Service::Secrets, began, error))?;
+        let version = version.inspect_err(|error| self.connection.has_failed(Service::Secrets, began, error))?;
         let held = |version: &SecretVersion| Version {
             id: version.id.clone(),
             text: version.text.as_ref().map(|text| text.to_string()).unwrap_or_default(),
@@ -76,18 +76,18 @@ impl<S: SecretSource + Sync> SecretSource for Witness<S> {
 
 impl<Q: Queues + Sync> Queues for Witness<Q> {
     async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
-        let (began, object) = (self.line.now(), pointed_at(&message.body, message.attributes));
+        let (began, object) = (self.connection.now(), pointed_at(&message.body, message.attributes));
         let doubt = self.sending(message.attributes);
-        let attempt = Attempt::begins(&self.line, false);
+        let attempt = Attempt::begins(&self.connection, false);
         if let Some(object) = &object {
-            self.line.object_is_sent(object);
+            self.connection.object_is_sent(object);
         }
         let sent = self.client.send(message).await;
-        doubt.answered();
+        doubt.got_response();
         if let Err(error) = &sent {
-            self.line.has_failed(Service::Sqs, began, error);
+            self.connection.has_failed(Service::Sqs, began, error);
             if let Some(object) = object.filter(|_| error.is_definite()) {
-                self.line.object_is_unused(&object);
+                self.connection.object_is_unused(&object);
             }
         }
         attempt.ended(&sent);
@@ -101,88 +101,88 @@ impl<P: PayloadStore + Sync> PayloadStore for Witness<P> {
     }
 
     async fn put(&self, key: &str, payload: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
-        let began = self.line.now();
+        let began = self.connection.now();
         let put = match key.strip_prefix(UNDELIVERED_PREFIX).and_then(|key| key.split_once('/')) {
             Some((_, delivery_id)) => {
-                self.line.bucket_begins();
+                self.connection.bucket_begins();
                 let doubt = self.doubt(Service::S3, delivery_id);
                 let put = self.client.put(key, payload, metadata).await;
-                doubt.answered();
-                put.inspect_err(|error| self.line.bucket_failed(error))
+                doubt.got_response();
+                put.inspect_err(|error| self.connection.bucket_failed(error))
             }
             // A claim check's object makes no message by itself.
             None => {
-                self.line.object_is_put(key);
-                let attempt = Attempt::begins(&self.line, true);
+                self.connection.object_is_put(key);
+                let attempt = Attempt::begins(&self.connection, true);
                 let put = self.client.put(key, payload, metadata).await;
                 if put.is_ok() {
-                    self.line.attempt_goes_on();
+                    self.connection.attempt_goes_on();
                 }
                 attempt.ended(&put);
                 put
             }
         };
-        put.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
+        put.inspect_err(|error| self.connection.has_failed(Service::S3, began, error))
     }
 }
 
 impl<P: UndeliveredStore + Sync> UndeliveredStore for Witness<P> {
     async fn list(&self, prefix: &str, depth: Depth, after: Option<String>) -> Result<Page, AwsError> {
-        let began = self.line.now();
+        let began = self.connection.now();
         let page = self.client.list(prefix, depth, after).await;
-        page.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
+        page.inspect_err(|error| self.connection.has_failed(Service::S3, began, error))
     }
 
     async fn get(&self, key: &UndeliveredKey) -> Result<Option<Object>, AwsError> {
-        let began = self.line.now();
-        // A turn of the payload begins, which is a delivery of its own.
+        let began = self.connection.now();
+        // The redelivery begins with this payload, which is a delivery of its own.
         let name = key.to_string();
-        self.line.delivery_begins(name.rsplit_once('/').map_or("", |(_, delivery_id)| delivery_id));
+        self.connection.delivery_begins(name.rsplit_once('/').map_or("", |(_, delivery_id)| delivery_id));
         let object = self.client.get(key).await;
-        object.inspect_err(|error| self.line.has_failed(Service::S3, began, error))
+        object.inspect_err(|error| self.connection.has_failed(Service::S3, began, error))
     }
 
-    async fn discard(&self, key: &str) -> Result<(), AwsError> {
-        self.client.discard(key).await?;
-        self.line.object_is_discarded(key);
+    async fn delete_unused(&self, key: &str) -> Result<(), AwsError> {
+        self.client.delete_unused(key).await?;
+        self.connection.object_is_discarded(key);
         Ok(())
     }
 
     async fn remove(&self, key: &UndeliveredKey, sent: &Receipt) -> Result<(), AwsError> {
-        let began = self.line.now();
+        let began = self.connection.now();
         let name = key.to_string();
         let (_, delivery_id) = name.rsplit_once('/').unwrap();
         let doubt = self.doubt(Service::S3, delivery_id);
         let removed = self.client.remove(key, sent).await;
-        removed.inspect_err(|error| self.line.has_failed(Service::S3, began, error))?;
-        doubt.answered();
+        removed.inspect_err(|error| self.connection.has_failed(Service::S3, began, error))?;
+        doubt.got_response();
         Ok(())
     }
 }
 
-/// The object that a message points at, if it does.
+/// The object that a message points to, if any.
 fn pointed_at(body: &str, attributes: &[Attribute]) -> Option<String> {
     attributes.iter().find(|attribute| attribute.name == "ExtendedPayloadSize")?;
     let pointer: Value = serde_json::from_str(body).ok()?;
     pointer[1]["s3Key"].as_str().map(str::to_owned)
 }
 
-/// An attempt on the queue under way, or the part of it that is its object. It has failed if it is dropped.
+/// A running attempt with the queue, or the part of it that puts the object. If it is dropped, it has failed.
 struct Attempt<'l> {
-    line: &'l Line,
+    connection: &'l Connection,
     is_over: bool,
 }
 
 impl<'l> Attempt<'l> {
-    fn begins(line: &'l Line, with_object: bool) -> Self {
-        line.attempt_begins(with_object);
-        Self { line, is_over: false }
+    fn begins(connection: &'l Connection, with_object: bool) -> Self {
+        connection.attempt_begins(with_object);
+        Self { connection, is_over: false }
     }
 
     fn ended(mut self, ended: &Result<(), AwsError>) {
         self.is_over = true;
         if let Err(error) = ended {
-            self.line.attempt_failed(Some(error));
+            self.connection.attempt_failed(Some(error));
         }
     }
 }
@@ -190,47 +190,47 @@ impl<'l> Attempt<'l> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.line.attempt_failed(None);
+            self.connection.attempt_failed(None);
         }
     }
 }
 
-/// A call under way that may be carried out without anybody hearing of it. Each time that this can have happened, one
-/// message more of its DeliveryId is no surprise.
+/// A running call that AWS may carry out without a response. Each time this can have happened, one more message with
+/// its DeliveryId is allowed.
 struct Doubt<'l> {
-    line: &'l Line,
+    connection: &'l Connection,
     service: Service,
     delivery_id: &'l str,
-    /// The line's doubtful answers at the beginning.
+    /// The connection's number of doubtful responses when the call began.
     before: u32,
-    is_answered: bool,
+    has_response: bool,
 }
 
 impl Doubt<'_> {
-    fn answered(mut self) {
-        self.is_answered = true;
+    fn got_response(mut self) {
+        self.has_response = true;
     }
 }
 
 impl Drop for Doubt<'_> {
     fn drop(&mut self) {
-        let doubtful = self.line.doubtful_answers(self.service) - self.before;
-        self.line.allow_copies(self.delivery_id, doubtful + u32::from(!self.is_answered));
+        let doubtful = self.connection.doubtful_responses(self.service) - self.before;
+        self.connection.allow_copies(self.delivery_id, doubtful + u32::from(!self.has_response));
     }
 }
 
-/// A reading of a secret under way.
+/// A running read of a secret.
 struct Read<'l> {
-    line: &'l Line,
+    connection: &'l Connection,
     scheme: Scheme,
     stage: Stage,
     began: Duration,
-    /// What it brought; none while it has failed.
+    /// The result. `None` until the read succeeds.
     held: Held,
 }
 
 impl Drop for Read<'_> {
     fn drop(&mut self) {
-        self.line.note_read(self.scheme, self.stage, self.began, self.held.take());
+        self.connection.note_read(self.scheme, self.stage, self.began, self.held.take());
     }
 }

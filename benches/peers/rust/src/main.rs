@@ -1,6 +1,7 @@
-//! A Flinks receiver as the guides of lambda_http and the AWS SDK for Rust have one write it: the event as an HTTP
+//! A Flinks receiver written as the guides of lambda_http and the AWS SDK for Rust suggest: the event as an HTTP
 //! request, the body as a `serde_json::Value`, a client for each service. It does the function's job in the ordinary
-//! case: it checks the signature, routes, sets the attributes, makes a claim check of what is too large, answers 200.
+//! case: it verifies the signature, routes, sets the attributes, makes a claim check for a large body, and responds
+//! 200.
 
 use std::{
     env,
@@ -93,7 +94,7 @@ async fn receive(receiver: &Receiver, request: Request) -> Result<Response<Body>
 }
 
 impl Receiver {
-    /// What proves the body; None when nothing does.
+    /// The form of the signature that verifies the body. `None` if there is none.
     fn signature_form(&self, headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
         if let Some(signature) = headers.get("x-webhook-signature") {
             let signature = hex::decode(signature.to_str().ok()?.strip_prefix("sha256=")?).ok()?;

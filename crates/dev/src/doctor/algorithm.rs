@@ -1,4 +1,4 @@
-//! How a signature is computed, and how people compute it instead.
+//! Flinks' signature algorithm, and the ones that people use by mistake.
 
 use hmac::{Hmac, KeyInit, Mac, digest::InvalidLength};
 use sha1::Sha1;
@@ -9,10 +9,10 @@ use super::mistake::Id;
 /// Computes a tag from a key and a body.
 pub type Tag = fn(key: &[u8], body: &[u8]) -> Vec<u8>;
 
-/// What both of Flinks' schemes use.
+/// HMAC-SHA256, which both of Flinks' schemes use.
 pub const FLINKS: Tag = |key, body| finish(Hmac::<Sha256>::new_from_slice(key), body);
 
-/// What people use instead, the likeliest first.
+/// Algorithms that people use by mistake, the likeliest first.
 pub const ALGORITHMS: &[(Id, Tag)] = &[
     ("swapped", |key, body| FLINKS(body, key)),
     ("sha256-without-key", |_, body| Sha256::digest(body).to_vec()),
@@ -25,7 +25,7 @@ pub const ALGORITHMS: &[(Id, Tag)] = &[
     ("sha512-without-key", |_, body| Sha512::digest(body).to_vec()),
 ];
 
-/// HMAC takes a key of any length (RFC 2104, section 2), so there is no error to report.
+/// HMAC accepts a key of any length (RFC 2104, section 2), so the error never occurs.
 fn finish(mac: Result<impl Mac, InvalidLength>, body: &[u8]) -> Vec<u8> {
     mac.map(|mac| mac.chain_update(body).finalize().into_bytes().to_vec()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What the signed body may have been, when it is not the given one.
+//! Mistakes with the body: how the signed body may differ from the given one.
 
 use std::io::Read;
 
@@ -20,10 +20,10 @@ use super::{
     numbers::{LENGTHEN, SHORTEN, everywhere, under_one_name, under_other_names},
 };
 
-/// Single mistakes with the body, each with the ways to undo it. Where two of them lead to the same bytes, the likelier
+/// Single mistakes with the body, each with the ways to undo it. If two mistakes lead to the same bytes, the likelier
 /// one comes first.
 pub const BODIES: &[Mistake] = &[
-    // The file that holds the body.
+    // The file was saved with other bytes at its start, its end or its line ends.
     row("body-trailing-newline", &[Bytes(without_line_break), Bytes(without_line_breaks)]),
     row(
         "body-newline-missing",
@@ -35,7 +35,7 @@ pub const BODIES: &[Mistake] = &[
     row("body-crlf", &[Bytes(without_carriage_returns)]),
     row("body-lf", &[Bytes(with_carriage_returns)]),
     row("body-empty", &[Bytes(|_| Some(Vec::new()))]),
-    // What the body is wrapped in, or was.
+    // The body is wrapped in something, or something unwrapped it.
     row("body-gzip", &[Bytes(gunzip)]),
     row("body-base64", &[Bytes(decode)]),
     row("body-base64-twice", &[Bytes(|body| decode(&decode(body)?))]),
@@ -69,7 +69,7 @@ pub const BODIES: &[Mistake] = &[
         "body-json-string-signed-twice",
         &[Text(|text| serde_json::to_string(&serde_json::to_string(text).ok()?).ok())],
     ),
-    // The encoding of its text.
+    // The body's text is in another encoding.
     row("ascii-one-mark", &[Text(|text| Some(text.replace(|character: char| !character.is_ascii(), "?")))]),
     row(
         "ascii-mark-per-byte",
@@ -87,7 +87,7 @@ pub const BODIES: &[Mistake] = &[
         "body-replacement-character-signed",
         &[Bytes(|body| charset::not_utf8(body).map(|body| String::from_utf8_lossy(body).into_owned().into_bytes()))],
     ),
-    // Before Latin-1: a body that is UTF-8 once it is in Latin-1 was UTF-8 before.
+    // This comes before Latin-1. If a body's Latin-1 bytes are valid UTF-8, it was UTF-8 that was encoded twice.
     row(
         "body-double-utf8",
         &[
@@ -112,7 +112,7 @@ pub const BODIES: &[Mistake] = &[
             Text(|text| charset::from_windows_1252(text.as_bytes())),
         ],
     ),
-    // JSON that one side parsed and wrote again.
+    // One side parsed the JSON and serialised it again.
     row("json-compact", &[Text(|text| laid_out(text, Layout::COMPACT))]),
     row(
         "json-spaces",
@@ -154,13 +154,15 @@ pub const BODIES: &[Mistake] = &[
     row("json-numbers-lengthened", &[Many(|text| everywhere(text, LENGTHEN))]),
 ];
 
-/// Numbers that were rewritten under one name. They are many bodies, so they come after the other single mistakes.
+/// The numbers under one member name were rewritten. Undoing this gives many bodies, so the search tries it after the
+/// other single mistakes.
 pub const NUMBERS_UNDER_ONE_NAME: &[Mistake] = &[
     row("json-numbers-shortened", &[Many(|text| under_one_name(text, SHORTEN))]),
     row("json-numbers-lengthened", &[Many(|text| under_one_name(text, LENGTHEN))]),
 ];
 
-/// Numbers that were rewritten under all names but one, or in another way under one. They are even more bodies.
+/// The numbers under all member names but one were rewritten, or under one name in another way. Undoing this gives even
+/// more bodies.
 pub const NUMBERS_UNDER_OTHER_NAMES: &[Mistake] = &[
     row("json-numbers-shortened", &[Many(|text| under_other_names(text, SHORTEN))]),
     row("json-numbers-lengthened", &[Many(|text| under_other_names(text, LENGTHEN))]),
@@ -192,7 +194,7 @@ fn with_carriage_returns(body: &[u8]) -> Option<Vec<u8>> {
     Some(lines.join(&b"\r\n"[..]))
 }
 
-/// What gzip decompresses to. `None` for more than any callback has, so that a small file cannot fill the memory.
+/// Decompresses gzip. `None` if the content is larger than any callback, so that a small file cannot fill the memory.
 fn gunzip(body: &[u8]) -> Option<Vec<u8>> {
     /// Lambda takes events of at most 6 MB, so the receiver never sees a larger body.
     const MAX_BYTES: u64 = 16 << 20;
@@ -227,7 +229,7 @@ fn percent_encode(text: &str, set: &'static AsciiSet) -> String {
     utf8_percent_encode(text, set).to_string()
 }
 
-/// `%7b` for `%7B`, as .NET's `HttpUtility` writes it.
+/// Writes `%7b` instead of `%7B`, as .NET's `HttpUtility` does.
 fn lower_escapes(encoded: &str) -> String {
     let mut pieces = encoded.split('%');
     let mut lower = pieces.next().unwrap_or_default().to_owned();
@@ -238,7 +240,7 @@ fn lower_escapes(encoded: &str) -> String {
     lower
 }
 
-/// The plus sign of a telephone number, which decoding turned into a space.
+/// Restores the plus sign of telephone numbers, which URL-decoding turned into a space.
 fn plus_before_digits(text: &str) -> String {
     let mut pieces = text.split("\" ");
     let mut whole = pieces.next().unwrap_or_default().to_owned();
@@ -249,7 +251,7 @@ fn plus_before_digits(text: &str) -> String {
     whole
 }
 
-/// The part of a saved request or response after its headers.
+/// Extracts the part of a saved request or response after its headers.
 fn http_body(body: &[u8]) -> Option<Vec<u8>> {
     body.first().filter(|first| first.is_ascii_alphabetic())?;
     let after = |mark: &[u8]| body.windows(mark.len()).position(|at| at == mark).map(|at| at + mark.len());
@@ -267,7 +269,8 @@ fn gateway_body(text: &str) -> Option<Vec<u8>> {
     Some(body.as_bytes().to_vec())
 }
 
-/// The body in the output of `aws sqs receive-message`, in one message of it, or in the event of a Lambda function.
+/// Extracts the body from the output of `aws sqs receive-message`, from one message of it, or from a Lambda function's
+/// event.
 fn sqs_body(text: &str) -> Option<String> {
     let output: Value = serde_json::from_str(text).ok()?;
     let body = ["/Messages/0/Body", "/Body", "/Records/0/body"].into_iter().find_map(|path| output.pointer(path))?;
@@ -282,7 +285,7 @@ fn outside_ascii(character: char, escape: Escape) -> Option<Escape> {
     (!character.is_ascii()).then_some(escape)
 }
 
-/// What .NET's `System.Text.Json` escapes unless told otherwise.
+/// Whether .NET's `System.Text.Json` escapes the character by default.
 fn escaped_by_dotnet(character: char) -> bool {
     !character.is_ascii() || matches!(character, '<' | '>' | '&' | '\'' | '"' | '+' | '`')
 }

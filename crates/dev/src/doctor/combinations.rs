@@ -1,57 +1,60 @@
-//! The combinations of mistakes that really happen.
+//! The combinations of mistakes that happen in practice.
 //!
-//! All pairs of the 85 single mistakes would be thousands of bodies, nearly all of them nonsense. So a combination is
-//! tried only if it is listed here. Mistakes with the signature need no entry: every tag is compared with every reading
-//! of it.
+//! All pairs of the 85 single mistakes would give thousands of bodies, nearly all of them nonsense. So the search tries
+//! only the combinations in this list. Mistakes with the signature need no entry, because the search compares every tag
+//! with every candidate for the signature.
 
-/// Lists of ids, with a space between the ids. One mistake of each list is undone, in all combinations and in this
-/// order, so the last change comes first. Bodies stand before secrets and algorithms, so that each body is made once.
+/// Lists of ids, with spaces between the ids. The search undoes one mistake of each list, in all combinations. It goes
+/// from left to right, so the change that happened last comes first. Bodies come before secrets and algorithms, so that
+/// the search makes each body only once.
 pub type Combination = &'static [&'static str];
 
-/// The likeliest first. A whole search costs 400 to 1,200 tags for the samples in `events/`, and 1,800 for JSON with many
-/// numbers. For a large body it ends earlier, at a limit in bytes.
+/// The likeliest come first. A complete search computes 400 to 1,200 tags for the samples in `events/`, and 1,800 for
+/// JSON with many numbers. For a large body it stops earlier, at a limit in bytes.
 pub const COMBINATIONS: &[Combination] = &[
-    // The line break of an editor or of `echo` is the commonest mistake of all, so it goes with rarer ones too. It stands
-    // before the layouts, which drop a line break at the end as well.
+    // The line break that an editor or `echo` adds is the most common mistake, so it is also combined with rare ones.
+    // It comes before the layouts, because they drop a line break at the end too.
     &["body-trailing-newline", ESCAPES],
     &["body-trailing-newline", ENCODINGS],
-    // A library writes all of the JSON its own way: Python and PHP change the layout and the escapes, .NET and Go
-    // escape more than others, and a pretty-printer for people undoes escapes. Python first: it does so by default.
+    // A JSON library changes several things at once. Python and PHP change the layout and the escapes. .NET and Go
+    // escape more than others. A pretty-printer undoes escapes. Python comes first, because its defaults change both.
     &["json-spaces json-compact json-pretty-2 json-pretty-4", "json-escaped-unicode json-unescaped-unicode"],
     &[LAYOUTS, ESCAPES],
     &["json-escaped-unicode", "json-escaped-slashes"],
     &["json-unescaped-unicode", "json-unescaped-slashes"],
     &["json-pretty-4", "json-escaped-unicode", "json-escaped-slashes"],
-    // `print`, `jq` and `python -m json.tool` end their output with a line break. An editor does the same to JSON that
-    // it leaves alone otherwise.
+    // `print`, `jq` and `python -m json.tool` end their output with a line break. An editor may add only the line
+    // break.
     &[LAYOUTS, "body-newline-missing"],
     &[LAYOUTS, "json-escaped-unicode", "body-newline-missing"],
     &[ESCAPES, "body-newline-missing"],
-    // A parser that knows only `double` loses zeros, and its writer changes the layout or the escapes with them.
+    // A parser that knows only `double` loses zeros, and the serialiser then changes the layout or the escapes too.
     &[NUMBERS, LAYOUTS],
     &[NUMBERS, ESCAPES],
     &[NUMBERS, LAYOUTS, "json-escaped-unicode json-unescaped-unicode"],
     &[NUMBERS, "body-trailing-newline body-newline-missing"],
-    // Python's `sort_keys`, `jq -S`, and Go, whose maps are always sorted.
+    // Python's `sort_keys`, `jq -S` and Go's maps sort the keys.
     &[LAYOUTS, "json-sorted-keys"],
     &["json-sorted-keys", ESCAPES],
     &[LAYOUTS, "json-sorted-keys", "json-escaped-unicode body-newline-missing"],
     &["json-numbers-shortened", "json-sorted-keys"],
     &["json-numbers-shortened", "json-sorted-keys", "json-escaped-html"],
-    // A proxy compresses the body. Lambda gets binary bodies as base64, and a tool saves what it has with headers,
-    // with an envelope or with a line break.
+    // A proxy compresses the body. Lambda receives binary bodies as base64. A tool saves them with headers, in an
+    // envelope or with a line break.
     &["body-base64 body-hex body-http-message body-gateway-event body-trailing-newline", "body-gzip"],
     &["body-http-message body-gateway-event", "body-base64", "body-gzip"],
-    // The wrapping is one mistake, and what was wrapped was saved or written with another.
+    // The body is wrapped, and the content inside has a mistake of its own.
     &[WRAPPERS, WRAPPED],
     // Windows: PowerShell's `>` writes UTF-16 with CRLF and a line break at the end, and editors add a byte-order mark.
     &["body-utf16 body-byte-order-mark", "body-crlf", "body-trailing-newline"],
     &["body-crlf", "body-trailing-newline"],
-    // The secret and the body come from different hands, so both can be wrong: the commonest of each.
+    // The secret and the body come from different people, so both can be wrong. This tries the most common mistakes of
+    // each.
     &[COMMON_BODIES, COMMON_SECRETS],
-    // A script in Python reads the secret from a file and dumps the JSON.
+    // A Python script reads the secret from a file and dumps the JSON.
     &["json-spaces", "json-escaped-unicode", COMMON_SECRETS],
-    // Code from another provider's example: its algorithm, and its way with the body or the secret.
+    // The code is copied from another provider's example, with its algorithm and its handling of the body or the
+    // secret.
     &[COMMON_BODIES, ALGORITHMS_WITH_KEY],
     &[COMMON_BODIES, "sha256-without-key sha1-without-key sha512-without-key"],
     &[COMMON_SECRETS, ALGORITHMS_WITH_KEY],
@@ -101,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn combinations_consist_of_single_mistakes_and_begin_with_the_body() {
+    fn combinations_consist_of_single_mistakes_and_list_bodies_first() {
         for combination in COMBINATIONS {
             assert!(combination.len() > 1, "{combination:?}");
             let unknown = |id: &&str| !is_body(id) && !is_key_or_algorithm(id);
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_has_one_explanation_and_each_explanation_a_mistake() {
+    fn each_mistake_has_exactly_one_explanation_and_each_explanation_has_a_mistake() {
         let places = BODIES.iter().map(|mistake| (mistake.id, "body"));
         let places = places.chain(SECRETS.iter().map(|mistake| (mistake.id, "secret")));
         let places = places.chain(ALGORITHMS.iter().map(|(id, _)| (*id, "algorithm")));

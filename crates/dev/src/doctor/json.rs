@@ -1,15 +1,16 @@
-//! JSON written again, as libraries write it: other white space, other escapes, sorted keys.
+//! Reformats JSON as libraries do: other white space, other escapes, sorted keys.
 //!
-//! It changes the text and not parsed values, so that whatever a library leaves alone stays byte for byte. A parser
-//! would lose that, which is why this module has its own tokenizer. It does not validate: text that is not JSON yields
-//! text that nobody signed.
+//! It works on the text and not on parsed values, so that every byte that a library leaves alone stays the same. A
+//! parser would lose those bytes, so this module has its own tokenizer. The tokenizer does not validate: text that is
+//! not JSON becomes text that nobody signed, which matches nothing.
 
 use std::{iter::Peekable, vec::IntoIter};
 
-/// How much larger than the original a layout may become. Deep nesting would make it quadratic.
+/// A layout may be at most this many times larger than the original. Without the limit, deep nesting grows
+/// quadratically.
 const MAX_GROWTH: usize = 16;
 
-/// As deep as `serde_json` reads.
+/// The nesting depth that `serde_json` accepts.
 const MAX_DEPTH: usize = 128;
 
 /// White space between the tokens.
@@ -57,7 +58,8 @@ impl Layout {
     }
 }
 
-/// The text in another layout, without white space around it. `None` when it would become far too large.
+/// Writes the text in another layout, without white space around it. `None` if the result is not JSON or exceeds
+/// [`MAX_GROWTH`].
 pub fn laid_out(text: &str, layout: Layout) -> Option<String> {
     let mut tokens = read(text)?.into_iter().peekable();
     let mut laid_out = String::with_capacity(text.len());
@@ -89,7 +91,7 @@ pub fn laid_out(text: &str, layout: Layout) -> Option<String> {
     Some(laid_out)
 }
 
-/// The text with the keys of every object sorted, in its own layout. `None` where no library writes such a layout.
+/// Sorts the keys of every object and keeps the layout. `None` if no library writes such a layout.
 pub fn sorted(text: &str) -> Option<String> {
     let own = Layout::ALL.into_iter().find(|layout| laid_out(text, *layout).is_some_and(|same| same == text.trim()))?;
     laid_out(&sorted_value(&mut read(text)?.into_iter().peekable(), MAX_DEPTH)?, own)
@@ -106,7 +108,7 @@ fn sorted_value(tokens: &mut Peekable<IntoIter<&str>>, depth: usize) -> Option<S
         match tokens.next_if(|next| is_close(next) || matches!(*next, ",")) {
             Some(",") => {}
             Some(close) => {
-                // By the name and not by its spelling: the closing quote sorts before letters and after a space.
+                // Sort by the name without its quotes: the closing quote would sort before letters but after a space.
                 parts.sort_by_key(|(key, _)| key.trim_matches('"'));
                 let parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
                 return Some(format!("{open}{}{close}", parts.join(",")));
@@ -134,7 +136,7 @@ pub enum Escape {
     Upper,
 }
 
-/// The text with some characters escaped, or no longer escaped. Characters without an [`Escape`] stay as they are.
+/// Escapes some characters of the text, or removes their escapes. Characters without an [`Escape`] stay as they are.
 pub fn escaped(text: &str, escape: fn(char) -> Option<Escape>) -> Option<String> {
     let mut escaped = String::with_capacity(text.len());
     let mut rest = text;
@@ -145,7 +147,7 @@ pub fn escaped(text: &str, escape: fn(char) -> Option<Escape>) -> Option<String>
         let (source, character) = escape_at(from).unwrap_or((from.get(..first.len_utf8())?, first));
         let is_escaped = first == '\\';
         match escape(character) {
-            // Quotes that are not escaped are not in a string but around it.
+            // A quote without a backslash is a string's delimiter.
             Some(_) if character == '"' && !is_escaped => escaped.push('"'),
             Some(Escape::Off) if character == '"' => escaped.push_str("\\\""),
             Some(Escape::Off) if is_escaped && !character.is_control() && character != '\\' => escaped.push(character),
@@ -166,8 +168,8 @@ fn push_units(text: &mut String, character: char, escape: fn(u16) -> String) {
     }
 }
 
-/// The escape at the start of the text, and its character: NUL for half of a surrogate pair and for what JSON always
-/// escapes.
+/// The escape at the start of the text, and its character. The character is NUL for half of a surrogate pair and for
+/// characters that JSON always escapes.
 fn escape_at(text: &str) -> Option<(&str, char)> {
     const UNIT: usize = "\\u0000".len();
     let unit_at = |start: usize| {
@@ -186,8 +188,8 @@ fn escape_at(text: &str) -> Option<(&str, char)> {
     Some((text.get(..1 + escaped.len_utf8())?, character))
 }
 
-/// The tokens of a JSON object or array as they are spelled, without the white space between them. `None` for what is
-/// neither.
+/// Splits a JSON object or array into its tokens, unchanged and without the white space between them. `None` if the
+/// text is neither.
 pub fn read(text: &str) -> Option<Vec<&str>> {
     let mut rest = text.trim_ascii();
     if !rest.starts_with(['{', '[']) || !rest.ends_with(['}', ']']) {
@@ -211,7 +213,7 @@ fn is_close(token: &str) -> bool {
     matches!(token, "}" | "]")
 }
 
-/// Bytes of the string at the start of the text, with its quotes.
+/// The length in bytes of the string at the start of the text, with its quotes.
 fn string_length(text: &str) -> usize {
     let mut escaped = true;
     for (at, byte) in text.bytes().enumerate() {

@@ -1,28 +1,28 @@
-//! What a mistake is: an id, a way to undo it, and the text that the report prints.
+//! A mistake: its id, the ways to undo it, and its explanation in the report.
 
-/// The name of a mistake, for scripts. It never changes.
+/// The name of a mistake. It never changes, because scripts depend on it.
 pub type Id = &'static str;
 
 /// One mistake with a body or a secret.
 pub struct Mistake {
     pub id: Id,
-    /// Each way to undo it gives what there may have been before it.
+    /// Each way to undo the mistake gives a value that may have been there before.
     pub undo: &'static [Undo],
 }
 
-/// A way to undo a mistake. It gives nothing where it cannot be undone.
+/// A way to undo a mistake. It gives nothing if the mistake cannot be there.
 pub enum Undo {
     Bytes(fn(&[u8]) -> Option<Vec<u8>>),
     Text(fn(&str) -> Option<String>),
-    /// Text whose encoding was the mistake.
+    /// The mistake was the text's encoding.
     Encode(fn(&str) -> Option<Vec<u8>>),
-    /// One mistake that leaves several possibilities open.
+    /// The mistake has several possible originals.
     Many(for<'t> fn(&'t str) -> Box<dyn Iterator<Item = Vec<u8>> + 't>),
 }
 
 impl Mistake {
-    /// What there may have been before the mistake, without what is the same as now. Each is made when it is asked for,
-    /// because it may have megabytes.
+    /// All values that may have been there before the mistake, except the given one. The iterator makes each one on
+    /// demand, because a body may have megabytes.
     pub fn undone<'g>(&self, given: &'g [u8]) -> impl Iterator<Item = Vec<u8>> + use<'g> {
         self.undo.iter().flat_map(move |undo| undo.apply(given)).filter(move |before| before != given)
     }
@@ -40,18 +40,18 @@ impl Undo {
     }
 }
 
-/// What the report says of a mistake.
+/// The report's explanation of a mistake.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// The secret, the body, the signature, the algorithm or the scheme.
     pub place: &'static str,
-    /// What went wrong, and what to do about it.
+    /// What went wrong, and how to fix it.
     pub text: &'static str,
 }
 
 const EXPLANATIONS: &str = include_str!("mistakes.md");
 
-/// The explanation in `mistakes.md`.
+/// Looks up the explanation in `mistakes.md`.
 pub fn explain(id: &str) -> Explanation {
     let mut place = "";
     for line in EXPLANATIONS.lines() {

@@ -1,7 +1,7 @@
-//! Numbers that a parser or a relay wrote again: `1.0` as `1`, `0.00` as `0`, `136.50` as `136.5`, and the reverse.
+//! Numbers that a parser or a relay rewrote: `1.0` as `1`, `0.00` as `0`, `136.50` as `136.5`, and the reverse.
 //!
-//! Only the zeros at their end can be restored, and only where one rule explains all numbers, or all under one member
-//! name. Numbers with an exponent stay as they are.
+//! Only trailing zeros can be restored, and only if one rule explains all numbers or all numbers under one member name.
+//! Numbers with an exponent stay as they are.
 
 use std::{
     collections::HashSet,
@@ -11,16 +11,16 @@ use std::{
 
 use super::json;
 
-/// Gives the digits after the decimal point of the signed number, from those of the given one: none for a whole number.
+/// Turns the digits after the decimal point of a given number into those of the signed number. A whole number has none.
 pub type Rule = fn(&str) -> Option<String>;
 
 /// The signed numbers have fewer zeros.
 pub const SHORTEN: &[Rule] = &[
-    // JavaScript writes no zeros at the end.
+    // JavaScript writes no trailing zeros.
     |digits| without_zeros(digits, 0),
     // Python and .NET's `double` keep one decimal.
     |digits| without_zeros(digits, 1),
-    // A relay added zeros to whole numbers alone.
+    // A relay added zeros to whole numbers only.
     |digits| digits.bytes().all(|digit| digit == b'0').then(String::new),
     // A relay wrote the four decimals of SQL's `money`.
     |digits| without_zeros(digits, 2),
@@ -50,11 +50,11 @@ const INTEGERS: &[&str] = &["HttpStatusCode", "TransitNumber", "InstitutionNumbe
 /// Names that Flinks gives to ratios, which are `double` where amounts are `decimal`.
 const RATIOS: &[&str] = &["EftEligibleRatio", "ETransferEligibleRatio"];
 
-/// No payload of Flinks has numbers under more names. It bounds the work: 4 bodies for each name alone, 20 with the
-/// rest.
+/// No Flinks payload has numbers under more names than this. The limit bounds the work: 4 bodies per name alone, and 20
+/// per name together with the others.
 const MAX_NAMES: usize = 32;
 
-/// One rule for all numbers, or for all that can be amounts.
+/// Applies one rule to all numbers, or to all that may be amounts.
 pub fn everywhere<'t>(text: &'t str, rules: &'static [Rule]) -> Box<dyn Iterator<Item = Vec<u8>> + 't> {
     type Scope = fn(&Numbers<'_>, &str) -> bool;
     const SCOPES: &[Scope] = &[
@@ -62,7 +62,7 @@ pub fn everywhere<'t>(text: &'t str, rules: &'static [Rule]) -> Box<dyn Iterator
         |_, name| !INTEGERS.contains(&name),
         |numbers, name| AMOUNTS.contains(&name) || numbers.has_fraction(name),
     ];
-    let numbers = Numbers::of(text);
+    let numbers = Numbers::find(text);
     let by_type = numbers.rewritten(|name| match name {
         _ if INTEGERS.contains(&name) => None,
         _ if RATIOS.contains(&name) => rules.first(),
@@ -74,16 +74,16 @@ pub fn everywhere<'t>(text: &'t str, rules: &'static [Rule]) -> Box<dyn Iterator
     Box::new(distinct(uniform.chain(by_type)))
 }
 
-/// One rule for the numbers under one name alone.
+/// Applies one rule to the numbers under a single name.
 pub fn under_one_name<'t>(text: &'t str, rules: &'static [Rule]) -> Box<dyn Iterator<Item = Vec<u8>> + 't> {
-    let numbers = Numbers::of(text);
+    let numbers = Numbers::find(text);
     let cases = numbers.names().into_iter().flat_map(|name| rules.iter().map(move |rule| (name, rule)));
     Box::new(distinct(cases.filter_map(move |(one, rule)| numbers.rewritten(|name| (name == one).then_some(rule)))))
 }
 
-/// One rule for the numbers under all names but one, where another rule or none holds.
+/// Applies one rule to the numbers under all names but one, and another rule or none to that name.
 pub fn under_other_names<'t>(text: &'t str, rules: &'static [Rule]) -> Box<dyn Iterator<Item = Vec<u8>> + 't> {
-    let numbers = Numbers::of(text);
+    let numbers = Numbers::find(text);
     let pairs =
         || rules.iter().flat_map(|rest| [None].into_iter().chain(rules.iter().map(Some)).map(move |own| (rest, own)));
     let cases = numbers.names().into_iter().flat_map(move |name| pairs().map(move |(rest, own)| (name, own, rest)));
@@ -105,14 +105,14 @@ fn distinct(bodies: impl Iterator<Item = Vec<u8>>) -> impl Iterator<Item = Vec<u
     })
 }
 
-/// The numbers of a JSON text, each with the name of the member that holds it, itself or in an array.
+/// The numbers in a JSON text, each with the name of the member that holds it, directly or in an array.
 struct Numbers<'t> {
     text: &'t str,
     found: Vec<(&'t str, Range<usize>)>,
 }
 
 impl<'t> Numbers<'t> {
-    fn of(text: &'t str) -> Self {
+    fn find(text: &'t str) -> Self {
         let tokens = json::read(text).unwrap_or_default();
         let following = tokens.iter().skip(1).chain([&""]);
         let mut found = Vec::new();
@@ -151,7 +151,7 @@ impl<'t> Numbers<'t> {
         self.found.iter().any(|(holder, range)| *holder == name && self.number(range).contains('.'))
     }
 
-    /// The text with each number rewritten by the rule for its name. `None` where no number changes.
+    /// Rewrites each number by the rule for its name. `None` if no number changes.
     fn rewritten<'r>(&self, rule: impl Fn(&str) -> Option<&'r Rule>) -> Option<Vec<u8>> {
         let mut text = String::with_capacity(self.text.len());
         let mut copied = 0;

@@ -14,15 +14,15 @@ use crate::{failure::Failure, output::Output};
 /// A diagnosis.
 pub struct Report {
     pub outcome: Outcome,
-    /// The scheme that was asked about, or guessed.
+    /// The scheme that the user named, or the guessed one.
     pub scheme: Scheme,
-    /// Why no key can produce the signature, if so.
+    /// Why no key can produce the signature. `None` if one can.
     pub impossible: Option<Id>,
     pub body_is_empty: bool,
-    /// The signature is hex digits alone.
+    /// Whether the signature is hex digits without `sha256=`.
     pub prefix_missing: bool,
     pub other_secret_known: bool,
-    /// The headers that would be right, where the user asks for them.
+    /// The correct headers, if the user asks for them.
     pub expected: Vec<Header>,
 }
 
@@ -45,17 +45,17 @@ impl Report {
         }
     }
 
-    /// How the command ends.
+    /// Turns the diagnosis into the command's exit code.
     ///
     /// # Errors
-    /// When the given signature does not match.
+    /// If the given signature does not match.
     pub fn verdict(&self) -> Result<(), Failure> {
         let mistakes = self.mistakes();
         if mistakes.is_empty() && self.outcome.finding.is_some() {
             return Ok(());
         }
         let known = mistakes.join(", ");
-        let why = if known.is_empty() { "no mistake that is known explains it" } else { &known };
+        let why = if known.is_empty() { "no known mistake explains it" } else { &known };
         Err(Failure::reported(format!("the signature does not match: {why}")))
     }
 
@@ -80,7 +80,7 @@ impl Report {
             "tried": self.outcome.tried,
             "combinations": self.outcome.combinations,
             "cutShort": self.outcome.cut_short,
-            // Only the header needs the prefix, so this is not a mistake.
+            // Only the header needs the prefix, so a missing one is no mistake here.
             "prefixMissing": self.prefix_missing,
         });
         if let Some(fields) = object.as_object_mut().filter(|_| !self.expected.is_empty()) {
@@ -97,11 +97,11 @@ impl Report {
         if finding.form == SignatureForm::Ascii {
             paragraph(
                 output,
-                "The signer encoded the body as ASCII first, as Flinks' article says. The receiver accepts this while the parameter AsciiEncoding is on.",
+                "The signer first encoded the body as ASCII, as Flinks' article says. The receiver accepts this while the parameter AsciiEncoding is on.",
             );
         }
         if finding.form == SignatureForm::Pay && self.prefix_missing {
-            paragraph(output, "The header X-Webhook-Signature also needs sha256= before it.");
+            paragraph(output, "In the header X-Webhook-Signature, it needs sha256= before it.");
         }
         if self.body_is_empty {
             paragraph(output, "The body is empty. If it should not be, something read it before it was saved.");
@@ -115,7 +115,7 @@ impl Report {
             print_mistake(output, mistake);
         }
         output.line("");
-        output.line(format_args!("Then it matches: {}.", describe(finding)));
+        output.line(format_args!("After that it matches: {}.", describe(finding)));
     }
 
     fn print_nothing_found(&self, output: &Output) {
@@ -132,7 +132,7 @@ impl Report {
         if *cut_short {
             paragraph(
                 output,
-                "The body is large, so some combinations of mistakes were not tried. Try a smaller callback.",
+                "The body is large, so the search left out some combinations of mistakes. Try a smaller callback.",
             );
         }
         output.line("");
@@ -148,13 +148,14 @@ impl Report {
             steps.push("The body is empty. Did something read it before it was saved?");
         }
         steps.extend([
-            "Is this the secret of this environment? Flinks has one for each instance, and another one for Flinks Pay. Was it rotated since?",
+            "Is this the secret of this environment? Flinks has one for each instance, and another one for Flinks Pay. Was it rotated after this callback?",
             "Do the body and the signature belong to the same callback? Save both in the same place, at the same time.",
-            "Are these the bytes as they arrived? Save them before a parser, framework or logger touches them. If one of them masks, cuts or changes a value, that cannot be undone.",
+            "Are these the bytes as they arrived? Save them before a parser, framework or logger touches them. If one of those masks, cuts or changes a value, this command cannot undo it.",
             "Did a proxy or a firewall change the body on the way? Check it in the first place that receives it.",
         ]);
         if !self.other_secret_known {
-            steps.push("Are the two schemes' secrets mixed up? Give the other one too, with --other-secret-file.");
+            steps
+                .push("Are the secrets of the two schemes mixed up? Pass the other one too, with --other-secret-file.");
         }
         steps
     }
@@ -181,7 +182,7 @@ fn paragraph(output: &Output, text: &str) {
     item(output, "", text);
 }
 
-/// An indented text after a mark, wrapped.
+/// Prints a mark and an indented text, wrapped.
 fn item(output: &Output, mark: &str, text: &str) {
     const WIDTH: usize = 92;
     let mut mark = mark;

@@ -1,4 +1,5 @@
-//! Looks for the mistakes with which a signature matches: none, a single one, then the combinations that really happen.
+//! Searches for the mistakes that explain a signature: none, then a single one, then the combinations that happen in
+//! practice.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -13,56 +14,57 @@ use super::{
     mistake::{Id, Mistake},
     progress::Progress,
     secrets::SECRETS,
-    signatures::{Reading, Spelling},
+    signatures::{Candidate, Spelling},
 };
 
-/// What there is to search in.
-pub struct Question<'q> {
+/// What the search works on.
+pub struct Input<'q> {
     pub scheme: Scheme,
     /// The secret of `scheme`, without white space around it.
     pub key: &'q [u8],
-    /// The other scheme's, where it is known.
+    /// The secret of the other scheme, if the user gave it.
     pub other_key: Option<&'q [u8]>,
     pub body: &'q [u8],
-    pub readings: &'q [Reading],
+    /// The tags that the given signature may stand for.
+    pub candidates: &'q [Candidate],
 }
 
-/// With what the signature matches.
+/// The explanation for a signature.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finding {
     pub scheme: Scheme,
     pub form: SignatureForm,
-    /// Empty when the signature is right.
+    /// Empty if the signature is correct.
     pub mistakes: Vec<Id>,
 }
 
 /// The result of a search.
 pub struct Outcome {
     pub finding: Option<Finding>,
-    /// The mistakes that were tried.
+    /// The mistakes that the search tried.
     pub tried: BTreeSet<Id>,
-    /// How many tags were computed.
+    /// How many tags the search computed.
     pub combinations: usize,
-    /// Whether combinations were left out because the body is large.
+    /// Whether the search left out combinations because the body is large.
     pub cut_short: bool,
 }
 
-/// The limit for combinations, in bytes that are hashed: some seconds. Single mistakes are always tried: about 130 tags,
-/// and up to 8 for each name that holds numbers.
+/// The combinations hash at most this many bytes, which takes a few seconds. The search always tries all single
+/// mistakes: about 130 tags, and up to 8 for each name that holds numbers.
 const MAX_BYTES: usize = 50_000_000;
 
-/// What an HMAC costs besides its message, in bytes.
+/// What an HMAC costs in addition to its message, in bytes.
 const OVERHEAD_BYTES: usize = 256;
 
-impl Question<'_> {
-    /// The outcome when nothing is wrong. `None` when something is.
+impl Input<'_> {
+    /// The outcome if there is no mistake. `None` if there is one.
     pub fn without_mistakes(&self) -> Option<Outcome> {
         let mut search = Search::new(self);
         let finding = search.attempt(search.as_given()).filter(|finding| finding.mistakes.is_empty())?;
         Some(search.end(Some(finding)))
     }
 
-    /// Looks for the mistakes.
+    /// Searches for the mistakes.
     pub fn search(&self) -> Outcome {
         let mut search = Search::new(self);
         let finding = search.run();
@@ -71,15 +73,15 @@ impl Question<'_> {
 }
 
 struct Search<'q> {
-    question: &'q Question<'q>,
+    input: &'q Input<'q>,
     tried: BTreeSet<Id>,
     combinations: usize,
-    /// Bytes that may still be hashed. `None` for no limit.
+    /// Bytes that the search may still hash. `None` means no limit.
     bytes_left: Option<usize>,
     progress: Progress,
 }
 
-/// What a tag is computed from, and the mistakes that were undone to get there.
+/// What to compute a tag from, and the mistakes that were undone to get there.
 #[derive(Clone, Copy)]
 struct Case<'c> {
     key: &'c [u8],
@@ -89,9 +91,9 @@ struct Case<'c> {
 }
 
 impl<'q> Search<'q> {
-    fn new(question: &'q Question<'q>) -> Self {
-        let progress = Progress::since(Instant::now());
-        Self { question, tried: BTreeSet::new(), combinations: 0, bytes_left: None, progress }
+    fn new(input: &'q Input<'q>) -> Self {
+        let progress = Progress::new(Instant::now());
+        Self { input, tried: BTreeSet::new(), combinations: 0, bytes_left: None, progress }
     }
 
     fn end(self, finding: Option<Finding>) -> Outcome {
@@ -100,13 +102,13 @@ impl<'q> Search<'q> {
     }
 
     fn as_given(&self) -> Case<'q> {
-        Case { key: self.question.key, body: self.question.body, tag: algorithm::FLINKS, mistakes: &[] }
+        Case { key: self.input.key, body: self.input.body, tag: algorithm::FLINKS, mistakes: &[] }
     }
 
     fn run(&mut self) -> Option<Finding> {
         let case = self.as_given();
-        // A signature that is not even encoded matches no tag.
-        if self.question.readings.is_empty() {
+        // A signature that is neither base64 nor hex matches no tag.
+        if self.input.candidates.is_empty() {
             return None;
         }
         if let Some(finding) = self.attempt(case) {
@@ -137,8 +139,8 @@ impl<'q> Search<'q> {
     }
 
     fn undo(&mut self, id: Id, rest: &[&'static str], case: Case<'_>) -> Option<Finding> {
-        // The aggregation scheme allows this encoding.
-        if id == "pay-ascii" && self.question.scheme != Scheme::Pay {
+        // In the aggregation scheme this encoding is no mistake.
+        if id == "pay-ascii" && self.input.scheme != Scheme::Pay {
             return None;
         }
         if let Some(mistake) = BODIES.iter().find(|mistake| mistake.id == id) {
@@ -154,7 +156,7 @@ impl<'q> Search<'q> {
         if let Some((_, tag)) = ALGORITHMS.iter().find(|(algorithm, _)| *algorithm == id) {
             return self.combine(rest, Case { tag: *tag, ..case });
         }
-        let key = self.question.other_key.filter(|_| id == "other-secret")?;
+        let key = self.input.other_key.filter(|_| id == "other-secret")?;
         self.combine(rest, Case { key, ..case })
     }
 
@@ -162,7 +164,7 @@ impl<'q> Search<'q> {
         self.tried.insert(mistake.id);
         let mistakes = [case.mistakes, &[mistake.id]].concat();
         let mut bodies = mistake.undone(case.body);
-        // Not `find_map`: once the limit is reached, not even a body is made.
+        // This is not a `find_map`, so that the loop makes no further body after the limit is reached.
         while !self.is_spent() {
             let body = bodies.next()?;
             let finding = self.combine(rest, Case { body: &body, mistakes: &mistakes, ..case });
@@ -173,7 +175,7 @@ impl<'q> Search<'q> {
         None
     }
 
-    /// Computes the tag, and compares it.
+    /// Computes the tag in each encoding, and compares it with the signature.
     fn attempt(&mut self, case: Case<'_>) -> Option<Finding> {
         if self.is_spent() {
             return None;
@@ -182,7 +184,7 @@ impl<'q> Search<'q> {
         if let Some(finding) = self.compare(case, SignatureForm::Raw) {
             return Some(finding);
         }
-        if self.question.scheme == Scheme::Pay || case.body.is_ascii() {
+        if self.input.scheme == Scheme::Pay || case.body.is_ascii() {
             return None;
         }
         let ascii = charset::to_ascii(str::from_utf8(case.body).ok()?);
@@ -193,9 +195,9 @@ impl<'q> Search<'q> {
         self.combinations += 1;
         self.bytes_left = self.bytes_left.map(|left| left.saturating_sub(case.body.len() + OVERHEAD_BYTES));
         let tag = (case.tag)(case.key, case.body);
-        let match_of = |reading: &Reading| Some((reading.spelling, reading.matches(&tag)?));
-        let (spelling, misspelled) = self.question.readings.iter().find_map(match_of)?;
-        Some(finding(self.question.scheme, form, spelling, [case.mistakes, &misspelled].concat()))
+        let matching = |candidate: &Candidate| Some((candidate.spelling, candidate.matches(&tag)?));
+        let (spelling, in_signature) = self.input.candidates.iter().find_map(matching)?;
+        Some(finding(self.input.scheme, form, spelling, [case.mistakes, &in_signature].concat()))
     }
 
     fn is_spent(&self) -> bool {
@@ -203,7 +205,7 @@ impl<'q> Search<'q> {
     }
 }
 
-/// Adds what the spelling says about the scheme.
+/// Adds the mistake that the spelling reveals about the scheme.
 fn finding(scheme: Scheme, form: SignatureForm, spelling: Spelling, mut mistakes: Vec<Id>) -> Finding {
     let foreign = match (scheme, spelling) {
         (Scheme::Aggregation, Spelling::Base64) | (Scheme::Pay, Spelling::Hex { .. }) => None,
@@ -213,7 +215,7 @@ fn finding(scheme: Scheme, form: SignatureForm, spelling: Spelling, mut mistakes
     };
     let has_other_secret = mistakes.contains(&"other-secret");
     let (scheme, foreign) = match (scheme, foreign) {
-        // The other secret and the other spelling: it is simply the other scheme's signature.
+        // With the other scheme's secret and spelling, it is the other scheme's signature.
         (Scheme::Aggregation, Some(_)) if has_other_secret => (Scheme::Pay, Some("wrong-scheme")),
         (Scheme::Pay, Some(_)) if has_other_secret => (Scheme::Aggregation, Some("wrong-scheme")),
         unchanged => unchanged,

@@ -1,4 +1,4 @@
-//! What the signer's key may have been, when it is not the given secret.
+//! Mistakes with the secret: how the signer's key may differ from the given secret.
 
 use base64::{
     Engine, alphabet,
@@ -55,7 +55,7 @@ pub const SECRETS: &[Mistake] = &[
             Bytes(|key| charset::not_utf8(key).map(charset::from_latin1).map(String::into_bytes)),
         ],
     ),
-    // Before Latin-1: a secret that is UTF-8 once it is in Latin-1 was UTF-8 before.
+    // This comes before Latin-1. If a secret's Latin-1 bytes are valid UTF-8, it was UTF-8 that was encoded twice.
     row("secret-double-utf8", &[Text(|key| String::from_utf8(charset::to_latin1(key)?).ok())]),
     row("secret-latin1-signed", &[Encode(charset::to_latin1)]),
     row("secret-windows-1252-signed", &[Encode(charset::to_windows_1252)]),
@@ -83,7 +83,7 @@ const fn row(id: &'static str, undo: &'static [Undo]) -> Mistake {
 
 const QUOTE_MARKS: &[char] = &['"', '\'', '`', '“', '”', '‘', '’', '«', '»', '<', '>'];
 
-/// Decoders are lenient: with or without padding.
+/// Accepts base64 with or without padding, as many decoders do.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 

@@ -1,6 +1,6 @@
-//! What the given signature may stand for.
+//! Mistakes with the signature: the tags that the given signature may stand for.
 //!
-//! These mistakes cost no further tag: each tag is compared with every reading of the signature.
+//! These mistakes need no further tag, because the search compares each tag with every candidate.
 
 use base64::{
     Engine, alphabet,
@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use super::mistake::Id;
 
-/// HMAC-SHA256's.
+/// The length of an HMAC-SHA256 tag.
 const TAG_BYTES: usize = 32;
 
 /// How a tag is written.
@@ -23,7 +23,7 @@ pub enum Spelling {
 
 /// A tag that the signature may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct Candidate {
     mistakes: Vec<Id>,
     pub spelling: Spelling,
     tag: Tag,
@@ -32,14 +32,14 @@ pub struct Reading {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Tag {
     Bytes(Vec<u8>),
-    /// Base64 that was converted to one case; here in lower case.
+    /// Base64 that was converted to lower or upper case. This is the lower-case text.
     CaseLost(String),
 }
 
-impl Reading {
-    /// The mistakes with which the signature stands for this tag. `None` if it does not.
+impl Candidate {
+    /// The mistakes that turn this tag into the given signature. `None` if it is another tag.
     pub fn matches(&self, tag: &[u8]) -> Option<Vec<Id>> {
-        /// Fewer bytes than these may match by chance.
+        /// A shorter part of a tag may match by chance.
         const MIN_BYTES: usize = 6;
         match &self.tag {
             Tag::Bytes(bytes) if bytes == tag => Some(self.mistakes.clone()),
@@ -61,43 +61,43 @@ impl Reading {
     }
 }
 
-/// All that a signature may stand for, with the fewest mistakes first.
-pub fn readings(signature: &str) -> Vec<Reading> {
-    let mut readings: Vec<Reading> = Vec::new();
+/// All tags that a signature may stand for. The ones with the fewest mistakes come first.
+pub fn candidates(signature: &str) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> = Vec::new();
     for Cleaned { mistakes, text, prefixed } in clean(signature) {
-        for mut reading in decode(&text, prefixed) {
-            reading.mistakes.splice(..0, mistakes.iter().copied());
-            if !readings.contains(&reading) {
-                readings.push(reading);
+        for mut candidate in decode(&text, prefixed) {
+            candidate.mistakes.splice(..0, mistakes.iter().copied());
+            if !candidates.contains(&candidate) {
+                candidates.push(candidate);
             }
         }
     }
-    readings.sort_by_key(|reading| (reading.mistakes.len(), !reading.is_complete()));
-    readings
+    candidates.sort_by_key(|candidate| (candidate.mistakes.len(), !candidate.is_complete()));
+    candidates
 }
 
-/// Why no key can produce this signature. `None` if one may.
-pub fn impossible(signature: &str, readings: &[Reading]) -> Option<Id> {
-    match readings {
+/// Why no key can produce this signature. `None` if one can.
+pub fn impossible(signature: &str, candidates: &[Candidate]) -> Option<Id> {
+    match candidates {
         [] if signature.trim().is_empty() => Some("signature-empty"),
         [] => Some("signature-not-encoded"),
-        readings => (!readings.iter().any(Reading::is_complete)).then_some("signature-length"),
+        candidates => (!candidates.iter().any(Candidate::is_complete)).then_some("signature-length"),
     }
 }
 
-/// A signature without what is around it.
+/// A signature without the text around it.
 struct Cleaned {
     mistakes: Vec<Id>,
     text: String,
-    /// Whether `sha256=` was before it.
+    /// Whether the signature started with `sha256=`.
     prefixed: bool,
 }
 
-/// Gives the signature without a mistake. `None` if it is not there.
+/// Removes a mistake from the signature. `None` if the signature does not have it.
 type Undo = fn(&str) -> Option<String>;
 
-/// What may be around a signature or changed in it, from the outside in.
-const AROUND: &[(Id, Undo)] = &[
+/// Text that may surround a signature, and escapes that may be in it, from the outside in.
+const WRAPPINGS: &[(Id, Undo)] = &[
     ("signature-header-name", |text| {
         const NAMES: [&str; 3] = ["flinks-authenticity-key:", "x-flinks-signature:", "x-webhook-signature:"];
         strip(text.trim_start(), &NAMES).map(|value| value.trim_start().to_owned())
@@ -133,7 +133,7 @@ const OTHER_PREFIXES: [&str; 10] = [
 fn clean(signature: &str) -> Vec<Cleaned> {
     let mut mistakes = Vec::new();
     let mut text = signature.to_owned();
-    for (id, undo) in AROUND {
+    for (id, undo) in WRAPPINGS {
         if let Some(inner) = undo(&text) {
             mistakes.push(*id);
             text = inner;
@@ -159,7 +159,7 @@ fn without_prefix(mut mistakes: Vec<Id>, text: &str) -> Cleaned {
     Cleaned { mistakes, text: stripped.or(other).unwrap_or(text).to_owned(), prefixed: stripped.is_some() }
 }
 
-/// What follows one of these prefixes, in any case.
+/// The text after one of these prefixes, whatever the prefix's case.
 fn strip<'t>(text: &'t str, prefixes: &[&str]) -> Option<&'t str> {
     prefixes.iter().find_map(|prefix| {
         let (start, rest) = text.split_at_checked(prefix.len())?;
@@ -167,43 +167,43 @@ fn strip<'t>(text: &'t str, prefixes: &[&str]) -> Option<&'t str> {
     })
 }
 
-/// Lenient where the receiver is strict: padding and stray bits.
+/// Accepts missing padding and stray bits, which the receiver rejects.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-fn decode(text: &str, prefixed: bool) -> Vec<Reading> {
-    let mut readings = decode_hex(text, prefixed);
-    readings.extend(decode_base64(text));
-    for reading in readings.iter_mut().filter(|reading| prefixed && reading.spelling == Spelling::Base64) {
-        reading.mistakes.insert(0, "signature-prefix");
+fn decode(text: &str, prefixed: bool) -> Vec<Candidate> {
+    let mut candidates = decode_hex(text, prefixed);
+    candidates.extend(decode_base64(text));
+    for candidate in candidates.iter_mut().filter(|candidate| prefixed && candidate.spelling == Spelling::Base64) {
+        candidate.mistakes.insert(0, "signature-prefix");
     }
-    readings.retain(|reading| reading.tag != Tag::Bytes(Vec::new()));
-    readings
+    candidates.retain(|candidate| candidate.tag != Tag::Bytes(Vec::new()));
+    candidates
 }
 
-fn decode_hex(text: &str, prefixed: bool) -> Vec<Reading> {
+fn decode_hex(text: &str, prefixed: bool) -> Vec<Candidate> {
     let digits = text.replace(['-', ':'], "");
     let mistakes = if digits.len() < text.len() { vec!["signature-dashes"] } else { Vec::new() };
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Vec::new();
     }
-    // An odd digit at the end is half of a byte that was cut off.
+    // An odd digit at the end is half a byte: the rest was cut off.
     let tag = hex::decode(digits.get(..digits.len() / 2 * 2).unwrap_or_default()).unwrap_or_default();
-    let inner = tag_in_base64(&tag).map(|inner| Reading {
+    let inner = tag_in_base64(&tag).map(|inner| Candidate {
         mistakes: [&mistakes[..], &["signature-hex-of-base64"]].concat(),
         spelling: Spelling::Base64,
         tag: Tag::Bytes(inner),
     });
-    let outer = Reading { mistakes, spelling: Spelling::Hex { prefixed }, tag: Tag::Bytes(tag) };
+    let outer = Candidate { mistakes, spelling: Spelling::Hex { prefixed }, tag: Tag::Bytes(tag) };
     inner.into_iter().chain([outer]).collect()
 }
 
-fn decode_base64(text: &str) -> Vec<Reading> {
+fn decode_base64(text: &str) -> Vec<Candidate> {
     let url_safe = text.contains(['-', '_']);
     let alphabet = if url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
     let unpadded = text.trim_end_matches('=');
-    // A single digit after the last group of four is part of a group that was cut off.
+    // A single character after the last group of four belongs to a group that was cut off.
     let whole = unpadded.len() - usize::from(unpadded.len() % 4 == 1);
     let decoded = GeneralPurpose::new(alphabet, LENIENT).decode(unpadded.get(..whole).unwrap_or_default());
     let Ok(tag) = decoded else { return Vec::new() };
@@ -218,31 +218,31 @@ fn decode_base64(text: &str) -> Vec<Reading> {
     .into_iter()
     .filter_map(|(id, applies)| applies.then_some(id))
     .collect();
-    let reading = |more: &[Id], tag| Reading {
+    let candidate = |more: &[Id], tag| Candidate {
         mistakes: [&mistakes[..], more].concat(),
         spelling: Spelling::Base64,
         tag: Tag::Bytes(tag),
     };
 
-    let mut readings = Vec::new();
+    let mut candidates = Vec::new();
     if let Ok(inner) = hex::decode(&tag) {
-        readings.push(reading(&["signature-base64-of-hex"], inner));
+        candidates.push(candidate(&["signature-base64-of-hex"], inner));
     } else if let Some(inner) = tag_in_base64(&tag) {
-        readings.push(reading(&["signature-base64-twice"], inner));
+        candidates.push(candidate(&["signature-base64-twice"], inner));
     }
-    readings.push(reading(&[], tag));
+    candidates.push(candidate(&[], tag));
     let is_one_case = text == text.to_ascii_lowercase() || text == text.to_ascii_uppercase();
     if is_complete && text.len() == canonical.len() && is_one_case {
-        readings.push(Reading {
+        candidates.push(Candidate {
             mistakes: vec!["signature-case"],
             spelling: Spelling::Base64,
             tag: Tag::CaseLost(text.to_ascii_lowercase()),
         });
     }
-    readings
+    candidates
 }
 
-/// The tag that these bytes are the base64 text of.
+/// Decodes a tag from its base64 text.
 fn tag_in_base64(text: &[u8]) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(text).ok().filter(|tag| tag.len() == TAG_BYTES)
 }

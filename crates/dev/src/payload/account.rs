@@ -13,7 +13,7 @@ use super::{
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Account {
-    /// `None` where the payload has accounts without them.
+    /// `None` if the payload has accounts without transactions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transactions: Option<Vec<Item>>,
     transit_number: String,
@@ -45,7 +45,7 @@ struct Balance {
 }
 
 impl Account {
-    /// Without transactions.
+    /// Makes up an account without transactions.
     pub fn held_by(person: &Person, rng: &mut impl Rng) -> Self {
         let (title, category, account_type_name) = any(&TYPES, rng);
         let current = Amount::up_to(50_000, rng);
@@ -54,7 +54,7 @@ impl Account {
         Self {
             transactions: None,
             transit_number: digits(5, rng),
-            // That of the published sample: no bank has it.
+            // The published sample uses this number, and no bank has it.
             institution_number: "777",
             overdraft_limit: Amount(rng.random_range(0..=10) * 10_000),
             title,
@@ -95,7 +95,7 @@ pub struct Transaction {
     id: String,
 }
 
-/// Makes transactions back in time, each with the balance after it.
+/// Makes up transactions from the latest to the earliest, each with the balance after it.
 pub struct History {
     days_ago: u32,
     balance: Amount,
@@ -120,7 +120,7 @@ impl History {
     }
 }
 
-/// Title, `Category` and `Type`. Of the last two only the first row is in a published sample.
+/// Title, `Category` and `Type`. Published samples have only the first row's `Category` and `Type`.
 const TYPES: [(&str, &str, &str); 4] = [
     ("Chequing Account", "Operations", "Chequing"),
     ("Compte chèques", "Operations", "Chequing"),
@@ -128,7 +128,7 @@ const TYPES: [(&str, &str, &str); 4] = [
     ("Carte de crédit", "Credits", "CreditCard"),
 ];
 
-/// Description, whether it comes in, and the most it may be, in dollars.
+/// The description, whether the money comes in, and the maximum amount in dollars.
 const MOVEMENTS: [(&str, bool, i64); 10] = [
     ("EXAMPLE PAYROLL", true, 3000),
     ("CHILD TAX BENEFIT -CANADA", true, 700),

@@ -1,4 +1,4 @@
-//! The aggregation side's payloads: what they share, and their lists.
+//! The payloads of the aggregation products: the fields that they share, and their lists.
 
 use rand::{Rng, RngExt};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::{
     text::{id, moment, tag},
 };
 
-/// `ResponseType` `KYC`.
+/// The payload with the `ResponseType` `KYC`.
 pub fn kyc(options: &Options, rng: &mut impl Rng) -> String {
     let person = Person::any(rng);
     let mut payload = Payload::new("KYC", &person, options, rng);
@@ -22,9 +22,9 @@ pub fn kyc(options: &Options, rng: &mut impl Rng) -> String {
     json(&payload)
 }
 
-/// `ResponseType` `GetAccountsDetail`.
+/// The payload with the `ResponseType` `GetAccountsDetail`.
 pub fn accounts_detail(options: &Options, rng: &mut impl Rng) -> String {
-    /// Transactions of a small payload's account.
+    /// How many transactions an account has if the user gives no size.
     const FEW: std::ops::RangeInclusive<usize> = 3..=12;
     let person = Person::any(rng);
     let mut payload = Payload::new("GetAccountsDetail", &person, options, rng);
@@ -49,16 +49,17 @@ pub fn accounts_detail(options: &Options, rng: &mut impl Rng) -> String {
     json(&payload)
 }
 
-/// About 1500 transactions: an account above that is less likely than one more account.
+/// The size of about 1500 transactions. A larger payload gets more accounts instead of more transactions in one
+/// account.
 const ACCOUNT_BYTES: usize = 275_000;
 
-/// `ResponseType` `Investments`, without positions: their shape is not published.
+/// The payload with the `ResponseType` `Investments`, without positions, because Flinks does not publish their shape.
 pub fn investments(options: &Options, rng: &mut impl Rng) -> String {
     let person = Person::any(rng);
     json(&Payload::new("Investments", &person, options, rng))
 }
 
-/// `ResponseType` `GetAccountsSummary`: accounts without transactions.
+/// The payload with the `ResponseType` `GetAccountsSummary`: accounts without transactions.
 pub fn accounts_summary(options: &Options, rng: &mut impl Rng) -> String {
     let person = Person::any(rng);
     let mut payload = Payload::new("GetAccountsSummary", &person, options, rng);
@@ -99,7 +100,7 @@ struct Login {
 
 impl Payload {
     fn new(response_type: &'static str, person: &Person, options: &Options, rng: &mut impl Rng) -> Self {
-        /// .NET's ticks: seven digits after the point.
+        /// .NET's ticks have seven digits after the decimal point.
         const TICK_DIGITS: usize = 7;
         let zone = if rng.random_bool(0.5) { "Z" } else { "" };
         Self {
@@ -116,13 +117,13 @@ impl Payload {
                 id: options.login_id.clone().unwrap_or_else(|| id(rng)),
             },
             institution_id: rng.random_ratio(3, 4).then_some(14),
-            // Flinks' own bank for tests.
+            // Flinks' test bank.
             institution: "FlinksCapital",
             request_id: id(rng),
         }
     }
 
-    /// What may be in the list, which is there and empty.
+    /// The length that the payload's list may have. The list must be present and empty.
     fn extent(&self, options: &Options, few: usize) -> Extent {
         options.size.map_or(Extent::Items(few), |size| Extent::Bytes(size.saturating_sub(json(self).len())))
     }

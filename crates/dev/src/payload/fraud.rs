@@ -1,4 +1,5 @@
-//! A fraud alert of Flinks Upload. The alert itself is not published; this is what the fraud-analysis API answers.
+//! A fraud alert of Flinks Upload. Flinks does not publish the alert, so this has the shape of the fraud-analysis API's
+//! response.
 
 use rand::{Rng, RngExt};
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::{
     text::{any, id, tag},
 };
 
-/// An analysis of one document or more.
+/// Makes up an analysis of one or more documents.
 pub fn analysis(options: &Options, rng: &mut impl Rng) -> String {
     let mut payload = Analysis {
         http_status_code: 200,

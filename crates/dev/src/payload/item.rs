@@ -1,27 +1,27 @@
-//! Lists that are as long as the payload's size allows.
+//! Lists of made-up items, as long as the payload's size allows.
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// An item, as JSON already: it is written once, to be measured and to be sent.
+/// An item as JSON. It is serialised only once: its length counts, and then it is sent.
 pub type Item = Box<RawValue>;
 
-/// How long a list becomes.
+/// The length of a list.
 #[derive(Clone, Copy)]
 pub enum Extent {
     Items(usize),
-    /// As many as fit into so many bytes, the commas between them included.
+    /// As many items as fit into this many bytes, including the commas between them.
     Bytes(usize),
 }
 
-/// A list of made-up items, with one at least.
+/// Makes a list with at least one item.
 pub fn list<T: Serialize>(extent: Extent, mut next: impl FnMut() -> T) -> Vec<Item> {
     let mut items = Vec::new();
     let mut used = 0;
     while let Some(item) = item(&next()) {
         used += item.get().len() + usize::from(!items.is_empty());
         match extent {
-            Extent::Bytes(most) if used > most && !items.is_empty() => break,
+            Extent::Bytes(limit) if used > limit && !items.is_empty() => break,
             _ => items.push(item),
         }
         if matches!(extent, Extent::Items(count) if items.len() >= count) {
@@ -31,18 +31,18 @@ pub fn list<T: Serialize>(extent: Extent, mut next: impl FnMut() -> T) -> Vec<It
     items
 }
 
-/// An item; none where it cannot be written, which only a map with keys that are no strings cannot.
+/// Serialises an item. `None` only for maps whose keys are not strings, and there are none here.
 pub fn item(value: &impl Serialize) -> Option<Item> {
     to_raw_value(value).ok()
 }
 
-/// The bytes that the items of a list take.
+/// The length of a list's items in bytes, including the commas between them.
 pub fn length(items: &[Item]) -> usize {
     items.iter().map(|item| item.get().len()).sum::<usize>() + items.len().saturating_sub(1)
 }
 
-/// A value as JSON.
+/// Serialises a value.
 pub fn json(value: &impl Serialize) -> String {
-    // As above: there is nothing that cannot be written.
+    // This fails only for maps whose keys are not strings, and there are none here.
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,13 +1,13 @@
-//! What the caller of a generator may choose.
+//! Options for a generated payload.
 
-/// What a payload is to be like. What is not given is made up; what the kind does not have is left out.
+/// Properties of a payload. The generator makes up the missing ones, and ignores those that the kind does not have.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Length in bytes: the payload comes to that, less at most one more transaction (holder, document, account). One
-    /// that is below the smallest of its kind gives the smallest. `None` for a few items.
+    /// Maximum length in bytes. The payload gets as many transactions, holders, documents or accounts as fit. If even
+    /// the smallest payload of the kind is longer, the result is that one. `None` means a few items.
     pub size: Option<usize>,
     /// `Tag`.
     pub tag: Option<String>,
-    /// `Login.Id`; `Login.LoginId` of a fraud alert.
+    /// `Login.Id`, or `Login.LoginId` of a fraud alert.
     pub login_id: Option<String>,
 }

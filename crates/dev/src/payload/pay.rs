@@ -8,7 +8,7 @@ use super::{
     text::{Amount, any, digits, id, moment},
 };
 
-/// `SessionSetupStatusChanged`.
+/// Makes up a `SessionSetupStatusChanged` event.
 pub fn session_status(rng: &mut impl Rng) -> String {
     let (status, status_details) = any(&STATUSES, rng);
     json(&Session {

@@ -1,11 +1,12 @@
-//! Made-up people. Most have a name outside ASCII, some an emoji: that is where readings of a signature differ.
+//! Made-up people. Most names have characters outside ASCII and some have an emoji, because there the raw and the ASCII
+//! encoding differ.
 
 use rand::{Rng, RngExt};
 use serde::Serialize;
 
 use super::text::{any, digits};
 
-/// `Holder`, and an element of `Holders`.
+/// A `Holder`, or an element of `Holders`.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Holder {
@@ -27,7 +28,7 @@ struct Address {
     country: &'static str,
 }
 
-/// A person's name, and how it is written in a mail address.
+/// A person's name, and its spelling in an email address.
 #[derive(Clone)]
 pub struct Person {
     pub name: String,
@@ -41,8 +42,8 @@ impl Person {
         Self { name: format!("{given}{nickname} {family}"), account: format!("{given_ascii}.{family_ascii}") }
     }
 
-    /// With an address, a mail address of example.com (RFC 2606) and a telephone number out of 555-0100 to 555-0199,
-    /// which are set aside for fiction.
+    /// The person with a postal address, an email address and a telephone number. The email domain is example.com (RFC
+    /// 2606), and the telephone numbers 555-0100 to 555-0199 are reserved for fiction.
     pub fn holder(&self, rng: &mut impl Rng) -> Holder {
         let (street, city, province, postal_code, area) = any(&PLACES, rng);
         let number = rng.random_range(1..1000);
@@ -89,10 +90,10 @@ const FAMILY: [(&str, &str); 8] = [
     ("Örnek", "ornek"),
 ];
 
-/// The last is one letter of several code points, the one before it is outside the basic plane.
+/// The third is outside the basic plane. The last is one visible character of several code points.
 const NICKNAMES: [&str; 4] = ["Coco ☕", "Élo 🌻", "🦊", "👩\u{200D}💻"];
 
-/// Street, city, province, a postal code that no street has, and the telephone's area code.
+/// Street, city, province, a postal code that does not exist, and the telephone's area code.
 const PLACES: [(&str, &str, &str, &str, &str); 4] = [
     ("rue de l'Exemple", "Montréal", "QC", "H0H 0H0", "514"),
     ("chemin de l'Échantillon", "Québec", "QC", "G0G 0G0", "418"),

@@ -4,34 +4,34 @@ use rand::{Rng, RngExt};
 use serde::{Serialize, Serializer};
 use time::{Date, Duration};
 
-/// One of several.
-pub fn any<T: Copy, const N: usize>(of: &[T; N], rng: &mut impl Rng) -> T {
+/// Chooses one of several values.
+pub fn any<T: Copy, const N: usize>(values: &[T; N], rng: &mut impl Rng) -> T {
     const { assert!(N > 0, "there is nothing to choose from") };
-    #[expect(clippy::indexing_slicing, reason = "the range is the array's own")]
-    of[rng.random_range(0..N)]
+    #[expect(clippy::indexing_slicing, reason = "the index is less than the array's length")]
+    values[rng.random_range(0..N)]
 }
 
-/// A random UUID, as all of Flinks' ids are.
+/// A random UUID. All of Flinks' ids are UUIDs.
 pub fn id(rng: &mut impl Rng) -> String {
     uuid::Builder::from_random_bytes(rng.random()).into_uuid().to_string()
 }
 
-/// So many digits.
+/// `count` random digits.
 pub fn digits(count: usize, rng: &mut impl Rng) -> String {
     (0..count).map(|_| char::from(rng.random_range(b'0'..=b'9'))).collect()
 }
 
-/// A tag such as a front end would give.
+/// A tag like those of a front end.
 pub fn tag(rng: &mut impl Rng) -> String {
     format!("user-{}", rng.random_range(1000..10_000))
 }
 
-/// Dollars, kept as cents. Written as Flinks does: an integer where there are no cents.
+/// An amount of dollars, in cents. It is serialised as Flinks does: as an integer if there are no cents.
 #[derive(Clone, Copy)]
 pub struct Amount(pub i64);
 
 impl Amount {
-    /// Between one cent and `dollars`. Round in one case of four.
+    /// A random amount between one cent and `dollars`. One amount in four has no cents.
     pub fn up_to(dollars: i64, rng: &mut impl Rng) -> Self {
         if rng.random_ratio(1, 4) {
             Self(rng.random_range(1..=dollars) * 100)
@@ -52,18 +52,18 @@ impl Serialize for Amount {
     }
 }
 
-/// The day on which all data was fetched. Not today: the same seed gives the same payload on any day.
+/// The day on which all data was fetched. It is fixed, so that the same seed gives the same payload on any day.
 const FETCHED: Date = match Date::from_ordinal_date(2026, 274) {
     Ok(date) => date,
     Err(_) => Date::MIN,
 };
 
-/// `2026-10-01`, less some days.
-pub fn day(before: u32) -> String {
-    FETCHED.saturating_sub(Duration::days(before.into())).to_string()
+/// The day `days_before` days before [`FETCHED`].
+pub fn day(days_before: u32) -> String {
+    FETCHED.saturating_sub(Duration::days(days_before.into())).to_string()
 }
 
-/// A time of that day, without its zone, and with as many fractional digits as asked for.
+/// A random time on that day, without a time zone. The seconds have `fraction` decimals.
 pub fn moment(fraction: usize, rng: &mut impl Rng) -> String {
     let (hour, minute, second) = (rng.random_range(0..24), rng.random_range(0..60), rng.random_range(0..60));
     let point = if fraction == 0 { "" } else { "." };

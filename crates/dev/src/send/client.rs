@@ -1,4 +1,4 @@
-//! One request and its response.
+//! The HTTP client: sends one callback and reads its response.
 
 use std::{
     sync::Arc,
@@ -21,29 +21,29 @@ use tokio::sync::OnceCell;
 
 use crate::{
     failure::Failure,
-    transport::{self, HANDSHAKE_BROKEN_OFF, TLS_FOR_PLAIN_HTTP},
+    transport::{self, CLOSED_IN_HANDSHAKE, TLS_FOR_PLAIN_HTTP},
 };
 
-/// How long a connection may take.
+/// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an attempt may take as a whole. API Gateway itself gives up after 30 seconds; the rest is for sending 6 MB.
+/// Time limit for a whole attempt. API Gateway gives up after 30 seconds. The rest is for sending 6 MB.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Below the 75 seconds and more after which servers close idle connections.
+/// How long to keep an idle connection. Servers close theirs after 75 seconds or more.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
-/// Bytes of a response that are read, so that its connection can be used again.
+/// How much of a response body the client reads. A connection can be reused only after its response was read.
 const MAX_RESPONSE_BYTES: usize = 65_536;
 
-/// Sends over HTTP/1.1 with connections kept alive. Follows no redirect.
+/// Sends over HTTP/1.1 and keeps connections alive. It follows no redirects.
 pub struct Client {
     http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    /// Whether the server speaks TLS, found out once, where it did not understand plain HTTP.
+    /// Whether a server that did not understand plain HTTP speaks TLS. The client finds out once.
     speaks_tls: OnceCell<bool>,
 }
 
-/// What came of an attempt, and how long it took.
+/// The result of an attempt, and how long it took.
 pub struct Attempt {
     pub outcome: Result<Response, NoResponse>,
     pub latency: Duration,
@@ -57,8 +57,8 @@ pub struct Response {
 /// Why there is no response.
 #[derive(Debug)]
 pub enum NoResponse {
-    /// Not so much as a connection: nobody listens, no such host, a certificate that is not trusted, TLS where plain HTTP
-    /// was expected or the reverse.
+    /// There was no connection: no program listens there, the host does not exist, the certificate is not trusted, or
+    /// one side speaks TLS and the other plain HTTP.
     NotConnected(String),
     Broken(String),
     TimedOut,
@@ -66,7 +66,7 @@ pub enum NoResponse {
 
 impl Client {
     /// # Errors
-    /// When there are no root certificates to check `to` with.
+    /// If `to` needs TLS and this machine has no root certificates.
     pub fn new(to: &Uri) -> Result<Self, Failure> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -78,7 +78,7 @@ impl Client {
                 .with_provider_and_native_roots(provider)
                 .map_err(|error| Failure::usage(format!("no root certificates on this machine: {error}")))?
         } else {
-            // Loading the roots takes longer than a callback.
+            // Plain HTTP needs no root certificates, and loading them takes longer than a callback.
             let config = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
                 .with_safe_default_protocol_versions()
                 .map_err(|error| Failure::usage(format!("no TLS: {error}")))?
@@ -104,25 +104,25 @@ impl Client {
         headers.insert(USER_AGENT, HeaderValue::from_static("cargo-dev-send"));
         headers.insert(header, signature);
         let started = Instant::now();
-        let outcome = tokio::time::timeout(RESPONSE_TIMEOUT, self.answer(request)).await;
+        let outcome = tokio::time::timeout(RESPONSE_TIMEOUT, self.exchange(request)).await;
         Attempt { outcome: outcome.unwrap_or(Err(NoResponse::TimedOut)), latency: started.elapsed() }
     }
 
-    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<Response, NoResponse> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response, NoResponse> {
         let to = request.uri().clone();
         let response = match self.http.request(request).await {
-            // Some servers say so in a 400.
+            // Some servers respond to plain HTTP with a 400 when they expect TLS.
             Ok(response) if response.status() != StatusCode::BAD_REQUEST || !self.speaks_tls(&to).await => response,
             Err(error) if error.is_connect() => {
-                let in_handshake = to.scheme() == Some(&Scheme::HTTPS) && transport::broke_off(&error);
-                let cause = if in_handshake { HANDSHAKE_BROKEN_OFF.to_owned() } else { transport::cause(&error) };
+                let in_handshake = to.scheme() == Some(&Scheme::HTTPS) && transport::was_reset(&error);
+                let cause = if in_handshake { CLOSED_IN_HANDSHAKE.to_owned() } else { transport::cause(&error) };
                 return Err(NoResponse::NotConnected(cause));
             }
             Err(error) if !self.speaks_tls(&to).await => return Err(NoResponse::Broken(transport::cause(&error))),
             _ => return Err(NoResponse::NotConnected(TLS_FOR_PLAIN_HTTP.to_owned())),
         };
         let status = response.status().as_u16();
-        // The status counts, even if the body is cut off.
+        // The status counts even if the body is incomplete.
         let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
         Ok(Response { status, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
     }
@@ -133,14 +133,15 @@ impl Client {
         is_plain && *self.speaks_tls.get_or_init(|| self.find_tls(to)).await
     }
 
-    /// Some servers respond to plain HTTP with a TLS alert, others hang up. A TLS handshake shows which it is. It never
-    /// completes, because for `http:` this client trusts no certificate.
+    /// Tries a TLS handshake. Some TLS servers respond to plain HTTP with a TLS alert, others close the connection, so
+    /// only a handshake shows whether the server speaks TLS. It never completes, because for `http:` this client trusts
+    /// no certificate.
     async fn find_tls(&self, to: &Uri) -> bool {
-        const PATIENCE: Duration = Duration::from_secs(5);
+        const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
         const HTTP: u16 = 80;
         let (host, port) = (to.host().unwrap_or_default(), to.port_u16().unwrap_or(HTTP));
         let Ok(tls) = format!("https://{host}:{port}/").parse() else { return false };
-        match tokio::time::timeout(PATIENCE, self.http.get(tls)).await {
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.http.get(tls)).await {
             Ok(Err(error)) => transport::speaks_tls(&error).unwrap_or(false),
             Ok(Ok(_)) => true,
             Err(_) => false,
@@ -151,9 +152,9 @@ impl Client {
 impl std::fmt::Display for NoResponse {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NotConnected(cause) => write!(formatter, "not connected: {cause}"),
-            Self::Broken(cause) => write!(formatter, "broken off: {cause}"),
-            Self::TimedOut => write!(formatter, "not answered in {} seconds", RESPONSE_TIMEOUT.as_secs()),
+            Self::NotConnected(cause) => write!(formatter, "could not connect: {cause}"),
+            Self::Broken(cause) => write!(formatter, "the connection broke: {cause}"),
+            Self::TimedOut => write!(formatter, "no response within {} seconds", RESPONSE_TIMEOUT.as_secs()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The run: sends callbacks at the given rate and concurrency, and retries each until it gets a 200 or runs out of
-//! attempts.
+//! A run: sends callbacks at the given rate and concurrency. It retries each until it gets a 200 or has no attempts
+//! left.
 
 use std::{
     io::Write,
@@ -21,10 +21,10 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// Sends all callbacks of a plan. Ctrl-C ends it early; the figures are then those so far.
+/// Sends all callbacks of a plan. Ctrl-C ends the run early, and the tally then has the results so far.
 ///
 /// # Errors
-/// When nothing can be sent: no connection is made for the very first callback, unless it is to be retried.
+/// If the first callback cannot connect and there are no retries.
 pub async fn all(plan: &Arc<Plan>) -> Result<Tally, Failure> {
     let run = Arc::new(Run {
         plan: Arc::clone(plan),
@@ -47,7 +47,7 @@ struct Run {
     plan: Arc<Plan>,
     client: Client,
     tally: Mutex<Tally>,
-    /// One for each callback that may wait for a response.
+    /// A permit for each callback that may wait for a response.
     slots: Arc<Semaphore>,
     progress: ProgressBar,
 }
@@ -56,21 +56,21 @@ impl Run {
     async fn deliver_all(self: Arc<Self>) -> Result<(), Failure> {
         let mut pace = self.plan.rate.map(|rate| {
             let mut pace = interval(Duration::from_secs_f64(1.0 / rate));
-            // Late is late: a burst to make up for it would be faster than asked.
+            // After a delay, do not catch up with a burst: it would exceed the rate.
             pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
             pace
         });
-        // Dropped with this future, which ends those that still wait.
+        // Dropping this future drops the set, which aborts the deliveries that still wait.
         let mut deliveries = JoinSet::new();
         for index in 0..self.plan.count {
             if let Some(pace) = &mut pace {
                 pace.tick().await;
             }
-            // A retry waits without its slot, and in line for another with the callbacks that come after it.
+            // A retry gives its slot back while it waits. Then it queues for a new one with the later callbacks.
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
             if index == 0 && self.plan.retries.attempts == 1 {
-                // By itself: a wrong URL is one clear line, and not thousands of failures.
-                self.try_out().await?;
+                // Send the first callback alone, so that a wrong URL gives one clear error and not thousands.
+                self.deliver_first().await?;
                 continue;
             }
             deliveries.spawn(Arc::clone(&self).deliver(index, slot));
@@ -80,7 +80,7 @@ impl Run {
         Ok(())
     }
 
-    async fn try_out(&self) -> Result<(), Failure> {
+    async fn deliver_first(&self) -> Result<(), Failure> {
         let outcome = self.attempt(0).await;
         self.end(&outcome);
         match outcome {
@@ -95,7 +95,8 @@ impl Run {
     async fn deliver(self: Arc<Self>, index: u64, slot: OwnedSemaphorePermit) {
         let mut slot = Some(slot);
         for attempt in 1..=self.plan.retries.attempts {
-            // On the heap, and gone while it waits: of thousands that wait for hours, only their numbers are kept.
+            // The attempt is on the heap and dropped before the wait. Thousands may wait for hours, so each keeps only
+            // its number.
             let outcome = Box::pin(self.attempt(index)).await;
             if matches!(outcome, Ok(DELIVERED)) || attempt == self.plan.retries.attempts {
                 self.end(&outcome);
@@ -108,28 +109,28 @@ impl Run {
         }
     }
 
-    /// Notes how a callback ended: with the outcome of its last attempt.
+    /// Records the outcome of a callback's last attempt.
     fn end(&self, outcome: &Result<u16, NoResponse>) {
         self.tally().end_callback(outcome.as_ref().ok().copied());
         self.progress.inc(1);
     }
 
-    /// Reports why a single callback waits: it has no progress bar.
+    /// Reports why a callback waits, if it is the only one. Then there is no progress bar.
     fn report_retry(&self, attempt: u32, outcome: &Result<u16, NoResponse>) {
         if self.plan.count == 1 {
-            let why = outcome.as_ref().map_or_else(ToString::to_string, |status| format!("answered {status}"));
+            let why = outcome.as_ref().map_or_else(ToString::to_string, |status| format!("got a {status}"));
             let pause = humantime::format_duration(self.plan.retries.pause);
-            let _ = writeln!(anstream::stderr().lock(), "attempt {attempt}: {why}; the next one is in {pause}");
+            let _ = writeln!(anstream::stderr().lock(), "attempt {attempt}: {why}; next attempt in {pause}");
         }
     }
 
-    /// Makes the payload and posts it. Gives the status.
+    /// Makes the payload and posts it. Returns the status.
     async fn attempt(&self, index: u64) -> Result<u16, NoResponse> {
         let (payload, header, signature) = self.plan.callback(index);
         let bytes = payload.len();
         let attempt = self.client.post(self.plan.to.clone(), payload, header, signature).await;
         self.tally().add(bytes, &attempt);
-        attempt.outcome.map(|answer| answer.status)
+        attempt.outcome.map(|response| response.status)
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -137,14 +138,14 @@ impl Run {
     }
 }
 
-/// Draws on standard error, and only where that is a terminal. Of no use for one callback.
+/// A progress bar on standard error, if that is a terminal. A single callback needs none.
 fn progress(count: u64) -> ProgressBar {
     if count == 1 {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(count);
     let style = ProgressStyle::with_template(TEMPLATE);
-    // The template is checked by a test; a bar in the default style is no reason to fail.
+    // A test checks the template. If it is wrong all the same, the default style will do.
     if let Ok(style) = style { bar.with_style(style) } else { bar }
 }
 

@@ -1,4 +1,4 @@
-//! What is to be sent: the arguments, checked and completed.
+//! The plan of a run: the arguments, checked and completed.
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
@@ -9,17 +9,17 @@ use zeroize::Zeroizing;
 
 use super::arguments::SendArguments;
 use crate::{
-    doctor::{FormName, key_of, sign::Header},
+    doctor::{EncodingName, key_of, sign::Header},
     failure::Failure,
     payload::{self, PayloadKind},
     secret,
 };
 
-/// A run, ready to go.
+/// Everything that a run needs.
 pub struct Plan {
     pub to: Uri,
     pub count: u64,
-    /// First attempts a second.
+    /// First attempts a second. `None` means no limit.
     pub rate: Option<f64>,
     pub concurrency: usize,
     pub retries: Retries,
@@ -29,15 +29,13 @@ pub struct Plan {
 
 impl Plan {
     /// # Errors
-    /// When the arguments contradict each other or the kind, or a secret is missing.
+    /// If the arguments contradict each other or the kind, or a secret is missing.
     pub async fn from_arguments(arguments: SendArguments) -> Result<Self, Failure> {
         let kind = arguments.kind;
         let to = url(&arguments.to)?;
         let scheme = arguments.scheme.map_or_else(|| kind.scheme(), Scheme::from);
-        if scheme == Scheme::Pay && arguments.form == FormName::Ascii {
-            return Err(Failure::usage(
-                "--form ascii is a reading of the aggregation scheme: add --scheme aggregation",
-            ));
+        if scheme == Scheme::Pay && arguments.encoding == EncodingName::Ascii {
+            return Err(Failure::usage("only the aggregation scheme allows --form ascii: add --scheme aggregation"));
         }
         let payloads = Payloads::from_arguments(&arguments)?;
         let (secret, sample) = match arguments.secret.given(scheme).await? {
@@ -48,7 +46,13 @@ impl Plan {
         let retries =
             if arguments.retry { Retries::as_flinks_does(kind, arguments.clock_speed) } else { Retries::none() };
         Ok(Self {
-            signer: Signer { scheme, form: arguments.form, tamper: arguments.tamper, key: key_of(&secret)?, sample },
+            signer: Signer {
+                scheme,
+                encoding: arguments.encoding,
+                tamper: arguments.tamper,
+                key: key_of(&secret)?,
+                sample,
+            },
             to,
             count: arguments.count,
             rate: arguments.rate,
@@ -58,7 +62,7 @@ impl Plan {
         })
     }
 
-    /// The payload of a callback, the same each time, and the header that signs it.
+    /// The payload of a callback and the header that signs it. They are the same at each call.
     pub fn callback(&self, index: u64) -> (String, &'static str, HeaderValue) {
         let payload = self.payloads.generate(index);
         let (header, signature) = self.signer.sign(&payload);
@@ -69,7 +73,7 @@ impl Plan {
         self.signer.tamper
     }
 
-    /// What is about to happen, for a person.
+    /// Says what the run is about to do, for a person.
     pub fn announcement(&self) -> String {
         let Self { count, to, payloads: Payloads { kind, seed, .. }, .. } = self;
         let callbacks = if *count == 1 { "callback" } else { "callbacks" };
@@ -77,21 +81,21 @@ impl Plan {
         format!("{count} {} {callbacks} to {to}, --seed {seed}{secret}", kind.label())
     }
 
-    /// What was asked for, for a script.
+    /// The plan, for a script.
     pub fn json(&self) -> Value {
         json!({
             "kind": self.payloads.kind.label(),
             "to": self.to.to_string(),
             "seed": self.payloads.seed,
             "scheme": self.signer.scheme,
-            "form": match self.signer.form { FormName::Raw => "raw", FormName::Ascii => "ascii" },
+            "form": match self.signer.encoding { EncodingName::Raw => "raw", EncodingName::Ascii => "ascii" },
             "tampered": self.signer.tamper,
             "sampleSecret": self.signer.sample,
         })
     }
 }
 
-/// How often a callback is tried, and how far apart.
+/// How many attempts a callback has, and the pause between them.
 #[derive(Clone, Copy)]
 pub struct Retries {
     pub attempts: u32,
@@ -99,7 +103,7 @@ pub struct Retries {
 }
 
 impl Retries {
-    /// Ten attempts 30 minutes apart; the status of an EFT session is sent once.
+    /// Ten attempts, 30 minutes apart. Flinks sends the status of an EFT session only once.
     fn as_flinks_does(kind: PayloadKind, clock_speed: NonZeroU32) -> Self {
         const ATTEMPTS: u32 = 10;
         const PAUSE: Duration = Duration::from_secs(30 * 60);
@@ -129,13 +133,13 @@ impl Payloads {
         }
         if (tag.is_some() || login_id.is_some()) && !kind.names_a_login() {
             return Err(Failure::usage(format!(
-                "{label} has neither a LoginId nor a Tag: leave --login-id and --tag out"
+                "{label} has neither a LoginId nor a Tag: leave out --login-id and --tag"
             )));
         }
         let payloads = Self {
             kind: *kind,
             options: payload::Options { size: *size, tag: tag.clone(), login_id: login_id.clone() },
-            // Short enough to be typed again.
+            // 32 bits are short enough to type.
             seed: arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()),
         };
         match (size, payloads.generate(0).len()) {
@@ -153,20 +157,21 @@ impl Payloads {
 
 struct Signer {
     scheme: Scheme,
-    form: FormName,
+    encoding: EncodingName,
     tamper: bool,
     key: Zeroizing<Vec<u8>>,
-    /// Whether the key is the fake one.
+    /// Whether the key is the sample secret, which is fake.
     sample: bool,
 }
 
 impl Signer {
-    /// The header's name and value. The form goes with the scheme, and a payload is text: it can be signed.
+    /// The header's name and value. Signing cannot fail, because the plan has checked the encoding and a payload is
+    /// UTF-8.
     fn sign(&self, payload: &str) -> (&'static str, HeaderValue) {
-        /// Signed in place of the payload. No payload is empty.
-        const SOMETHING_ELSE: &str = "{}";
-        let signed = if self.tamper { SOMETHING_ELSE } else { payload };
-        let header = Header::of(signed.as_bytes(), &self.key, self.scheme, self.form);
+        /// A forgery signs this body instead of the payload. No payload is equal to it.
+        const OTHER_BODY: &str = "{}";
+        let signed = if self.tamper { OTHER_BODY } else { payload };
+        let header = Header::sign(signed.as_bytes(), &self.key, self.scheme, self.encoding);
         let (name, value) = header.map_or(("", String::new()), |header| (header.name, header.value));
         // Base64 and hex digits are legal in a header.
         (name, HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("")))

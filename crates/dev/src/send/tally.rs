@@ -1,4 +1,4 @@
-//! What became of the callbacks: answers by status, latencies, throughput.
+//! The results of a run: responses by status, latencies, throughput.
 
 use std::{
     collections::BTreeMap,
@@ -13,19 +13,20 @@ use serde_json::{Value, json};
 use super::client::Attempt;
 use crate::failure::Failure;
 
-/// Figures of a run. Of constant size, however long the run.
+/// The results of a run. Their size is constant, however long the run is.
 #[derive(Clone)]
 pub struct Tally {
     count: u64,
     attempts: u64,
     delivered: u64,
-    /// Callbacks whose last answer was 401.
+    /// Callbacks whose last response was a 401.
     rejected: u64,
-    /// Of the payloads alone, each attempt counted.
+    /// Payload bytes of all attempts.
     bytes: u64,
-    answers: BTreeMap<u16, Answers>,
-    unanswered: BTreeMap<String, u64>,
-    /// Of answered attempts, in microseconds.
+    responses: BTreeMap<u16, Responses>,
+    /// Attempts without a response, by reason.
+    without_response: BTreeMap<String, u64>,
+    /// Latencies of attempts with a response, in microseconds.
     latencies: Histogram<u64>,
     started: Instant,
     took: Duration,
@@ -33,19 +34,19 @@ pub struct Tally {
 }
 
 #[derive(Clone, Default)]
-struct Answers {
+struct Responses {
     count: u64,
-    /// The body of the first.
+    /// The start of the first response's body.
     example: String,
 }
 
 impl Tally {
-    /// Starts the clock for so many callbacks.
+    /// Starts the clock for `count` callbacks.
     ///
     /// # Errors
-    /// Never, as long as the histogram's bounds are legal.
+    /// Never, because the histogram's bounds are legal.
     pub fn start(count: u64) -> Result<Self, Failure> {
-        /// In microseconds: two minutes, above any timeout.
+        /// Two minutes in microseconds, which is longer than any timeout.
         const MAX_LATENCY: u64 = 120_000_000;
         const SIGNIFICANT_DIGITS: u8 = 3;
         let latencies = Histogram::new_with_bounds(1, MAX_LATENCY, SIGNIFICANT_DIGITS)
@@ -56,8 +57,8 @@ impl Tally {
             delivered: 0,
             rejected: 0,
             bytes: 0,
-            answers: BTreeMap::new(),
-            unanswered: BTreeMap::new(),
+            responses: BTreeMap::new(),
+            without_response: BTreeMap::new(),
             latencies,
             started: Instant::now(),
             took: Duration::ZERO,
@@ -65,21 +66,21 @@ impl Tally {
         })
     }
 
-    /// Counts an attempt with a payload of so many bytes.
+    /// Counts an attempt with a payload of `bytes` bytes.
     pub fn add(&mut self, bytes: usize, attempt: &Attempt) {
         self.attempts += 1;
         self.bytes += bytes as u64;
         match &attempt.outcome {
-            Ok(answer) => {
-                self.delivered += u64::from(answer.status == DELIVERED);
+            Ok(response) => {
+                self.delivered += u64::from(response.status == DELIVERED);
                 self.latencies.saturating_record(u64::try_from(attempt.latency.as_micros()).unwrap_or(u64::MAX));
-                let answers = self.answers.entry(answer.status).or_default();
-                if answers.count == 0 {
-                    answers.example = example(&answer.body);
+                let responses = self.responses.entry(response.status).or_default();
+                if responses.count == 0 {
+                    responses.example = example(&response.body);
                 }
-                answers.count += 1;
+                responses.count += 1;
             }
-            Err(why) => *self.unanswered.entry(why.to_string()).or_default() += 1,
+            Err(why) => *self.without_response.entry(why.to_string()).or_default() += 1,
         }
     }
 
@@ -89,20 +90,20 @@ impl Tally {
         self.interrupted = interrupted;
     }
 
-    /// Notes the last answer of a callback, if there was one.
+    /// Records the status of a callback's last response, if there was one.
     pub fn end_callback(&mut self, status: Option<u16>) {
         self.rejected += u64::from(status == Some(UNAUTHORIZED));
     }
 
-    /// How many were answered 200.
+    /// How many callbacks got a 200.
     pub fn delivered(&self) -> u64 {
         self.delivered
     }
 
-    /// Whether all was delivered; of tampered callbacks, whether all were rejected.
+    /// Checks that every callback was delivered, or that every tampered callback was rejected.
     ///
     /// # Errors
-    /// When it was not so, with the count.
+    /// If one was not. The error has the count.
     pub fn verdict(&self, tampered: bool) -> Result<(), Failure> {
         if tampered { self.all_rejected() } else { self.all_delivered() }
     }
@@ -114,10 +115,10 @@ impl Tally {
         }
         let why = if self.interrupted {
             "interrupted"
-        } else if self.answers.contains_key(&UNAUTHORIZED) {
-            "401 is for a signature that does not match; is the secret the receiver's own?"
+        } else if self.responses.contains_key(&UNAUTHORIZED) {
+            "a 401 means that the signature does not match. Is this the receiver's secret?"
         } else {
-            "only an answer of 200 counts"
+            "only a response with status 200 counts"
         };
         Err(Failure::reported(format!("{missing} of {count} not delivered: {why}")))
     }
@@ -126,22 +127,22 @@ impl Tally {
         let Self { count, delivered, rejected, .. } = self;
         if *delivered > 0 {
             return Err(Failure::reported(format!(
-                "{delivered} of {count} forgeries accepted: the receiver answered 200"
+                "{delivered} of {count} forgeries accepted: the receiver responded 200"
             )));
         }
         if rejected == count {
             return Ok(());
         }
-        let why = if self.interrupted { "interrupted" } else { "only an answer of 401 rejects a signature" };
+        let why = if self.interrupted { "interrupted" } else { "only a response with status 401 rejects a signature" };
         Err(Failure::reported(format!("{} of {count} forgeries not rejected: {why}", count - rejected)))
     }
 
-    /// The figures, for a script.
+    /// The results, for a script.
     pub fn json(&self) -> Value {
-        let answers = self.answers.iter().map(
-            |(status, Answers { count, example })| json!({ "status": status, "count": count, "example": example }),
+        let responses = self.responses.iter().map(
+            |(status, Responses { count, example })| json!({ "status": status, "count": count, "example": example }),
         );
-        let unanswered = self.unanswered.iter().map(|(why, count)| json!({ "why": why, "count": count }));
+        let without_response = self.without_response.iter().map(|(why, count)| json!({ "why": why, "count": count }));
         let latencies = self.percentiles().map(|(name, micros)| (name.to_owned(), json!(milliseconds(micros))));
         json!({
             "count": self.count,
@@ -153,13 +154,13 @@ impl Tally {
             "payloadBytes": self.bytes,
             "seconds": self.took.as_secs_f64(),
             "attemptsPerSecond": self.per_second(),
-            "answers": answers.collect::<Vec<_>>(),
-            "unanswered": unanswered.collect::<Vec<_>>(),
+            "responses": responses.collect::<Vec<_>>(),
+            "withoutResponse": without_response.collect::<Vec<_>>(),
             "latencyMs": serde_json::Map::from_iter(latencies),
         })
     }
 
-    /// Name and microseconds.
+    /// The name and the microseconds of each percentile.
     fn percentiles(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let percentiles = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0)];
         let percentiles = percentiles.map(|(name, percentile)| (name, self.latencies.value_at_percentile(percentile)));
@@ -176,10 +177,10 @@ impl Tally {
 /// The only status that counts as delivered for Flinks.
 pub const DELIVERED: u16 = 200;
 
-/// The receiver's status for a signature that it does not accept.
+/// The receiver's status for a rejected signature.
 const UNAUTHORIZED: u16 = 401;
 
-/// The start of an answer's body, without characters that would do something to a terminal.
+/// The start of a response's body, without control characters, which could act on a terminal.
 fn example(body: &[u8]) -> String {
     const SHOWN: usize = 100;
     let text: String = String::from_utf8_lossy(body).chars().take(SHOWN).collect();
@@ -195,11 +196,11 @@ impl Display for Tally {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         writeln!(formatter)?;
         writeln!(formatter, "  delivered   {} of {}, in {} attempts", self.delivered, self.count, self.attempts)?;
-        for (status, Answers { count, example }) in &self.answers {
+        for (status, Responses { count, example }) in &self.responses {
             writeln!(formatter, "  {status:<11} {count:<9} {example}")?;
         }
-        for (why, count) in &self.unanswered {
-            writeln!(formatter, "  no answer   {count:<9} {why}")?;
+        for (why, count) in &self.without_response {
+            writeln!(formatter, "  no response {count:<9} {why}")?;
         }
         let (seconds, per_second) = (self.took.as_secs_f64(), self.per_second());
         write!(formatter, "  time        {seconds:.2} s, {per_second:.0} attempts a second, ")?;

@@ -1,4 +1,4 @@
-//! One callback: the request as it came in, and what became of it.
+//! One callback: the request as it came in, and its result.
 
 use std::time::{Duration, SystemTime};
 
@@ -28,14 +28,14 @@ pub(super) struct Request {
     /// The path and, after a `?`, the query.
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
-    /// Empty where the gateway did not take it.
+    /// Empty if the body was too large for API Gateway.
     pub(super) body: Bytes,
     pub(super) source_ip: String,
 }
 
 impl Request {
-    /// A sample as a sender would post it.
-    pub(super) fn of_sample(sample: &Sample) -> Self {
+    /// The request that a sender would post for a sample.
+    pub(super) fn from_sample(sample: &Sample) -> Self {
         let headers = sample.event.get("headers").and_then(Value::as_object);
         let pairs = headers.into_iter().flatten();
         Self {
@@ -46,7 +46,7 @@ impl Request {
         }
     }
 
-    /// The event that API Gateway makes of it, in JSON.
+    /// The event that API Gateway makes from the request, in JSON.
     pub(super) fn event(&self) -> Vec<u8> {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let event: Event<'_> = event(&HttpRequest {
@@ -58,88 +58,89 @@ impl Request {
             request_id: None,
             time_epoch: None,
         });
-        // Only a map with keys that are no strings cannot be written.
+        // Serialisation fails only for maps whose keys are not strings, and there are none here.
         serde_json::to_vec(&event).unwrap_or_default()
     }
 
-    /// What it takes in memory, in bytes, roughly.
+    /// Roughly how many bytes of memory the request takes.
     pub(super) fn weight(&self) -> usize {
         self.body.len() + self.headers.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
     }
 }
 
-/// Why there was no 200.
+/// Why the response was not a 200.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// The receiver's own.
+    /// The receiver rejected the callback.
     Rejected(Rejection),
-    /// API Gateway's limit for a body.
+    /// The body exceeds API Gateway's limit.
     BodyTooLarge,
-    /// Lambda's limit for an event.
+    /// The event exceeds Lambda's limit.
     EventTooLarge,
-    /// The function's answer is none for API Gateway.
-    BadAnswer,
+    /// API Gateway cannot turn the function's response into an HTTP response.
+    BadResponse,
 }
 
 impl Reason {
-    /// One word for scripts; the receiver's own is the one in its metrics.
+    /// One word for scripts. For a rejection it is the word in the receiver's metrics.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Rejected(rejection) => rejection.label(),
             Self::BodyTooLarge => "body-too-large",
             Self::EventTooLarge => "event-too-large",
-            Self::BadAnswer => "bad-answer",
+            Self::BadResponse => "bad-response",
         }
     }
 
-    /// What it means, for whoever has to fix it.
+    /// What the reason means, for the person who has to fix it.
     pub(super) fn explanation(self) -> &'static str {
         match self {
             Self::Rejected(Rejection::SignatureMissing) => {
-                "No signature: the request has none of the headers flinks-authenticity-key, X-Flinks-Signature and \
+                "The request has no signature header: neither flinks-authenticity-key nor X-Flinks-Signature nor \
                  X-Webhook-Signature."
             }
             Self::Rejected(Rejection::SignatureMalformed) => {
-                "The signature header is of no use: it has several different values, or it is no \
-                 HMAC-SHA256 (44 characters of base64; for Pay sha256= and 64 hex digits)."
+                "The signature header is malformed. It has several different values, or its value is not an \
+                 HMAC-SHA256: 44 characters of base64, or for Pay sha256= and 64 hex digits."
             }
             Self::Rejected(Rejection::SignatureWrong) => {
-                "The signature was not made with this stack's secret over exactly these bytes. To find out why, try \
+                "The signature was not made with this stack's secret over exactly these bytes. To find out why, run \
                  cargo dev verify."
             }
-            Self::Rejected(Rejection::NotHttp) => "The event is none of an HTTP request.",
-            Self::Rejected(Rejection::NotBase64) => "The event says that its body is base64, and it is not.",
+            Self::Rejected(Rejection::NotHttp) => "The event is not an HTTP request.",
+            Self::Rejected(Rejection::NotBase64) => {
+                "The event says that its body is base64, but the body is not valid base64."
+            }
             Self::Rejected(Rejection::SourceNotAllowed) => {
-                "It came from an address that is in none of the networks of ALLOWED_SOURCE_CIDRS."
+                "The sender's address is not on the IP allow-list (ALLOWED_SOURCE_CIDRS)."
             }
             Self::Rejected(Rejection::NoKeys) => {
-                "No key to check the signature with: Secrets Manager did not give one."
+                "The receiver could not verify the signature, because it got no key from Secrets Manager. Flinks would \
+                 retry."
             }
             Self::Rejected(Rejection::NotStored) => {
-                "Neither the queue nor the bucket took it in time. Flinks would send it again."
+                "Neither the queue nor the bucket accepted the payload in time. Flinks would retry."
             }
-            Self::Rejected(Rejection::Fault) => "A fault of the receiver.",
-            Self::BodyTooLarge => {
-                "The body is larger than the 10 MB that API Gateway takes. The function never saw it."
-            }
+            Self::Rejected(Rejection::Fault) => "The receiver panicked. This is a bug.",
+            Self::BodyTooLarge => "The body is larger than API Gateway's limit of 10 MB. The function never saw it.",
             Self::EventTooLarge => {
-                "As an event of API Gateway it is larger than the 6,291,456 bytes that Lambda takes, escaping or base64 \
-                 included. The function never saw it."
+                "API Gateway's event for this request is larger than Lambda's limit of 6,291,456 bytes, including \
+                 escapes or base64. The function never saw it."
             }
-            Self::BadAnswer => "API Gateway could make no HTTP response of the function's answer.",
+            Self::BadResponse => "API Gateway could not turn the function's response into an HTTP response.",
         }
     }
 }
 
-/// A callback that was answered.
+/// A callback and its response.
 #[derive(Debug)]
 pub(super) struct Callback {
-    /// Its place in the order of answers, from 1.
+    /// Its position in the order of responses, from 1.
     pub(super) number: u64,
     pub(super) received_at: SystemTime,
     pub(super) took: Duration,
     pub(super) request: Request,
-    /// Length of the body as far as it was read, in bytes.
+    /// How many bytes of the body were read.
     pub(super) body_bytes: usize,
     pub(super) status: u16,
     pub(super) reason: Option<Reason>,
@@ -152,7 +153,7 @@ pub(super) struct Callback {
 }
 
 impl Callback {
-    /// A request that has come in now.
+    /// A request that arrives now, still without a result.
     pub(super) fn new(request: Request) -> Self {
         Self {
             number: 0,
@@ -171,8 +172,8 @@ impl Callback {
         }
     }
 
-    /// Takes over what the receiver has noted.
-    pub(super) fn note(&mut self, record: Record) {
+    /// Copies the result from the receiver's record.
+    pub(super) fn set_result(&mut self, record: Record) {
         self.failures = record.failed_calls();
         self.reason = record.rejection.map(Reason::Rejected);
         self.kind = record.kind;
@@ -186,7 +187,7 @@ impl Callback {
         self.stored_as.is_some()
     }
 
-    /// What scripts and the page get to see of it: all but its content.
+    /// The callback without its content, for scripts and the page.
     pub(super) fn summary(&self) -> Summary<'_> {
         Summary {
             number: self.number,

@@ -1,4 +1,4 @@
-//! What stands between a sender and the receiver on AWS: API Gateway's route and limits, and Lambda's.
+//! The part of AWS between a sender and the receiver: API Gateway's route and the limits of API Gateway and Lambda.
 
 use std::{sync::Arc, time::Instant};
 
@@ -25,31 +25,31 @@ use crate::stack::{self, AwsReceiver};
 pub(super) const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// Lambda's limit for the event of a synchronous invocation, in bytes of JSON.
 const MAX_EVENT_BYTES: usize = 6_291_456;
-/// Callbacks in the receiver at the same time. The others wait. On Lambda they would not, because each has an instance of
-/// its own; on one machine, more at the same time only means that more of them run out of time.
-const MAX_AT_ONCE: usize = 64;
+/// How many callbacks the receiver handles at the same time. The others wait. On Lambda they would not, because each
+/// has an instance of its own. On one machine, a higher limit only makes more of them run out of time.
+const MAX_CONCURRENT: usize = 64;
 
-/// The receiver, with what is in front of it.
+/// The receiver behind API Gateway's and Lambda's limits.
 pub(super) struct Front {
     receiver: AwsReceiver,
-    at_once: Semaphore,
+    slots: Semaphore,
     pub(super) journal: Journal,
-    answered: mpsc::Sender<Arc<Callback>>,
-    /// For [`Front::message`].
+    done: mpsc::Sender<Arc<Callback>>,
+    /// Only [`Front::message`] uses it.
     authenticator: Authenticator<SecretsManager>,
     response_types: ResponseTypes,
     payload_bucket: String,
 }
 
 impl Front {
-    /// Each callback goes to `answered` once it is.
-    pub(super) fn new(config: &Config, journal: Journal, answered: mpsc::Sender<Arc<Callback>>) -> Self {
+    /// Sends each callback to `done` when it has its response.
+    pub(super) fn new(config: &Config, journal: Journal, done: mpsc::Sender<Arc<Callback>>) -> Self {
         Self {
             receiver: stack::receiver(config),
-            at_once: Semaphore::new(MAX_AT_ONCE),
+            slots: Semaphore::new(MAX_CONCURRENT),
             journal,
-            answered,
-            // The receiver has applied the allow-list.
+            done,
+            // It checks only callbacks that passed the receiver's allow-list.
             authenticator: Authenticator::new(
                 IpAllowlist::default(),
                 Clients::new(config).secrets,
@@ -60,45 +60,45 @@ impl Front {
         }
     }
 
-    /// Fetches the keys, as the function does at its start.
+    /// Fetches the keys, as the function does at startup.
     pub(super) async fn prepare(&self) {
-        // What fails is tried again at the first callback, and reported there.
+        // If this fails, the first callback retries and reports it.
         self.receiver.prepare().await;
     }
 
-    /// Takes a request to its answer, also when its sender has gone: Lambda does not notice either.
-    pub(super) async fn take(self: &Arc<Self>, request: Request) -> (HttpResponse, Option<Arc<Callback>>) {
+    /// Handles a request, even if its sender disconnects: Lambda does not notice that either.
+    pub(super) async fn handle(self: &Arc<Self>, request: Request) -> (HttpResponse, Option<Arc<Callback>>) {
         let front = Arc::clone(self);
         let callback = Callback::new(request);
-        match tokio::spawn(async move { front.answer(callback).await }).await {
+        match tokio::spawn(async move { front.invoke(callback).await }).await {
             Ok((response, callback)) => (response, Some(callback)),
-            // A panic, and nothing is known of the callback.
-            Err(_) => (of_the_gateway(500, "Internal Server Error"), None),
+            // The task panicked, so the callback is lost.
+            Err(_) => (gateway_response(500, "Internal Server Error"), None),
         }
     }
 
-    /// Answers a request whose body API Gateway does not take; `body_bytes` of it were read.
+    /// Rejects a request whose body exceeds API Gateway's limit. The server has read `body_bytes` of it.
     pub(super) async fn reject_body(&self, request: Request, body_bytes: usize) -> HttpResponse {
         let callback = Callback { body_bytes, ..Callback::new(request) };
         self.reject(callback, Reason::BodyTooLarge).await.0
     }
 
-    async fn answer(&self, mut callback: Callback) -> (HttpResponse, Arc<Callback>) {
+    async fn invoke(&self, mut callback: Callback) -> (HttpResponse, Arc<Callback>) {
         let started = Instant::now();
         let event = callback.request.event();
         if event.len() > MAX_EVENT_BYTES {
             return self.reject(callback, Reason::EventTooLarge).await;
         }
         let mut record = Record::default();
-        // Never closed, so there is always a permit.
-        let permit = self.at_once.acquire().await;
+        // Nobody closes the semaphore, so this always gets a permit.
+        let permit = self.slots.acquire().await;
         let answer = self.receiver.receive(read_event(&event), &mut record).await;
         drop(permit);
-        callback.note(record);
+        callback.set_result(record);
         let answer = serde_json::to_vec(&answer.to_gateway()).unwrap_or_default();
         let response = response(&answer).unwrap_or_else(|_| {
-            callback.reason = Some(Reason::BadAnswer);
-            of_the_gateway(500, "Internal Server Error")
+            callback.reason = Some(Reason::BadResponse);
+            gateway_response(500, "Internal Server Error")
         });
         callback.status = response.status;
         callback.took = started.elapsed();
@@ -106,7 +106,7 @@ impl Front {
     }
 
     async fn reject(&self, mut callback: Callback, reason: Reason) -> (HttpResponse, Arc<Callback>) {
-        let response = of_the_gateway(413, "Request Entity Too Large");
+        let response = gateway_response(413, "Request Entity Too Large");
         callback.reason = Some(reason);
         callback.status = response.status;
         (response, self.publish(callback).await)
@@ -114,14 +114,14 @@ impl Front {
 
     async fn publish(&self, callback: Callback) -> Arc<Callback> {
         let callback = self.journal.add(callback);
-        // An error means that the printer has ended, which happens only at shutdown.
-        let _ = self.answered.send(Arc::clone(&callback)).await;
+        // This fails only if the printer has ended, which happens at shutdown.
+        let _ = self.done.send(Arc::clone(&callback)).await;
         callback
     }
 
-    /// The message of a callback that was stored, with the attributes that its queue has. Made again from the request
-    /// by the receiver's own steps, because a consumer may have deleted the message. `None` if it can no longer be
-    /// verified, after a rotation.
+    /// The message of a stored callback, with the attributes that it has on its queue. A consumer may have deleted the
+    /// message, so this builds it again from the request with the receiver's own code. `None` if the callback was not
+    /// stored, or if it can no longer be verified because the key was rotated.
     pub(super) async fn message(&self, callback: &Callback) -> Option<(Message, Vec<Attribute>)> {
         let stored_as = callback.stored_as?;
         let received = read_event(&callback.request.event()).ok()?;
@@ -136,8 +136,8 @@ impl Front {
     }
 }
 
-/// A response that API Gateway makes by itself.
-pub(super) fn of_the_gateway(status: u16, message: &str) -> HttpResponse {
+/// A response that API Gateway makes itself, without the function.
+pub(super) fn gateway_response(status: u16, message: &str) -> HttpResponse {
     HttpResponse {
         status,
         headers: [("content-type".to_owned(), "application/json".to_owned())].into(),

@@ -1,9 +1,12 @@
-//! The inspector: a page that shows the callbacks as they arrive, and the few addresses that it asks.
+//! The inspector: a page that shows the callbacks as they arrive, and the routes that it calls.
 //!
-//! Everything a callback carries is hostile. The page shows it as text only, and its policy forbids every script but its
-//! own. Its addresses answer only to a browser that was sent to this machine by name, so that a page elsewhere, whose
-//! name somebody has made to point here, cannot read callbacks; never to a tunnel or proxy, behind which may be anybody,
-//! whatever it makes of the Host header; and what changes something, only to the page itself.
+//! Everything in a callback is hostile. The page shows it only as text, and its content security policy forbids every
+//! script but its own. Three rules protect the routes:
+//!
+//! - The Host header must name a loopback. Otherwise a website that points its own name to this machine could read
+//!   callbacks.
+//! - Requests through a tunnel or proxy are rejected, whatever their Host header. Anybody may be behind a tunnel.
+//! - Only the page itself may change something.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -37,32 +40,33 @@ use super::{
 };
 use crate::samples;
 
-/// Most of a body that the page gets to see, in bytes.
+/// The page gets at most this many bytes of a body.
 const MAX_SHOWN_BYTES: usize = 256 * 1024;
-/// Most of a body that is no text, which is shown in hexadecimal, in bytes.
+/// The page gets at most this many bytes of a body that is not text. It shows them in hexadecimal.
 const MAX_SHOWN_BINARY_BYTES: usize = 1024;
-/// How long callbacks are gathered before the page hears of them: fast enough for the eye, and bearable under load.
-const GATHERED_FOR: Duration = Duration::from_millis(100);
+/// How long to collect callbacks before sending them to the page. It looks immediate, and limits the load.
+const BATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The samples that have a button: one of each kind, and one that is rejected.
-const SAMPLES: [Offer; 7] = [
-    Offer { name: "kyc", label: "KYC" },
-    Offer { name: "accounts-detail", label: "Accounts detail" },
-    Offer { name: "investments", label: "Investments" },
-    Offer { name: "pay", label: "Pay" },
-    Offer { name: "upload-fraud", label: "Upload fraud" },
-    Offer { name: "unknown-type", label: "Unknown type" },
-    Offer { name: "forged", label: "Forgery" },
+const SAMPLES: [SampleButton; 7] = [
+    SampleButton { name: "kyc", label: "KYC" },
+    SampleButton { name: "accounts-detail", label: "Accounts detail" },
+    SampleButton { name: "investments", label: "Investments" },
+    SampleButton { name: "pay", label: "Pay" },
+    SampleButton { name: "upload-fraud", label: "Upload fraud" },
+    SampleButton { name: "unknown-type", label: "Unknown type" },
+    SampleButton { name: "forged", label: "Forgery" },
 ];
 
-/// A sample's name, and what is on its button.
+/// A sample's name and its button's label.
 #[derive(Serialize)]
-struct Offer {
+struct SampleButton {
     name: &'static str,
     label: &'static str,
 }
 
-/// Nothing but the page's own files, no text that becomes markup, and no other page around it.
+/// The content security policy. It allows only the page's own files. It forbids turning text into markup, and embedding
+/// the page in another one.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
@@ -72,7 +76,7 @@ struct Inspector {
     stopped: watch::Receiver<bool>,
 }
 
-/// The page and its addresses. The live streams end when `stopped` turns true.
+/// The routes of the page. The live streams end when `stopped` becomes true.
 pub(super) fn routes(front: Arc<Front>, stopped: watch::Receiver<bool>) -> Router {
     const HTML: &str = "text/html; charset=utf-8";
     const CSS: &str = "text/css; charset=utf-8";
@@ -96,13 +100,13 @@ pub(super) fn routes(front: Arc<Front>, stopped: watch::Receiver<bool>) -> Route
         .with_state(Inspector { front, stopped })
 }
 
-/// Lets in who came by this machine's own name and from this machine, and changes from the page alone.
+/// Applies the three rules to a request, and sets the security headers of the response.
 async fn guard(request: Request, next: Next) -> Response {
     let mut response = if is_forwarded(request.headers()) {
-        forbidden("This page does not answer through a tunnel or proxy: open it on the machine that it runs on.")
+        forbidden("This page cannot be used through a tunnel or proxy: open it on the machine that it runs on.")
     } else if !Host::of_request(request.uri(), request.headers()).is_some_and(Host::is_loopback) {
-        // A name that somebody else can make to point here. Any port: it may be forwarded.
-        forbidden("This page answers only on http://127.0.0.1 and http://localhost.")
+        // Somebody else may point another name to this machine. Any port is allowed, because it may be forwarded.
+        forbidden("This page is available only on http://127.0.0.1 and http://localhost.")
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) && !is_own(request.headers()) {
         forbidden("Only the inspector's own page may do this.")
     } else {
@@ -126,7 +130,7 @@ fn forbidden(why: &'static str) -> Response {
     (StatusCode::FORBIDDEN, why).into_response()
 }
 
-/// Whether the request was made by a page of this very server. A browser says so with every POST.
+/// Whether a page of this server made the request. A browser sends the Origin header with every POST.
 fn is_own(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (text(ORIGIN), text(HOST)) {
@@ -135,7 +139,7 @@ fn is_own(headers: &HeaderMap) -> bool {
     }
 }
 
-/// What is kept, at once, and each callback from now on.
+/// Streams the callbacks in the journal at once, and then each new one.
 async fn live(State(inspector): State<Inspector>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let Inspector { front, stopped } = inspector;
     let changes = front.journal.watch();
@@ -146,12 +150,12 @@ async fn live(State(inspector): State<Inspector>) -> Sse<impl Stream<Item = Resu
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
 
-/// One page that is watching.
+/// The stream of one open page.
 struct Live {
     front: Arc<Front>,
     changes: watch::Receiver<Totals>,
     stopped: watch::Receiver<bool>,
-    /// Number of the last callback that was sent to it.
+    /// The number of the last callback that it got.
     last: Option<u64>,
 }
 
@@ -160,26 +164,26 @@ impl Live {
         if self.last.is_some() {
             tokio::select! {
                 _ = self.stopped.wait_for(|stopped| *stopped) => return None,
-                changed = async { sleep(GATHERED_FOR).await; self.changes.changed().await } => changed.ok()?,
+                changed = async { sleep(BATCH_INTERVAL).await; self.changes.changed().await } => changed.ok()?,
             }
         }
         let totals = *self.changes.borrow_and_update();
         let after = self.last.unwrap_or_default();
         let callbacks = self.front.journal.after(after);
-        let news = News {
+        let update = Update {
             start: self.last.is_none().then_some(Start { path: PATH, samples: SAMPLES }),
             totals,
             callbacks: callbacks.iter().map(|callback| callback.summary()).collect(),
         };
         self.last = Some(callbacks.last().map_or(after, |newest| newest.number));
-        let name = if news.start.is_some() { "start" } else { "callbacks" };
-        Some(Event::default().event(name).data(serde_json::to_string(&news).unwrap_or_default()))
+        let name = if update.start.is_some() { "start" } else { "callbacks" };
+        Some(Event::default().event(name).data(serde_json::to_string(&update).unwrap_or_default()))
     }
 }
 
-/// What the page gets, at first and with each change.
+/// What the page gets when it connects and at each change.
 #[derive(Serialize)]
-struct News<'a> {
+struct Update<'a> {
     #[serde(flatten)]
     start: Option<Start>,
     totals: Totals,
@@ -190,7 +194,7 @@ struct News<'a> {
 #[derive(Serialize)]
 struct Start {
     path: &'static str,
-    samples: [Offer; 7],
+    samples: [SampleButton; 7],
 }
 
 #[derive(Deserialize)]
@@ -199,26 +203,26 @@ struct Search {
     text: String,
 }
 
-/// The numbers of the callbacks whose body has a text, in any case.
+/// Finds the numbers of the callbacks whose body contains a text. It ignores case.
 async fn search(State(inspector): State<Inspector>, Query(Search { text }): Query<Search>) -> Response {
     let text = text.to_lowercase();
     let found = spawn_blocking(move || {
         let callbacks = inspector.front.journal.after(0);
-        let has_it =
+        let contains =
             |callback: &Arc<Callback>| String::from_utf8_lossy(&callback.request.body).to_lowercase().contains(&text);
-        callbacks.into_iter().filter(has_it).map(|callback| callback.number).collect::<Vec<_>>()
+        callbacks.into_iter().filter(contains).map(|callback| callback.number).collect::<Vec<_>>()
     });
-    answer(&json!({ "numbers": found.await.unwrap_or_default() }))
+    json_response(&json!({ "numbers": found.await.unwrap_or_default() }))
 }
 
-/// All of one callback.
+/// Everything about one callback.
 async fn detail(State(inspector): State<Inspector>, Path(number): Path<u64>) -> Response {
-    let Some(callback) = inspector.front.journal.get(number) else { return gone() };
+    let Some(callback) = inspector.front.journal.get(number) else { return not_found() };
     let message = inspector.front.message(&callback).await;
-    answer(&Detail {
+    json_response(&Detail {
         summary: callback.summary(),
         headers: &callback.request.headers,
-        body: Body::start_of(&callback.request.body),
+        body: Body::excerpt(&callback.request.body),
         group_id: message.as_ref().and_then(|(message, _)| message.group_id()),
         attributes: message.as_ref().map(|(_, attributes)| attributes.iter().map(Attribute::from_message).collect()),
     })
@@ -232,7 +236,7 @@ struct Detail<'a> {
     headers: &'a [(String, String)],
     body: Body<'a>,
     group_id: Option<&'a str>,
-    /// None where there is no message.
+    /// `None` if there is no message.
     attributes: Option<Vec<Attribute<'a>>>,
 }
 
@@ -249,19 +253,19 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// The start of a body, as text where the body is text.
+/// The start of a body: as text if it is UTF-8, otherwise in hexadecimal.
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hex: Option<String>,
-    /// How much of the body this is, in bytes.
+    /// How many bytes of the body this shows.
     shown: usize,
 }
 
 impl<'a> Body<'a> {
-    fn start_of(bytes: &'a [u8]) -> Self {
+    fn excerpt(bytes: &'a [u8]) -> Self {
         if let Ok(text) = str::from_utf8(bytes) {
             let shown = text.floor_char_boundary(MAX_SHOWN_BYTES);
             Self { text: text.get(..shown), hex: None, shown }
@@ -274,32 +278,32 @@ impl<'a> Body<'a> {
 
 async fn send_again(State(inspector): State<Inspector>, Path(number): Path<u64>) -> Response {
     match inspector.front.journal.get(number) {
-        // Of a body that the gateway did not take, there is nothing left to send.
+        // A body that was too large for API Gateway is not kept, so it cannot be sent again.
         Some(callback) if callback.body_bytes == callback.request.body.len() => {
             send(&inspector, callback.request.clone()).await
         }
-        _ => gone(),
+        _ => not_found(),
     }
 }
 
 async fn send_sample(State(inspector): State<Inspector>, Path(name): Path<String>) -> Response {
-    let offered = SAMPLES.iter().any(|offer| offer.name == name);
-    match samples::all().iter().find(|sample| offered && sample.name == name) {
-        Some(sample) => send(&inspector, callback::Request::of_sample(sample)).await,
-        None => gone(),
+    let has_button = SAMPLES.iter().any(|button| button.name == name);
+    match samples::all().iter().find(|sample| has_button && sample.name == name) {
+        Some(sample) => send(&inspector, callback::Request::from_sample(sample)).await,
+        None => not_found(),
     }
 }
 
 async fn send(inspector: &Inspector, request: callback::Request) -> Response {
-    let (response, callback) = inspector.front.take(request).await;
-    answer(&json!({ "status": response.status, "number": callback.map(|callback| callback.number) }))
+    let (response, callback) = inspector.front.handle(request).await;
+    json_response(&json!({ "status": response.status, "number": callback.map(|callback| callback.number) }))
 }
 
-fn answer(value: &impl Serialize) -> Response {
-    // Only a map with keys that are no strings cannot be written.
+fn json_response(value: &impl Serialize) -> Response {
+    // Serialisation fails only for maps whose keys are not strings, and there are none here.
     ([(CONTENT_TYPE, "application/json")], serde_json::to_vec(value).unwrap_or_default()).into_response()
 }
 
-fn gone() -> Response {
-    (StatusCode::NOT_FOUND, "No such callback or sample, or it is no longer kept.").into_response()
+fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, "There is no such sample or callback, or the callback is no longer kept.").into_response()
 }

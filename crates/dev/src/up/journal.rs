@@ -1,4 +1,4 @@
-//! The last callbacks, for the page. Bounded, so that a load test does not fill the memory.
+//! The last callbacks, for the page. Their number and size are limited, so that a load test does not fill the memory.
 
 use std::{
     collections::VecDeque,
@@ -10,20 +10,21 @@ use tokio::sync::watch;
 
 use super::callback::Callback;
 
-/// Most callbacks that are kept.
+/// How many callbacks the journal keeps.
 const MAX_CALLBACKS: usize = 500;
-/// Most bytes that they may have together. One callback always fits: API Gateway takes no more than 10 MB.
+/// How many bytes they may have together. A single callback always fits, because API Gateway's limit is 10 MB.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// What has been answered since the start.
+/// Counts of all callbacks since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Totals {
     pub(super) received: u64,
     pub(super) stored: u64,
-    pub(super) refused: u64,
+    /// Callbacks that got another response than 200.
+    pub(super) rejected: u64,
 }
 
-/// The last callbacks, and the count of all.
+/// The last callbacks, and the totals.
 #[derive(Default)]
 pub(super) struct Journal {
     kept: Mutex<Kept>,
@@ -38,12 +39,12 @@ struct Kept {
 }
 
 impl Journal {
-    /// Numbers a callback and keeps it, and drops the oldest ones for which there is no room any more.
+    /// Numbers a callback and keeps it. Drops the oldest ones if a limit is exceeded.
     pub(super) fn add(&self, mut callback: Callback) -> Arc<Callback> {
         let mut kept = self.kept();
         self.totals.send_modify(|totals| {
             totals.received += 1;
-            *(if callback.is_stored() { &mut totals.stored } else { &mut totals.refused }) += 1;
+            *(if callback.is_stored() { &mut totals.stored } else { &mut totals.rejected }) += 1;
             callback.number = totals.received;
         });
         let callback = Arc::new(callback);
@@ -56,14 +57,14 @@ impl Journal {
         callback
     }
 
-    /// The callback of this number, where it is still kept.
+    /// The callback with this number, if the journal still has it.
     pub(super) fn get(&self, number: u64) -> Option<Arc<Callback>> {
         let kept = self.kept();
-        let place = kept.callbacks.binary_search_by_key(&number, |callback| callback.number).ok()?;
-        kept.callbacks.get(place).cloned()
+        let position = kept.callbacks.binary_search_by_key(&number, |callback| callback.number).ok()?;
+        kept.callbacks.get(position).cloned()
     }
 
-    /// Those kept with a number above `number`, oldest first.
+    /// The kept callbacks with a higher number than `number`, oldest first.
     pub(super) fn after(&self, number: u64) -> Vec<Arc<Callback>> {
         let kept = self.kept();
         let from = kept.callbacks.partition_point(|callback| callback.number <= number);
@@ -74,12 +75,12 @@ impl Journal {
         *self.totals.borrow()
     }
 
-    /// Changes with each callback.
+    /// A receiver that notices each new callback.
     pub(super) fn watch(&self) -> watch::Receiver<Totals> {
         self.totals.subscribe()
     }
 
-    /// Nothing panics while it holds this lock, so a poisoned one guards sound data.
+    /// No code panics while it holds this lock, so the data behind a poisoned lock is sound.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_callbacks_are_kept_and_all_are_counted() {
+    fn the_journal_keeps_the_last_callbacks_and_counts_all() {
         let journal = Journal::default();
         for _ in 0..MAX_CALLBACKS + 2 {
             journal.add(callback(1));
@@ -110,11 +111,11 @@ mod tests {
         assert_eq!(numbers(&journal, 500), [501, 502]);
         assert_eq!(journal.get(502).map(|callback| callback.number), Some(502));
         assert!(journal.get(2).is_none());
-        assert_eq!(journal.totals(), Totals { received: 502, stored: 0, refused: 502 });
+        assert_eq!(journal.totals(), Totals { received: 502, stored: 0, rejected: 502 });
     }
 
     #[test]
-    fn their_bodies_together_have_a_limit() {
+    fn the_journal_limits_the_total_size_of_the_bodies() {
         let journal = Journal::default();
         journal.add(callback(1));
         journal.add(callback(MAX_BYTES - 1));

@@ -1,4 +1,5 @@
-//! Sockets on both loopbacks. Some clients take `localhost` for ::1 alone, others for 127.0.0.1: both are answered.
+//! Listens on both loopbacks. Some clients resolve `localhost` only to ::1 and others only to 127.0.0.1, and both must
+//! work.
 
 use std::{
     io::{self, ErrorKind},
@@ -7,17 +8,17 @@ use std::{
 
 use tokio::net::TcpListener;
 
-/// Ports that are tried where any will do: one that is free on one loopback can be taken on the other.
+/// How many ports to try if any port will do. A port that is free on one loopback can be taken on the other.
 const MAX_TRIES: usize = 50;
 
-/// The socket of the address that was asked for, and perhaps one beside it.
+/// The socket on the requested address, and the one on the other loopback, if there is one.
 type Both<L> = (L, Option<L>);
 
-/// Listens on an address and, where that is a loopback or stands for all interfaces, on the loopback of the other IP
-/// version too, on the same port: the second socket. A machine that has no such loopback does without.
+/// Listens on an address. If that is a loopback or stands for all interfaces, also listens on the loopback of the other
+/// IP version, on the same port. If the machine has no such loopback, there is no second socket.
 ///
 /// # Errors
-/// Which address cannot be had, and why.
+/// The address that is not available, and why.
 pub(super) async fn listen(address: SocketAddr) -> Result<Both<TcpListener>, (SocketAddr, io::Error)> {
     let bind = async |address: SocketAddr| {
         let listener = TcpListener::bind(address).await?;
@@ -27,25 +28,26 @@ pub(super) async fn listen(address: SocketAddr) -> Result<Both<TcpListener>, (So
     listen_with(address, bind).await
 }
 
-/// As [`listen`]; `bind` gives a socket and its port.
+/// Does the work of [`listen`]. `bind` returns a socket and its port.
 async fn listen_with<L>(
     address: SocketAddr,
     bind: impl AsyncFn(SocketAddr) -> io::Result<(L, u16)>,
 ) -> Result<Both<L>, (SocketAddr, io::Error)> {
-    // Held until the end, so that the next free port is another one.
-    let mut passed_over = Vec::new();
+    // These sockets stay open until the end, so that the system does not offer their ports again.
+    let mut unusable = Vec::new();
     loop {
         let (first, port) = bind(address).await.map_err(|error| (address, error))?;
         let Some(other) = other_loopback(address.ip()) else { return Ok((first, None)) };
         let other = SocketAddr::new(other, port);
         match bind(other).await {
             Ok((second, _)) => return Ok((first, Some(second))),
-            // There is no such loopback on this machine.
+            // This machine has no such loopback.
             Err(error) if error.kind() != ErrorKind::AddrInUse => return Ok((first, None)),
-            // Most likely by the first socket: on most systems [::] stands for all interfaces of both versions.
+            // The first socket has most likely taken it: on most systems [::] stands for all interfaces of both
+            // versions.
             Err(_) if address.ip() == Ipv6Addr::UNSPECIFIED => return Ok((first, None)),
-            Err(error) if address.port() != 0 || passed_over.len() == MAX_TRIES => return Err((other, error)),
-            Err(_) => passed_over.push(first),
+            Err(error) if address.port() != 0 || unusable.len() == MAX_TRIES => return Err((other, error)),
+            Err(_) => unusable.push(first),
         }
     }
 }
@@ -64,7 +66,8 @@ mod tests {
 
     use super::*;
 
-    /// What is listened on, on a machine where `bind` says what is free. Free ports are 1, 2, 3 and so on.
+    /// The addresses that `listen_with` listens on, if `bind` decides which are free. The system's free ports are 1, 2,
+    /// 3 and so on.
     async fn listened(
         address: &str,
         bind: impl Fn(SocketAddr) -> io::Result<()>,
@@ -89,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_loopback_brings_the_other_one_with_it() {
+    async fn listening_on_one_loopback_also_listens_on_the_other() {
         for (address, expected) in [
             ("127.0.0.1:80", vec!["127.0.0.1:80", "[::1]:80"]),
             ("[::1]:80", vec!["[::1]:80", "127.0.0.1:80"]),
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_machine_without_ipv6_does_without() {
+    async fn a_machine_without_ipv6_listens_only_on_ipv4() {
         for missing in [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported, ErrorKind::Other] {
             let bind = |address: SocketAddr| if address.is_ipv6() { failed(missing) } else { Ok(()) };
             assert_eq!(listened("127.0.0.1:80", bind).await.unwrap(), ["127.0.0.1:80"]);
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_free_port_is_free_on_both() {
+    async fn a_chosen_port_is_free_on_both_loopbacks() {
         let bind = |address: SocketAddr| {
             let taken = address.is_ipv6() && address.port() < 3;
             if taken { failed(ErrorKind::AddrInUse) } else { Ok(()) }
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_that_is_asked_for_and_taken_on_one_of_them_is_an_error() {
+    async fn a_requested_port_that_is_taken_on_one_loopback_is_an_error() {
         for taken in ["127.0.0.1:80", "[::1]:80"] {
             let bind = |address: SocketAddr| {
                 if address.to_string() == taken { failed(ErrorKind::AddrInUse) } else { Ok(()) }
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_interfaces_of_version_6_may_be_those_of_version_4_too() {
+    async fn a_socket_on_all_ipv6_interfaces_may_cover_ipv4_too() {
         let bind = |address: SocketAddr| if address.is_ipv4() { failed(ErrorKind::AddrInUse) } else { Ok(()) };
         assert_eq!(listened("[::]:80", bind).await.unwrap(), ["[::]:80"]);
     }

@@ -1,4 +1,4 @@
-//! Prints callbacks from a thread of its own: a terminal that stands still holds up callbacks, but never Ctrl-C.
+//! Prints callbacks on a thread of its own, so that a paused terminal can delay callbacks but never Ctrl-C.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::{
 use super::{callback::Callback, report};
 use crate::output::Output;
 
-/// Callbacks that may wait to be printed.
+/// How many callbacks may wait for the printer.
 const MAX_WAITING: usize = 1024;
-/// How long the end waits for the last lines, in a terminal that may stand still.
+/// How long the shutdown waits for the last lines. A paused terminal would never print them.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
 pub(super) struct Printer {
@@ -26,20 +26,20 @@ impl Printer {
         let (finish, finished) = oneshot::channel();
         thread::spawn(move || {
             while let Some(callback) = waiting.blocking_recv() {
-                report::answered(output, &callback);
+                report::callback(output, &callback);
             }
-            // Dropping it says the same, where nobody waits.
+            // This fails only if nobody waits for it.
             let _ = finish.send(());
         });
         Self { lines, finished }
     }
 
-    /// Where to send what is to be printed.
+    /// The channel for callbacks to print.
     pub(super) fn lines(&self) -> mpsc::Sender<Arc<Callback>> {
         self.lines.clone()
     }
 
-    /// Waits for the last line, once all senders are gone.
+    /// Waits for the last line. All other senders must be dropped before.
     pub(super) async fn finish(self) {
         drop(self.lines);
         let _ = timeout(LAST_LINES, self.finished).await;

@@ -1,4 +1,4 @@
-//! What `up` prints: where everything is, a line for each callback, and the sum at the end.
+//! The output of `up`: the addresses at the start, a line for each callback, and the totals at the end.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -17,19 +17,19 @@ use crate::{
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
 
-/// The port of the local AWS that `events/env.json` names.
+/// The local AWS's port in `events/env.json`.
 const SAM_PORT: u16 = 4566;
 
-/// What a client of the local AWS has to set, beside the endpoint. None of it is checked.
+/// What a client of the local AWS must set besides the endpoint. The local AWS checks none of it.
 const CREDENTIALS: [(&str, &str); 3] =
     [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "fake"), ("AWS_SECRET_ACCESS_KEY", "fake")];
 
-/// Where everything listens.
+/// The addresses of the receiver and of the local AWS.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addresses {
     pub(super) front: SocketAddr,
     pub(super) aws_listen: SocketAddr,
-    /// The local AWS as this machine reaches it.
+    /// The address under which this machine reaches the local AWS.
     pub(super) aws: SocketAddr,
 }
 
@@ -39,7 +39,7 @@ impl Addresses {
     }
 
     fn queue_url(&self, kind: Kind, config: &Config) -> Option<String> {
-        // The queues go by the address that was listened on, which may stand for all interfaces.
+        // The configured queue URLs have the listening address, which may stand for all interfaces.
         let path = config.storage.queue_urls.get(kind).splitn(4, '/').nth(3)?.to_owned();
         Some(format!("{}/{path}", self.aws_endpoint()))
     }
@@ -49,7 +49,7 @@ impl Addresses {
     }
 }
 
-/// Everything that somebody needs to send callbacks and to read the queues.
+/// Prints everything that a person or a script needs to send callbacks and to read the queues.
 pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
     let front = addresses.front;
     let url = |kind: Kind| Some((kind.queue(), addresses.queue_url(kind, config)?));
@@ -77,7 +77,7 @@ pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
     output.line(format_args!("{}  http://{front}{PATH}", heading("Webhook  ")));
     output.line(format_args!("{}  http://{front}/", heading("Inspector")));
     output.line("");
-    output.line(heading("Sign with one of these secrets, which are no secrets:"));
+    output.line(heading("Sign with one of these sample secrets, which are public:"));
     output.line(format_args!("  {SIGNING_SECRET}       flinks-authenticity-key"));
     output.line(format_args!("  {PAY_SIGNING_SECRET}   X-Webhook-Signature (Flinks Pay)"));
     output.line("");
@@ -90,27 +90,26 @@ pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
     }
     output.line(format_args!("  s3://{}   large and odd payloads", config.storage.payload_bucket));
     output.line("");
-    output.line(heading("Run the built function in a container against it:"));
+    output.line(heading("Run the built function in a container against this local AWS:"));
     output.line("  sam local invoke ReceiverFunction -e events/kyc.json");
     if !addresses.is_reachable_from_containers() {
         let all = SocketAddr::from((Ipv4Addr::UNSPECIFIED, SAM_PORT));
-        output
-            .line(format_args!("  needs --aws-listen {all} here: containers do not see loopback, and events/env.json"));
-        output.line(format_args!("  points to port {SAM_PORT}."));
+        output.line(format_args!("  For that, start cargo dev up with --aws-listen {all}: a container cannot reach"));
+        output.line(format_args!("  the machine's loopback, and events/env.json names port {SAM_PORT}."));
     }
     if !addresses.aws_listen.ip().is_loopback() {
         output.line("");
-        output.line("Everybody on this network can reach the local AWS: nothing checks who is calling.");
+        output.line("Everybody on this network can reach the local AWS, because it does not check who calls.");
     }
     output.line("");
-    output.line("Ctrl-C ends it, and everything in the queues is gone then.");
+    output.line("Ctrl-C ends it and deletes everything in the queues.");
     output.line("");
 }
 
-/// A callback's line.
-pub(super) fn answered(output: Output, callback: &Callback) {
+/// Prints a callback's line.
+pub(super) fn callback(output: Output, callback: &Callback) {
     if output.is_json() {
-        let line = AnsweredLine { event: "callback", summary: callback.summary() };
+        let line = CallbackLine { event: "callback", summary: callback.summary() };
         output.json(&serde_json::to_value(line).unwrap_or_default());
         return;
     }
@@ -122,28 +121,29 @@ pub(super) fn answered(output: Output, callback: &Callback) {
     let status = color.on_default().bold();
     let dim = Style::new().dimmed();
     let time = rfc3339(callback.received_at);
-    // The date is known: 2026-10-01T12:34:56.789Z.
+    // Keep only the time of 2026-10-01T12:34:56.789Z.
     let time = time.get(11..23).unwrap_or(&time);
     let size = ByteSize(callback.body_bytes as u64).display().si().to_string();
     let start = format!("{dim}{time}{dim:#}  {status}{}{status:#}", callback.status);
     let stored = callback.kind.zip(callback.stored_as);
     let (kind, queue, how, why) = match stored {
         Some((kind, how)) => (kind.label(), kind.queue(), how.label(), callback.form.map_or("", SignatureForm::as_str)),
-        None => ("-", "-", "refused", callback.reason.map_or("", Reason::label)),
+        None => ("-", "-", "rejected", callback.reason.map_or("", Reason::label)),
     };
     output.line(format_args!("{start}  {kind:<15}  {queue:<19}  {how:<11}  {size:>9}  {why}"));
 }
 
 #[derive(Serialize)]
-struct AnsweredLine<'a> {
+struct CallbackLine<'a> {
     event: &'static str,
     #[serde(flatten)]
     summary: Summary<'a>,
 }
 
-/// The last line.
+/// Prints the last line.
 pub(super) fn stopped(output: Output, totals: Totals) {
     output.json(&json!({ "event": "stopped", "totals": totals }));
-    let Totals { received, stored, refused } = totals;
-    output.line(format_args!("Stopped after {received} callbacks: {stored} stored, {refused} refused."));
+    let Totals { received, stored, rejected } = totals;
+    let callbacks = if received == 1 { "callback" } else { "callbacks" };
+    output.line(format_args!("Stopped after {received} {callbacks}: {stored} stored, {rejected} rejected."));
 }

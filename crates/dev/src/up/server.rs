@@ -1,4 +1,4 @@
-//! The HTTP server on loopback: the API's one route, the inspector, and a clean end.
+//! The HTTP server on loopback: the API's only route, the inspector, and a clean shutdown.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,58 +18,58 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::sleep};
 
 use super::{
     callback::{PATH, Request},
-    front::{Front, MAX_BODY_BYTES, of_the_gateway},
+    front::{Front, MAX_BODY_BYTES, gateway_response},
     inspector,
 };
 use crate::failure::Failure;
 
-/// How long the end waits for callbacks that are under way.
+/// How long the shutdown waits for running callbacks.
 const LAST_CALLBACKS: Duration = Duration::from_secs(5);
-/// How much of a body that is too large is read all the same, so that its sender can read the response.
+/// How much of a too large body the server reads. A sender reads the response only after it has sent its body.
 const MAX_DISCARDED_BYTES: usize = 10 * MAX_BODY_BYTES;
 
-/// Serves on both sockets until the process is asked to end, then responds to what has come in and closes every
-/// connection.
+/// Serves on both sockets until a signal ends the process. Then responds to the requests that have arrived, and closes
+/// every connection.
 ///
 /// # Errors
-/// When the signals that end it cannot be heard.
+/// If it cannot listen for the signals.
 pub(super) async fn serve(
     (first, second): (TcpListener, Option<TcpListener>),
     front: Arc<Front>,
 ) -> Result<(), Failure> {
-    let mut end = End::new()?;
+    let mut signals = Signals::new()?;
     let (stop, stopped) = watch::channel(false);
     let router = Router::new()
         .route(PATH, post(webhook))
         .with_state(Arc::clone(&front))
         .merge(inspector::routes(front, stopped.clone()))
-        .fallback(async || sent(of_the_gateway(404, "Not Found")))
-        .method_not_allowed_fallback(async || sent(of_the_gateway(404, "Not Found")));
+        .fallback(async || to_response(gateway_response(404, "Not Found")))
+        .method_not_allowed_fallback(async || to_response(gateway_response(404, "Not Found")));
     let mut servers = JoinSet::new();
     for listener in [first].into_iter().chain(second) {
-        // Small responses must not wait for an acknowledgement. Without the option a socket is only slower.
+        // Small responses must not wait for an acknowledgement. If setting the option fails, the socket is only slower.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let mut stopped = stopped.clone();
         let server = axum::serve(listener, router.clone().into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move {
-                // A sender that is gone means the same.
+                // An error means that the sender was dropped, which also means that it is time to stop.
                 let _ = stopped.wait_for(|stopped| *stopped).await;
             });
         servers.spawn(server.into_future());
     }
-    end.asked().await;
+    signals.received().await;
     stop.send_replace(true);
-    // Dropping them aborts what is left.
+    // Dropping the servers aborts the requests that are left.
     tokio::select! {
         () = async { while servers.join_next().await.is_some() {} } => {}
-        // Asked twice: at once.
-        () = end.asked() => {}
+        // A second signal ends the process at once.
+        () = signals.received() => {}
         () = sleep(LAST_CALLBACKS) => {}
     }
     Ok(())
 }
 
-/// API Gateway's side of a request: its limit for the body, then the function.
+/// Handles a request as API Gateway does: checks the body's size, then calls the function.
 async fn webhook(
     State(front): State<Arc<Front>>,
     ConnectInfo(sender): ConnectInfo<SocketAddr>,
@@ -82,15 +82,16 @@ async fn webhook(
         body,
         source_ip: sender.ip().to_string(),
     };
-    sent(match read(body).await {
-        Ok(Read::Whole(body)) => front.take(request(body)).await.0,
+    to_response(match read(body).await {
+        Ok(Read::Whole(body)) => front.handle(request(body)).await.0,
         Ok(Read::TooLarge(bytes)) => front.reject_body(request(Bytes::new()), bytes).await,
-        // The sender has gone in the middle of it.
-        Err(_) => of_the_gateway(400, "Bad Request"),
+        // The sender disconnected before the body was complete.
+        Err(_) => gateway_response(400, "Bad Request"),
     })
 }
 
-/// In the order of arrival for each name. What is not text is replaced: an event has no place for it.
+/// The headers. Values of the same name keep their order. Bytes that are not UTF-8 are replaced, because an event can
+/// hold only text.
 fn headers(head: &Parts) -> Vec<(String, String)> {
     let pairs = head.headers.iter();
     pairs.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
@@ -98,7 +99,7 @@ fn headers(head: &Parts) -> Vec<(String, String)> {
 
 enum Read {
     Whole(Bytes),
-    /// More than API Gateway takes: this many bytes were read and forgotten.
+    /// The body exceeds API Gateway's limit. The server read and dropped this many bytes.
     TooLarge(usize),
 }
 
@@ -120,7 +121,7 @@ async fn read(body: Body) -> Result<Read, axum::Error> {
     Ok(if bytes > MAX_BODY_BYTES { Read::TooLarge(bytes) } else { Read::Whole(whole.freeze()) })
 }
 
-fn sent(response: HttpResponse) -> Response {
+fn to_response(response: HttpResponse) -> Response {
     let mut sent = Response::new(Body::from(response.body));
     *sent.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in response.headers {
@@ -131,15 +132,15 @@ fn sent(response: HttpResponse) -> Response {
     sent
 }
 
-/// The signals that end the process: Ctrl-C, and what a supervisor sends.
-struct End {
+/// The signals that end the process: Ctrl-C, and the termination signal of a supervisor.
+struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
-impl End {
+impl Signals {
     #[cfg(unix)]
     fn new() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
@@ -148,7 +149,7 @@ impl End {
     }
 
     #[cfg(unix)]
-    async fn asked(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -161,8 +162,8 @@ impl End {
     }
 
     #[cfg(not(unix))]
-    async fn asked(&mut self) {
-        // Without Ctrl-C to listen for, there is nothing but the task manager.
+    async fn received(&mut self) {
+        // If it cannot listen for Ctrl-C, wait until somebody kills the process.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,4 +1,4 @@
-//! A real browser: Chromium without a window, driven over WebDriver (<https://www.w3.org/TR/webdriver2/>).
+//! A real browser: headless Chromium, controlled over WebDriver (<https://www.w3.org/TR/webdriver2/>).
 
 use std::{
     env,
@@ -20,11 +20,11 @@ use tokio::{
 
 use crate::running::{self, HttpClient, JSON};
 
-/// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A time limit that no step comes near.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// One browser is enough for a small machine.
+/// Only one browser runs at a time, because a small machine cannot run more.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// The width and height of a window, in CSS pixels.
@@ -34,11 +34,12 @@ pub enum Screen {
     Phone(u32, u32),
 }
 
-/// An open window. Closed when it is dropped.
+/// An open window. Dropping it closes the browser.
 pub struct Browser {
     client: HttpClient,
-    /// Address of the driver, and path of the session.
+    /// The driver's address.
     driver: String,
+    /// The session's path.
     session: String,
     profile: PathBuf,
     _process: Child,
@@ -46,14 +47,14 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// None where there is no Chromium: the test of this name is skipped then, and says so. Chromium is on PATH or where
-    /// CHROMIUM says, its driver on PATH or where CHROMEDRIVER says.
+    /// Starts Chromium. It finds the browser and its driver through the variables CHROMIUM and CHROMEDRIVER, or on
+    /// PATH. `None` if one of them is missing: then it reports that this test is skipped.
     pub async fn start(test: &str, screen: Screen) -> Option<Self> {
         let (Some(chromium), Some(chromedriver)) =
             (find("CHROMIUM", &["chromium", "chromium-browser"]), find("CHROMEDRIVER", &["chromedriver"]))
         else {
-            // Past the test harness, which keeps what a test that passes has printed to itself.
-            let _ = writeln!(std::io::stderr(), "skipped: {test}: no chromium and chromedriver here");
+            // This bypasses the test harness, which hides the output of tests that pass.
+            let _ = writeln!(std::io::stderr(), "skipped: {test}: this machine has no chromium and chromedriver");
             return None;
         };
         let turn = ONE_AT_A_TIME.lock().await;
@@ -65,7 +66,7 @@ impl Browser {
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = loop {
-            let line = timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+            let line = timeout(TIME_LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap();
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 break port.trim_end_matches('.').to_owned();
             }
@@ -81,8 +82,9 @@ impl Browser {
             _turn: turn,
         };
         let options = options(&chromium, &browser.profile, screen);
-        let wanted = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
-        let session = browser.call("POST", "/session", json!({ "capabilities": { "alwaysMatch": wanted } })).await;
+        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let session =
+            browser.call("POST", "/session", json!({ "capabilities": { "alwaysMatch": capabilities } })).await;
         browser.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
         Some(browser)
     }
@@ -91,35 +93,35 @@ impl Browser {
         self.post("/url", json!({ "url": url })).await;
     }
 
-    /// What a function body returns in the page.
+    /// Runs a function body in the page, and returns its result.
     pub async fn script(&self, body: &str) -> Value {
         self.post("/execute/sync", json!({ "script": body, "args": [] })).await
     }
 
     /// Waits until an expression is true in the page.
     pub async fn until(&self, expression: &str) {
-        let until = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIME_LIMIT;
         while self.script(&format!("return Boolean({expression})")).await != true {
-            assert!(Instant::now() < until, "never true: {expression}\n{}", self.text("body").await);
+            assert!(Instant::now() < deadline, "never true: {expression}\n{}", self.text("body").await);
             sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// The text of an element as one sees it.
+    /// The visible text of an element.
     pub async fn text(&self, selector: &str) -> String {
         let text = self.script(&format!("return document.querySelector({}).innerText", json!(selector))).await;
         text.as_str().unwrap_or_else(|| panic!("no {selector}")).to_owned()
     }
 
-    /// Clicks where the element is: what is covered or out of sight cannot be clicked. The page may draw the element anew
-    /// between the look for it and the click; then the new one is looked for.
+    /// Clicks at the element's position, so an element that is covered or invisible cannot be clicked. If the page
+    /// replaces the element before the click, this clicks the new one.
     pub async fn click(&self, selector: &str) {
         loop {
             let id = self.find(selector).await;
             let path = format!("{}/element/{id}/click", self.session);
-            match self.answer("POST", &path, json!({})).await {
-                (404, answer) if answer["value"]["error"] == "stale element reference" => {}
-                (status, answer) => return assert_eq!(status, 200, "{path}: {answer:#}"),
+            match self.exchange("POST", &path, json!({})).await {
+                (404, response) if response["value"]["error"] == "stale element reference" => {}
+                (status, response) => return assert_eq!(status, 200, "{path}: {response:#}"),
             }
         }
     }
@@ -139,7 +141,7 @@ impl Browser {
         self.post("/actions", json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": actions }] })).await;
     }
 
-    /// What the page's console has of errors, its policy's among them.
+    /// The errors in the page's console, including violations of its policy.
     pub async fn errors(&self) -> Vec<Value> {
         let log = self.post("/se/log", json!({ "type": "browser" })).await;
         log.as_array().unwrap().iter().filter(|entry| entry["level"] == "SEVERE").cloned().collect()
@@ -155,24 +157,24 @@ impl Browser {
     }
 
     async fn call(&self, method: &str, path: &str, body: Value) -> Value {
-        let (status, answer) = self.answer(method, path, body).await;
-        assert_eq!(status, 200, "{path}: {answer:#}");
-        answer["value"].clone()
+        let (status, response) = self.exchange(method, path, body).await;
+        assert_eq!(status, 200, "{path}: {response:#}");
+        response["value"].clone()
     }
 
-    async fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    async fn exchange(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let url = format!("http://{}{path}", self.driver);
-        let answer = timeout(PATIENCE, running::request(&self.client, method, &url, &[JSON], body.to_string()));
-        let (status, answer) = answer.await.unwrap();
-        (status, serde_json::from_str(&answer).unwrap())
+        let response = timeout(TIME_LIMIT, running::request(&self.client, method, &url, &[JSON], body.to_string()));
+        let (status, response) = response.await.unwrap();
+        (status, serde_json::from_str(&response).unwrap())
     }
 }
 
 impl Drop for Browser {
-    /// Has the driver close the browser, which would outlive it.
+    /// Asks the driver to close the browser, which would otherwise keep running.
     fn drop(&mut self) {
         if let Ok(mut driver) = TcpStream::connect(&self.driver) {
-            let _ = driver.set_read_timeout(Some(PATIENCE));
+            let _ = driver.set_read_timeout(Some(TIME_LIMIT));
             let request = format!(
                 "DELETE {} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
                 self.session, self.driver
@@ -187,7 +189,7 @@ impl Drop for Browser {
 fn options(chromium: &std::path::Path, profile: &std::path::Path, screen: Screen) -> Value {
     let mut arguments: Vec<String> = [
         "headless",
-        // Containers have no user namespaces; the pages are this repository's own.
+        // Containers have no user namespaces. This is safe, because the pages are this repository's own.
         "no-sandbox",
         "disable-gpu",
         "disable-quic",
@@ -214,7 +216,7 @@ fn options(chromium: &std::path::Path, profile: &std::path::Path, screen: Screen
     options
 }
 
-/// A program: where a variable says, or on PATH under one of these names.
+/// Finds a program through an environment variable, or on PATH under one of these names.
 fn find(variable: &str, names: &[&str]) -> Option<PathBuf> {
     if let Some(path) = env::var_os(variable) {
         return Some(path.into());

@@ -1,6 +1,6 @@
-//! `cargo dev up` as a child process, and clients for what it serves.
+//! `cargo dev up` as a child process, and clients for it.
 
-#![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(dead_code, reason = "each test file uses only a part of it")]
 
 use std::{process::Stdio, time::Duration};
 
@@ -29,17 +29,17 @@ pub const AGGREGATION: &str = "flinks-authenticity-key";
 pub const PAY: &str = "X-Webhook-Signature";
 pub const JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
 
-/// Far more than anything here takes: a process that hangs fails its test instead of holding it up.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A time limit that no step comes near. A process that hangs fails its test instead of blocking it.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 pub type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
-/// The running program. Killed when it is dropped.
+/// The running program. Dropping it kills the process.
 pub struct Up {
-    /// The object that it prints first; made up of the text where that is what it prints.
+    /// The first object that it prints. If it prints text, this is an object with the text's webhook URL.
     pub started: Value,
     process: Child,
-    /// What it prints after that, line by line.
+    /// The lines that it prints after that.
     printed: mpsc::UnboundedReceiver<String>,
     text: String,
     client: HttpClient,
@@ -50,7 +50,7 @@ impl Up {
         Self::start_with(&["--json"]).await
     }
 
-    /// On free ports, whatever else the arguments say.
+    /// Starts it with these arguments, on free ports.
     pub async fn start_with(arguments: &[&str]) -> Self {
         let mut command = program();
         command.args(["--port", "0"]);
@@ -66,7 +66,7 @@ impl Up {
             }
         });
         let mut text = String::new();
-        let first = timeout(PATIENCE, printed.recv()).await.unwrap().unwrap();
+        let first = timeout(TIME_LIMIT, printed.recv()).await.unwrap().unwrap();
         text.push_str(&first);
         let started = serde_json::from_str(&first).unwrap_or_else(|_| {
             let (_, webhook) = first.split_once("http").unwrap();
@@ -89,7 +89,7 @@ impl Up {
         endpoint.rsplit(':').next().unwrap().parse().unwrap()
     }
 
-    /// A request to the local AWS.
+    /// Sends a request to the local AWS.
     pub async fn aws_request(&self, headers: &[(&str, &str)]) -> (u16, String) {
         let endpoint = self.started["environment"]["AWS_ENDPOINT_URL"].as_str().unwrap();
         post(&self.client, endpoint, headers, "{}".to_owned()).await
@@ -115,11 +115,11 @@ impl Up {
 
     /// The next object that it prints.
     pub async fn line(&mut self) -> Value {
-        let line = timeout(PATIENCE, self.printed.recv()).await.unwrap().unwrap();
+        let line = timeout(TIME_LIMIT, self.printed.recv()).await.unwrap().unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
-    /// All that it prints from now on, as objects.
+    /// All objects that it prints from now on.
     pub fn lines(&mut self) -> mpsc::UnboundedReceiver<Value> {
         let (print, objects) = mpsc::unbounded_channel();
         let mut printed = std::mem::replace(&mut self.printed, mpsc::unbounded_channel().1);
@@ -131,7 +131,7 @@ impl Up {
         objects
     }
 
-    /// What a consumer has: an SQS client, set up with what was printed.
+    /// A consumer's SQS client, configured with the printed variables.
     fn sqs(&self) -> aws_sdk_sqs::Client {
         let text = |name: &str| self.started["environment"][name].as_str().unwrap().to_owned();
         let (id, secret) = (text("AWS_ACCESS_KEY_ID"), text("AWS_SECRET_ACCESS_KEY"));
@@ -150,15 +150,15 @@ impl Up {
         request.message_attribute_names("All").send().await.unwrap().messages.unwrap_or_default()
     }
 
-    /// How many messages a queue has.
+    /// The number of messages on a queue.
     pub async fn depth(&self, queue: &str) -> usize {
         let url = self.started["queues"][queue].as_str().unwrap();
         let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let answer = self.sqs().get_queue_attributes().queue_url(url).attribute_names(name.clone()).send().await;
-        answer.unwrap().attributes.unwrap()[&name].parse().unwrap()
+        let output = self.sqs().get_queue_attributes().queue_url(url).attribute_names(name.clone()).send().await;
+        output.unwrap().attributes.unwrap()[&name].parse().unwrap()
     }
 
-    /// A page's connection, and the first that it was sent.
+    /// Connects as the page does. Returns the connection and the first event.
     pub async fn watch(&self) -> (TcpStream, String) {
         let address = format!("127.0.0.1:{}", self.port());
         let mut connection = TcpStream::connect(&address).await.unwrap();
@@ -167,20 +167,20 @@ impl Up {
         let mut received = String::new();
         while !received.contains("\n\n") {
             let mut piece = [0; 4096];
-            let length = timeout(PATIENCE, connection.read(&mut piece)).await.unwrap().unwrap();
+            let length = timeout(TIME_LIMIT, connection.read(&mut piece)).await.unwrap().unwrap();
             received.push_str(std::str::from_utf8(&piece[..length]).unwrap());
         }
         (connection, received)
     }
 
-    /// Sends it a signal; it ends with 0. Returns all that it has printed and nobody has taken.
+    /// Sends the process a signal, and expects exit code 0. Returns the output that no other method has returned.
     pub async fn end(&mut self, signal: &str) -> String {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
-        let status = timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap();
+        let status = timeout(TIME_LIMIT, self.process.wait()).await.unwrap().unwrap();
         assert_eq!(status.code(), Some(0));
         let mut text = if self.started.get("event").is_some() { String::new() } else { format!("{}\n", self.text) };
-        while let Some(line) = timeout(PATIENCE, self.printed.recv()).await.unwrap() {
+        while let Some(line) = timeout(TIME_LIMIT, self.printed.recv()).await.unwrap() {
             text.push_str(&line);
             text.push('\n');
         }
@@ -194,9 +194,9 @@ fn program() -> Command {
     command
 }
 
-/// Exit code and standard error of a start that fails.
+/// The exit code and standard error of a failing start.
 pub async fn fails(arguments: &[&str]) -> (Option<i32>, String) {
-    let output = timeout(PATIENCE, program().args(arguments).output()).await.unwrap().unwrap();
+    let output = timeout(TIME_LIMIT, program().args(arguments).output()).await.unwrap().unwrap();
     assert!(output.stdout.is_empty());
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
@@ -222,9 +222,9 @@ pub async fn request(
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-/// Waits until the other side has ended a connection.
+/// Waits until the other side closes a connection.
 pub async fn until_closed(connection: &mut TcpStream) {
     let mut rest = Vec::new();
-    // Reset is closed too.
-    let _ = timeout(PATIENCE, connection.read_to_end(&mut rest)).await.unwrap();
+    // A reset closes the connection too.
+    let _ = timeout(TIME_LIMIT, connection.read_to_end(&mut rest)).await.unwrap();
 }

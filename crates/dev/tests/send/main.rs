@@ -1,4 +1,4 @@
-//! `cargo dev send` as its users run it, and the payloads that it makes.
+//! `cargo dev send` as users run it, and the payloads that it makes.
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

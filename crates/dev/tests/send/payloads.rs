@@ -1,6 +1,6 @@
-//! What is generated is what Flinks publishes, and the receiver takes all of it.
+//! The generated payloads have only fields that Flinks publishes, and the receiver stores all of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use clap::ValueEnum;
 use flinks_dev::{
@@ -8,6 +8,7 @@ use flinks_dev::{
     sign,
     stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
 };
+use flinks_events::{Attributes, Event};
 use flinks_webhooks::auth::Scheme;
 use serde_json::Value;
 
@@ -46,9 +47,9 @@ async fn every_payload_is_stored_on_its_queue_byte_for_byte() {
 }
 
 #[test]
-fn a_size_is_kept_to_within_one_item() {
-    // Above the longest item: an account without transactions, a holder, a document.
+fn a_payload_is_at_most_one_item_shorter_than_its_size() {
     const MAX_TRANSACTION_BYTES: usize = 230;
+    // No other item is longer: an account without transactions, a holder, a document.
     const MAX_ITEM_BYTES: usize = 900;
     for kind in kinds().filter(|kind| kind.grows()) {
         for size in [4_000, 20_000, 300_000, 900_000, 2_000_000] {
@@ -73,7 +74,7 @@ fn a_large_payload_has_several_accounts_with_many_transactions() {
 }
 
 #[test]
-fn the_same_seed_and_index_give_the_same_bytes_and_another_gives_others() {
+fn equal_seeds_and_indexes_give_equal_bytes_and_different_ones_differ() {
     for kind in kinds() {
         let generate = |seed, index| generate(kind, &Options::default(), &mut generator(seed, index));
         assert_eq!(generate(7, 3), generate(7, 3));
@@ -83,7 +84,7 @@ fn the_same_seed_and_index_give_the_same_bytes_and_another_gives_others() {
 }
 
 #[test]
-fn the_tag_and_login_id_are_those_that_are_given() {
+fn a_payload_has_the_given_tag_and_login_id() {
     let options = Options { tag: Some("tag \"é\" 🦊".to_owned()), login_id: Some("login".to_owned()), size: None };
     for kind in kinds().filter(|kind| kind.names_a_login()) {
         let payload: Value = serde_json::from_str(&generate(kind, &options, &mut generator(1, 0))).unwrap();
@@ -93,7 +94,7 @@ fn the_tag_and_login_id_are_those_that_are_given() {
 }
 
 #[test]
-fn there_is_no_field_that_is_not_published() {
+fn the_payloads_have_exactly_the_published_fields() {
     const PUBLISHED: &str = "ResponseType HttpStatusCode Holders Name Address CivicAddress City Province PostalCode POBox \
         Country Email PhoneNumber Tag Login Username IsScheduledRefresh LastRefresh Type Id InstitutionId Institution \
         RequestId Accounts Transactions Date Code Description Debit Credit Balance TransitNumber InstitutionNumber \
@@ -120,8 +121,48 @@ fn there_is_no_field_that_is_not_published() {
     assert_eq!(names, published);
 }
 
+/// A schema of consumers, with no further properties anywhere.
+fn closed(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(members) => {
+            members.values_mut().for_each(|member| *member = closed(member.take()));
+            if members.contains_key("properties") && members["type"] == "object" {
+                members.insert("additionalProperties".to_owned(), false.into());
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| *element = closed(element.take())),
+        _ => {}
+    }
+    schema
+}
+
 #[test]
-fn people_are_made_up_and_have_accents_and_emoji() {
+fn consumers_have_a_type_for_every_payload_and_lose_no_field_of_it() {
+    for kind in kinds() {
+        let (name, file) = match kind {
+            PayloadKind::Kyc => ("Kyc", "kyc"),
+            PayloadKind::AccountsDetail => ("AccountsDetail", "accounts-detail"),
+            PayloadKind::Investments => ("Investments", "investments"),
+            PayloadKind::Pay => ("EftSessionStatus", "eft-session-status"),
+            PayloadKind::UploadFraud => ("FraudAlert", "fraud-alert"),
+            PayloadKind::Unknown => ("Unknown", ""),
+        };
+        let form = if kind.scheme() == Scheme::Pay { "pay" } else { "raw" };
+        let schema = fs::read(format!("{}/../events/schemas/{file}.json", env!("CARGO_MANIFEST_DIR")));
+        let schema = schema.map(|schema| closed(serde_json::from_slice(&schema).unwrap())).unwrap_or(true.into());
+        let schema = jsonschema::draft202012::new(&schema).unwrap();
+        for seed in 0..100 {
+            let payload = payload(kind, None, seed);
+            let event = Event::read(payload.as_bytes(), Attributes::from_iter([("SignatureForm", form)]));
+            assert_eq!((event.payload.name(), event.lost.paths()), (name, [].as_slice()), "{kind:?} {seed}");
+            let payload = serde_json::from_str(&payload).unwrap();
+            schema.validate(&payload).unwrap_or_else(|error| panic!("{kind:?} {seed}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn people_have_reserved_contact_data_and_names_with_accents_and_emoji() {
     let mut names = String::new();
     for seed in 0..100 {
         let payload: Value = serde_json::from_str(&payload(PayloadKind::Kyc, None, seed)).unwrap();
@@ -135,7 +176,7 @@ fn people_are_made_up_and_have_accents_and_emoji() {
 }
 
 #[test]
-fn a_balance_follows_from_the_transaction_after_it() {
+fn each_balance_includes_the_transaction() {
     let payload: Value = serde_json::from_str(&payload(PayloadKind::AccountsDetail, Some(20_000), 5)).unwrap();
     let account = &payload["Accounts"][0];
     let cents = |value: &Value| (value.as_f64().unwrap_or_default() * 100.0).round();

@@ -1,4 +1,4 @@
-//! Servers to send to, and the command as a process.
+//! Test servers, and the command as a process.
 
 use std::{
     process::{Output, Stdio},
@@ -20,7 +20,7 @@ use tokio::{
     process::Command,
 };
 
-/// `cargo dev`, with an environment of nothing but what it is given.
+/// `cargo dev` with an empty environment.
 pub fn cargo_dev(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flinks-dev"));
     command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -28,7 +28,7 @@ pub fn cargo_dev(arguments: &[&str]) -> Command {
     command
 }
 
-/// How a command ended.
+/// The result of a command.
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
@@ -53,7 +53,7 @@ impl From<Output> for Ended {
     }
 }
 
-/// Runs `cargo dev send` with arguments, written as one line, and `--json`.
+/// Runs `cargo dev --json send` with the arguments in one line.
 pub async fn send(arguments: &str) -> Ended {
     let arguments: Vec<_> = ["--json", "send"].into_iter().chain(arguments.split_whitespace()).collect();
     cargo_dev(&arguments).output().await.unwrap().into()
@@ -67,7 +67,7 @@ pub struct Received {
     pub body: Bytes,
 }
 
-/// A server that gives some answers in turn, the last of them again and again.
+/// A server that responds with the given statuses in turn, and repeats the last one.
 #[derive(Clone)]
 pub struct Scripted {
     pub url: String,
@@ -75,7 +75,7 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    pub async fn start(answers: &'static [u16]) -> Self {
+    pub async fn start(statuses: &'static [u16]) -> Self {
         let received = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&received);
         let url = serve(Router::new().fallback(async move |headers: HeaderMap, body: Bytes| {
@@ -83,7 +83,7 @@ impl Scripted {
             let mut seen = seen.lock().unwrap();
             let (aggregation, pay) = (header("flinks-authenticity-key"), header("x-webhook-signature"));
             seen.push(Received { aggregation, pay, body });
-            StatusCode::from_u16(answers[(seen.len() - 1).min(answers.len() - 1)]).unwrap()
+            StatusCode::from_u16(statuses[(seen.len() - 1).min(statuses.len() - 1)]).unwrap()
         }))
         .await;
         Self { url, received }
@@ -94,7 +94,7 @@ impl Scripted {
     }
 }
 
-/// Serves on a free port. Gives the URL.
+/// Serves on a free port. Returns the URL.
 pub async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/webhooks/flinks", listener.local_addr().unwrap());
@@ -102,9 +102,10 @@ pub async fn serve(router: Router) -> String {
     url
 }
 
-/// Answers what it reads first with these bytes, by whether that is the start of TLS, and hangs up. Gives its URL.
-pub async fn raw_server(answer: impl Fn(bool) -> &'static [u8] + Send + 'static) -> String {
-    /// The type of the record that begins a TLS handshake.
+/// Starts a server that reads the first bytes, responds and closes the connection. `respond` gets whether a TLS
+/// handshake began. Returns the URL.
+pub async fn raw_server(respond: impl Fn(bool) -> &'static [u8] + Send + 'static) -> String {
+    /// The record type that begins a TLS handshake.
     const HANDSHAKE: u8 = 0x16;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -112,13 +113,13 @@ pub async fn raw_server(answer: impl Fn(bool) -> &'static [u8] + Send + 'static)
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut first = [0; 64 * 1024];
             let read = stream.read(&mut first).await.unwrap_or_default();
-            let _ = stream.write_all(answer(first[..read].first() == Some(&HANDSHAKE))).await;
+            let _ = stream.write_all(respond(first[..read].first() == Some(&HANDSHAKE))).await;
         }
     });
     url
 }
 
-/// Resets each connection once something has come in. Gives its URL.
+/// Starts a server that resets each connection after the first bytes arrive. Returns the URL.
 pub async fn resetting_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -131,7 +132,7 @@ pub async fn resetting_server() -> String {
     url
 }
 
-/// The receiver on a local AWS, fed as API Gateway feeds it.
+/// The receiver on a local AWS. It gets the same events as from API Gateway.
 pub struct Deployed {
     pub stack: Stack,
     receiver: stack::AwsReceiver,
@@ -144,7 +145,7 @@ impl Deployed {
         Arc::new(Self { stack, receiver })
     }
 
-    /// Behind a URL.
+    /// Serves the receiver at a URL.
     pub async fn serve(self: &Arc<Self>) -> String {
         let deployed = Arc::clone(self);
         serve(Router::new().fallback(async move |headers: HeaderMap, body: Bytes| {
@@ -155,14 +156,14 @@ impl Deployed {
         .await
     }
 
-    /// The status of the answer to a callback.
+    /// The status of the response to a callback.
     pub async fn receive(&self, headers: &[(&str, &str)], body: &[u8]) -> u16 {
         let request = HttpRequest { method: "POST", path: "/webhooks/flinks", headers, body, ..HttpRequest::default() };
         let event = serde_json::to_vec(&event(&request)).unwrap();
         self.receiver.receive(read_event(&event), &mut Record::default()).await.status()
     }
 
-    /// The payloads on a queue in the order of their arrival, claim checks resolved.
+    /// The payloads on a queue in the order of arrival, with claim checks resolved.
     pub fn stored(&self, kind: Kind) -> Vec<Bytes> {
         let objects = self.stack.aws.objects(PAYLOAD_BUCKET);
         let payload = |body: String| match serde_json::from_str::<Value>(&body) {
@@ -172,7 +173,7 @@ impl Deployed {
         self.stack.aws.messages(kind.queue()).into_iter().map(|message| payload(message.body)).collect()
     }
 
-    /// How many messages each queue has, in the order of [`Kind::ALL`].
+    /// The number of messages on each queue, in the order of [`Kind::ALL`].
     pub fn depths(&self) -> [usize; 6] {
         Kind::ALL.map(|kind| self.stack.aws.messages(kind.queue()).len())
     }

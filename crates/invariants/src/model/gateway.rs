@@ -1,4 +1,4 @@
-//! The event of an HTTP request, as API Gateway documents it for payload formats 2.0 and 1.0.
+//! The event of an HTTP request, as API Gateway documents payload formats 2.0 and 1.0.
 
 use std::net::IpAddr;
 
@@ -12,15 +12,15 @@ pub struct Request {
     /// The values of the headers that can carry a signature.
     pub headers: Vec<(Header, Vec<u8>)>,
     pub body: Vec<u8>,
-    /// The address of the connection, where it is one.
+    /// The address of the connection. `None` if absent or not an IP address.
     pub source: Option<IpAddr>,
-    /// API Gateway's id of the request, where it looks like one.
+    /// API Gateway's request id. `None` if absent or malformed.
     pub id: Option<String>,
 }
 
 /// Why an event is not a request to the webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoRequest {
+pub enum NotARequest {
     NotHttp,
     NotBase64,
 }
@@ -29,16 +29,16 @@ pub enum NoRequest {
 const MAX_ID: usize = 64;
 
 /// Reads an event as API Gateway would send it.
-pub fn read(event: &Value) -> Result<Request, NoRequest> {
+pub fn read(event: &Value) -> Result<Request, NotARequest> {
     let is_format_2 = event.get("version").and_then(Value::as_str) == Some("2.0");
-    let context = event.get("requestContext").and_then(Value::as_object).ok_or(NoRequest::NotHttp)?;
+    let context = event.get("requestContext").and_then(Value::as_object).ok_or(NotARequest::NotHttp)?;
     let (method, source) = if is_format_2 {
         (context.get("http").and_then(|http| http.get("method")), context.get("http"))
     } else {
         (event.get("httpMethod"), context.get("identity"))
     };
     let is_method = |method: &str| !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_alphabetic());
-    method.and_then(Value::as_str).filter(|method| is_method(method)).ok_or(NoRequest::NotHttp)?;
+    method.and_then(Value::as_str).filter(|method| is_method(method)).ok_or(NotARequest::NotHttp)?;
     let single = headers(event.get("headers"));
     let multi = if is_format_2 { Vec::new() } else { headers(event.get("multiValueHeaders")) };
     let body = event.get("body").and_then(Value::as_str).unwrap_or_default().as_bytes();
@@ -50,7 +50,7 @@ pub fn read(event: &Value) -> Result<Request, NoRequest> {
     };
     Ok(Request {
         headers: if multi.is_empty() { single } else { multi },
-        body: if is_base64 { signature::base64(body).ok_or(NoRequest::NotBase64)? } else { body.to_owned() },
+        body: if is_base64 { signature::base64(body).ok_or(NotARequest::NotBase64)? } else { body.to_owned() },
         source: source.and_then(|source| text(source.get("sourceIp"))?.parse().ok()),
         id: text(context.get("requestId")).filter(is_id),
     })
@@ -61,15 +61,15 @@ fn headers(value: Option<&Value>) -> Vec<(Header, Vec<u8>)> {
     let no_headers = Map::new();
     let mut found = Vec::new();
     for (name, value) in value.and_then(Value::as_object).unwrap_or(&no_headers) {
-        let Some(header) = Header::named(name.as_bytes()) else { continue };
+        let Some(header) = Header::from_name(name.as_bytes()) else { continue };
         let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         found.extend(values.iter().filter_map(Value::as_str).map(|value| (header, value.as_bytes().to_vec())));
     }
     found
 }
 
-/// Whether API Gateway could have sent an event: what it has is of the documented types, and the names of its headers are
-/// legal and differ in more than their case. What it could not have sent may be rejected, whatever its signature.
+/// Whether API Gateway could have sent an event: its members have the documented types, and its header names are legal
+/// and differ in more than case. The receiver may reject any other event, whatever its signature.
 pub fn is_legal(event: &Value) -> bool {
     let Some(event) = event.as_object() else { return false };
     let is_format_2 = event.get("version").and_then(Value::as_str) == Some("2.0");

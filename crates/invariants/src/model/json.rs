@@ -1,6 +1,6 @@
-//! JSON as RFC 8259 has it, read into a flat list of tokens: every member of an object is there, in its order, strings
-//! are bytes, and no depth is too deep. The lexer is `hifijson`'s: other readers take no half of a surrogate pair, of which
-//! a payload may have some, and no control characters in strings.
+//! Reads JSON (RFC 8259) into a flat list of tokens. It keeps every member of an object in its order, reads strings as
+//! bytes, and has no limit of depth. The lexer is `hifijson`'s, because other readers reject half surrogate pairs,
+//! which a payload may contain, and control characters in strings.
 
 use hifijson::{Read, SliceLexer, Write as _, escape::Lex as _, num::LexWrite as _, token::Lex};
 
@@ -13,7 +13,7 @@ pub enum Token {
     Close,
     /// An object's key, unescaped.
     Key(Vec<u8>),
-    /// A string, unescaped. Half of a surrogate pair is its three bytes in generalised UTF-8.
+    /// A string, unescaped. Half a surrogate pair becomes three bytes, as in generalised UTF-8.
     Text(Vec<u8>),
     /// As written.
     Number(String),
@@ -27,14 +27,14 @@ pub type Value<'t> = &'t [Token];
 /// A JSON text.
 pub struct Document {
     pub tokens: Vec<Token>,
-    /// A string has a control character as it is, which is not legal.
+    /// A string has an unescaped control character, which is not legal.
     pub has_raw_control: bool,
     /// Something follows the value.
     pub has_more: bool,
 }
 
 impl Document {
-    /// The value at the start of `json`. None where there is none, but for control characters in strings.
+    /// Reads the value at the start of `json`. `None` if it is not legal, apart from control characters in strings.
     pub fn read(json: &[u8]) -> Option<Self> {
         let mut reader = Reader { lexer: SliceLexer::new(json), has_raw_control: false };
         let tokens = reader.value()?;
@@ -42,13 +42,13 @@ impl Document {
         Some(Self { tokens, has_raw_control: reader.has_raw_control, has_more })
     }
 
-    /// The value that `json` is, from the first to the last byte and to the letter.
+    /// Reads `json` if the whole text is one legal value.
     pub fn strict(json: &[u8]) -> Option<Self> {
         Self::read(json).filter(|document| !document.has_raw_control && !document.has_more)
     }
 }
 
-/// An object's members; none for any other value.
+/// The members of an object. `None` for any other value.
 pub fn members(value: Value<'_>) -> Option<Vec<(&[u8], Value<'_>)>> {
     let [Token::Open(b'{'), rest @ ..] = value else { return None };
     let mut found = Vec::new();
@@ -67,7 +67,7 @@ pub fn last<'t>(members: &[(&[u8], Value<'t>)], name: &str) -> Option<Value<'t>>
     (*value != [Token::Null]).then_some(*value)
 }
 
-/// An array's elements; none for any other value.
+/// The elements of an array. `None` for any other value.
 pub fn elements(value: Value<'_>) -> Option<Vec<Value<'_>>> {
     let [Token::Open(b'['), rest @ ..] = value else { return None };
     let mut found = Vec::new();
@@ -80,7 +80,7 @@ pub fn elements(value: Value<'_>) -> Option<Vec<Value<'_>>> {
     Some(found)
 }
 
-/// How many tokens the value at the start has.
+/// The number of tokens of the value at the start.
 fn length(tokens: &[Token]) -> usize {
     let mut depth = 0_usize;
     for (place, token) in tokens.iter().enumerate() {
@@ -102,7 +102,7 @@ struct Reader<'j> {
 }
 
 impl Reader<'_> {
-    /// With a stack of its own, because a text may nest deeper than a call stack is.
+    /// Reads a value. It keeps its own stack, because a text may nest deeper than the call stack allows.
     fn value(&mut self) -> Option<Vec<Token>> {
         let (mut tokens, mut open) = (Vec::new(), Vec::new());
         loop {
@@ -123,7 +123,7 @@ impl Reader<'_> {
                 b'0'..=b'9' => tokens.push(Token::Number(self.lexer.num_string("").ok()?.0.to_owned())),
                 _ => tokens.push(self.lexer.null_or_bool()?.map_or(Token::Null, Token::Bool)),
             }
-            // A value has ended, or an empty object or array is about to.
+            // A value has ended, or an empty object or array comes to its end.
             loop {
                 let Some(&bracket) = open.last() else { return Some(tokens) };
                 self.lexer.eat_whitespace();
@@ -150,10 +150,10 @@ impl Reader<'_> {
         Some(Token::Key(key))
     }
 
-    /// `hifijson`'s own strings have neither halves of surrogate pairs nor control characters.
+    /// Reads a string. `hifijson`'s own strings allow neither half surrogate pairs nor control characters.
     fn string(&mut self) -> Option<Vec<u8>> {
         self.lexer.expect(Read::peek_next, b'"')?;
-        // UTF-16 units that escapes stand for; a pair of them may be one character.
+        // The UTF-16 units of consecutive escapes. Two of them may be one character.
         let (mut text, mut units) = (Vec::new(), Vec::new());
         loop {
             let mut bytes = <&[u8]>::default();
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_read_to_the_letter() {
+    fn every_part_of_a_text_is_read() {
         let document = Document::strict(br#" {"a":[1,-0.5e+3,"\u00e9\ud83d\ude00\ud83d"],"a":{},"b":[]} "#).unwrap();
         let members = members(&document.tokens).unwrap();
         assert_eq!(members.iter().map(|(key, _)| *key).collect::<Vec<_>>(), [b"a", b"a", b"b"]);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_none() {
+    fn text_that_is_not_json_is_rejected() {
         let bad: [&[u8]; 14] = [
             b"",
             b"{",

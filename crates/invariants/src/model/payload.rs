@@ -1,11 +1,11 @@
-//! What a payload is, and the fields that consumers route and search by, from the shapes that Flinks publishes.
+//! A payload's kind and its fields for routing and search, from the shapes that Flinks publishes.
 
 use super::json::{Document, Token, Value, last, members};
 
-/// Longest value that becomes a field, in bytes.
-pub const LONGEST_VALUE: usize = 256;
+/// The longest value that becomes a field, in bytes.
+pub const MAX_VALUE_BYTES: usize = 256;
 
-/// A `ResponseType` that the operator has mapped, and the kind that it is mapped to.
+/// A `ResponseType` that the operator maps, and the kind it maps to.
 pub const MAPPED: (&str, &str) = ("GetAccountsSummary", "accounts-detail");
 
 /// A string, unescaped, or a number, as written.
@@ -16,13 +16,13 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    fn of(value: Value) -> Option<Self> {
+    fn from_value(value: Value) -> Option<Self> {
         let scalar = match value {
             [Token::Text(text)] => Self::Text(String::from_utf8(text.clone()).ok()?),
             [Token::Number(number)] => Self::Number(number.clone()),
             _ => return None,
         };
-        (1..=LONGEST_VALUE).contains(&scalar.as_str().len()).then_some(scalar)
+        (1..=MAX_VALUE_BYTES).contains(&scalar.as_str().len()).then_some(scalar)
     }
 
     pub fn as_str(&self) -> &str {
@@ -44,7 +44,7 @@ pub struct Fields {
     pub scheduled_refresh: Option<Scalar>,
 }
 
-/// The kind, by its label, and the fields of a payload that is proven, by Pay's signature or by the other.
+/// The label of the kind, and the fields, of an authentic payload. `is_pay` says whether Pay's signature verified it.
 pub fn read(body: &[u8], is_pay: bool) -> (&'static str, Fields) {
     let json = body.strip_prefix("\u{FEFF}".as_bytes()).unwrap_or(body);
     let document = str::from_utf8(body).ok().and_then(|_| Document::strict(json));
@@ -52,7 +52,7 @@ pub fn read(body: &[u8], is_pay: bool) -> (&'static str, Fields) {
         return (if is_pay { "pay" } else { "unclassified" }, Fields::default());
     };
     let login = last(&top, "Login").and_then(members).unwrap_or_default();
-    let scalar = |members: &[(&[u8], Value)], name| last(members, name).and_then(Scalar::of);
+    let scalar = |members: &[(&[u8], Value)], name| last(members, name).and_then(Scalar::from_value);
     let fields = Fields {
         response_type: scalar(&top, "ResponseType"),
         http_status_code: scalar(&top, "HttpStatusCode"),
@@ -63,7 +63,7 @@ pub fn read(body: &[u8], is_pay: bool) -> (&'static str, Fields) {
         login_id: scalar(&login, "Id").or_else(|| scalar(&login, "LoginId")),
         scheduled_refresh: match last(&login, "IsScheduledRefresh") {
             Some([Token::Bool(flag)]) => Some(Scalar::Text(flag.to_string())),
-            other => other.and_then(Scalar::of),
+            other => other.and_then(Scalar::from_value),
         },
     };
     let has = |name| last(&top, name).is_some();

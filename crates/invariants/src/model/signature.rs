@@ -1,4 +1,4 @@
-//! Signatures: which headers carry them, how they are written, and what they are of.
+//! Signatures: which headers carry them, how they are written, and what they sign.
 
 use ring::hmac;
 
@@ -20,8 +20,8 @@ pub enum Header {
 }
 
 impl Header {
-    /// By its name, in any case of ASCII.
-    pub fn named(name: &[u8]) -> Option<Self> {
+    /// The header with this name, in upper or lower case.
+    pub fn from_name(name: &[u8]) -> Option<Self> {
         let lower: Vec<u8> =
             name.iter().map(|byte: &u8| if byte.is_ascii_uppercase() { byte + (b'a' - b'A') } else { *byte }).collect();
         match lower.as_slice() {
@@ -33,31 +33,31 @@ impl Header {
     }
 }
 
-/// Why headers claim nothing.
+/// Why headers contain no signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoClaim {
+pub enum NoSignature {
     Missing,
     Malformed,
 }
 
-/// What headers claim: for each scheme the one signature, Pay before aggregation.
-pub fn claims(headers: &[(Header, Vec<u8>)]) -> Result<Vec<(Scheme, [u8; MAC_BYTES])>, NoClaim> {
+/// The signatures in the headers: at most one per scheme, Pay before aggregation.
+pub fn signatures(headers: &[(Header, Vec<u8>)]) -> Result<Vec<(Scheme, [u8; MAC_BYTES])>, NoSignature> {
     let aggregation = one_value(headers, &[Header::Aggregation, Header::AggregationAlias], base64_mac);
     let pay = one_value(headers, &[Header::Pay], hex_mac);
-    let claims: Vec<_> = pay
+    let signatures: Vec<_> = pay
         .map(|mac| (Scheme::Pay, mac))
         .into_iter()
         .chain(aggregation.map(|mac| (Scheme::Aggregation, mac)))
         .collect();
-    match (headers, claims.as_slice()) {
-        ([], _) => Err(NoClaim::Missing),
-        (_, []) => Err(NoClaim::Malformed),
-        _ => Ok(claims),
+    match (headers, signatures.as_slice()) {
+        ([], _) => Err(NoSignature::Missing),
+        (_, []) => Err(NoSignature::Malformed),
+        _ => Ok(signatures),
     }
 }
 
-/// The signature of headers with these names, if there is one and no other: a value may be there several times, in
-/// headers of its own or with commas between.
+/// The signature in the headers with these names, if there is exactly one value. It may occur several times, in
+/// separate headers or separated by commas.
 fn one_value(
     headers: &[(Header, Vec<u8>)],
     names: &[Header],
@@ -88,7 +88,7 @@ fn hex_mac(value: &[u8]) -> Option<[u8; MAC_BYTES]> {
     if legal { bytes.collect::<Vec<_>>().try_into().ok() } else { None }
 }
 
-/// Without the white space at both ends.
+/// The value without white space at both ends.
 fn trimmed(value: &[u8]) -> &[u8] {
     let space = |byte: &u8| [b' ', b'\t', b'\n', b'\r', 0x0C].contains(byte);
     let start = value.iter().position(|byte| !space(byte)).unwrap_or(value.len());
@@ -96,7 +96,8 @@ fn trimmed(value: &[u8]) -> &[u8] {
     value.get(start..end).unwrap_or_default()
 }
 
-/// RFC 4648, section 4: the standard alphabet, padded, no line breaks, the bits that pad are zero.
+/// Decodes base64 by RFC 4648, section 4: the standard alphabet, padded, without line breaks, and with zero padding
+/// bits.
 pub fn base64(text: &[u8]) -> Option<Vec<u8>> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let digits = match text {
@@ -117,8 +118,8 @@ pub fn mac(secret: &str, text: &[u8]) -> [u8; MAC_BYTES] {
     tag.as_ref().try_into().expect("an HMAC-SHA256 has 32 bytes")
 }
 
-/// What .NET's `Encoding.ASCII` makes of a text: each UTF-16 unit outside ASCII is a question mark.
-pub fn ascii_reading(text: &str) -> Vec<u8> {
+/// A text in .NET's `Encoding.ASCII`: each UTF-16 unit outside ASCII becomes a question mark.
+pub fn ascii_encoding(text: &str) -> Vec<u8> {
     text.encode_utf16().map(|unit| u8::try_from(unit).ok().filter(|byte| *byte < 0x80).unwrap_or(b'?')).collect()
 }
 

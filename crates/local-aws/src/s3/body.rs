@@ -1,5 +1,5 @@
-//! The bytes of an object, out of the `aws-chunked` coding that SDKs send them in (S3 user guide,
-//! "Signature calculations for the authorization header: transferring payload in multiple chunks").
+//! Decodes the bytes of an object from the `aws-chunked` coding that SDKs use (S3 user guide, "Signature calculations
+//! for the authorization header: transferring payload in multiple chunks").
 
 use bytes::{Bytes, BytesMut};
 
@@ -7,15 +7,15 @@ use super::error::incomplete_body;
 use crate::error::ServiceError;
 use crate::wire::Call;
 
-/// An object's bytes, and the trailers that came after them, names in lower case.
+/// An object's bytes and the trailers after them, with names in lower case.
 pub(super) struct Body {
     pub(super) bytes: Bytes,
     pub(super) trailers: Vec<(String, String)>,
 }
 
 impl Body {
-    /// Fails with IncompleteBody when the coding is broken, or the length is not the one that
-    /// `x-amz-decoded-content-length` promises. Chunk signatures are not checked.
+    /// Fails with IncompleteBody if the coding is broken or the length differs from `x-amz-decoded-content-length`.
+    /// Chunk signatures are not checked.
     pub(super) fn read(call: &Call) -> Result<Body, ServiceError> {
         let promised = call.header("x-amz-content-sha256").unwrap_or_default();
         if !promised.starts_with("STREAMING-") {
@@ -30,8 +30,8 @@ impl Body {
     }
 }
 
-/// Chunks of `LENGTH[;EXTENSION]`, CRLF, bytes, CRLF with the length in hexadecimal; one of length
-/// 0; then the trailers, one a line, and an empty line.
+/// The coding has chunks of `LENGTH[;EXTENSION]`, CRLF, bytes, CRLF, with the length in hexadecimal. A chunk of length
+/// 0 ends them. Then come the trailers, one per line, and an empty line.
 fn decode(mut coded: &[u8]) -> Option<Body> {
     let mut bytes = BytesMut::with_capacity(coded.len());
     loop {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_cut_short_is_no_body() {
+    fn a_truncated_body_is_rejected() {
         for coded in [&b"4\r\nab"[..], b"4\r\nabcd", b"4\r\nabcd\r\n", b"z\r\n", b""] {
             assert!(decode(coded).is_none());
         }

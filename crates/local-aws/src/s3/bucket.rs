@@ -5,13 +5,13 @@ use hyper::header::{HeaderValue, LOCATION};
 
 use super::path::Path;
 use super::store::{Bucket, S3};
-use super::{answer, error};
+use super::{error, response};
 use crate::error::ServiceError;
 use crate::sync::lock;
-use crate::wire::Answer;
+use crate::wire::Response;
 
 impl S3 {
-    pub(super) fn create_bucket(&self, path: &Path) -> Result<Answer, ServiceError> {
+    pub(super) fn create_bucket(&self, path: &Path) -> Result<Response, ServiceError> {
         let name = &path.bucket;
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
         if !(3..=63).contains(&name.len()) || !name.chars().all(allowed) {
@@ -26,17 +26,17 @@ impl S3 {
             ));
         }
         buckets.insert(name.clone(), Bucket::new());
-        let mut answer = answer::empty(StatusCode::OK);
+        let mut response = response::empty(StatusCode::OK);
         if let Ok(location) = HeaderValue::try_from(format!("/{name}")) {
-            answer.headers_mut().insert(LOCATION, location);
+            response.headers_mut().insert(LOCATION, location);
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    pub(super) fn head_bucket(&self, path: &Path) -> Result<Answer, ServiceError> {
+    pub(super) fn head_bucket(&self, path: &Path) -> Result<Response, ServiceError> {
         if !lock(&self.buckets).contains_key(&path.bucket) {
             return Err(error::no_bucket());
         }
-        Ok(answer::empty(StatusCode::OK))
+        Ok(response::empty(StatusCode::OK))
     }
 }

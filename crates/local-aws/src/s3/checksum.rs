@@ -1,4 +1,4 @@
-//! The digests that a client may send with an object, all of which must be right.
+//! The digests that a client may send with an object. All of them must be right.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,11 @@ static CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 static CRC64_NVME: Crc<u64> = Crc::<u64>::new(&CRC_64_NVME);
 
 const PREFIX: &str = "x-amz-checksum-";
-/// Headers with the prefix that hold no checksum.
+/// Headers that have the prefix but hold no checksum.
 const SETTINGS: [&str; 3] = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
 
-/// Verifies `Content-MD5`, `x-amz-content-sha256` and every `x-amz-checksum-*`, header or trailer.
-/// Returns the last of these by name, as S3 stores them with the object.
+/// Verifies `Content-MD5`, `x-amz-content-sha256` and every `x-amz-checksum-*`, as header or trailer. Returns the
+/// `x-amz-checksum-*` values by name, which S3 stores with the object.
 pub(super) fn verify(call: &Call, body: &Body) -> Result<BTreeMap<String, String>, ServiceError> {
     verify_md5(call, body)?;
     verify_payload_hash(call, body)?;
@@ -77,7 +77,7 @@ fn verify_md5(call: &Call, body: &Body) -> Result<(), ServiceError> {
     Err(bad_digest("The Content-MD5 you specified did not match what we received."))
 }
 
-/// The hash that the signature covers: unless it is a keyword such as `UNSIGNED-PAYLOAD`.
+/// Verifies the hash that the signature covers, unless it is a keyword such as `UNSIGNED-PAYLOAD`.
 fn verify_payload_hash(call: &Call, body: &Body) -> Result<(), ServiceError> {
     let sent = call.header("x-amz-content-sha256").unwrap_or_default();
     let is_hash = sent.len() == 64 && sent.bytes().all(|c| c.is_ascii_hexdigit());
@@ -95,7 +95,7 @@ mod tests {
     use super::{STANDARD, checksum};
     use base64::Engine;
 
-    /// Of "123456789", the text that catalogues of checksums give check values for.
+    /// The check values of "123456789", as catalogues of checksums list them.
     #[test]
     fn every_algorithm_gives_its_check_value() {
         let check = |algorithm| checksum(algorithm, b"123456789").unwrap();

@@ -3,9 +3,9 @@
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 
-use super::answer;
+use super::response;
 use crate::error::ServiceError;
-use crate::wire::{Answer, Call};
+use crate::wire::{Call, Response};
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -17,10 +17,10 @@ struct Document<'a> {
     condition: Option<&'static str>,
 }
 
-/// A response to HEAD has no body, so only its status says what is wrong.
-pub(crate) fn error_response(error: &ServiceError, call: &Call) -> Answer {
+/// The response to HEAD has no body, so only its status names the error.
+pub(crate) fn error_response(error: &ServiceError, call: &Call) -> Response {
     if call.method == Method::HEAD {
-        return answer::empty(error.status);
+        return response::empty(error.status);
     }
     let document = Document {
         code: &error.code,
@@ -28,7 +28,7 @@ pub(crate) fn error_response(error: &ServiceError, call: &Call) -> Answer {
         resource: call.uri.path(),
         condition: (error.status == StatusCode::PRECONDITION_FAILED).then_some("If-None-Match"),
     };
-    answer::xml(error.status, "Error", &document)
+    response::xml(error.status, "Error", &document)
 }
 
 pub(super) fn no_bucket() -> ServiceError {

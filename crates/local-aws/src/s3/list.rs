@@ -8,16 +8,16 @@ use hyper::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::answer;
 use super::path::{Path, query};
+use super::response;
 use super::store::S3;
 use crate::error::ServiceError;
-use crate::wire::{Answer, Call};
+use crate::wire::{Call, Response};
 
-/// Keys and common prefixes in one response (S3 API reference, ListObjectsV2).
+/// The most keys and common prefixes in one response (S3 API reference, ListObjectsV2).
 const MAX_KEYS: usize = 1_000;
 
-/// What stays as it is with `encoding-type=url`.
+/// The characters that `encoding-type=url` encodes.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/');
 
 #[derive(Serialize)]
@@ -38,7 +38,7 @@ struct Listing {
     common_prefixes: Vec<CommonPrefix>,
 }
 
-/// Keys that are the same up to and with the first delimiter behind the prefix.
+/// A group of keys that are the same up to the first delimiter after the prefix, including the delimiter.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct CommonPrefix {
@@ -57,14 +57,15 @@ struct Entry {
 }
 
 impl S3 {
-    /// In the order of the keys' bytes. The continuation token holds the last key or common prefix of the response before.
-    pub(super) fn list_objects(&self, path: &Path, call: &Call) -> Result<Answer, ServiceError> {
+    /// Lists in the order of the keys' bytes. The continuation token holds the last key or common prefix of the
+    /// previous response.
+    pub(super) fn list_objects(&self, path: &Path, call: &Call) -> Result<Response, ServiceError> {
         let query = query(call);
         let text = |name: &str| query.get(name).cloned().unwrap_or_default();
         let (prefix, delimiter) = (text("prefix"), text("delimiter"));
         let listed_before = query.get("continuation-token").map(|token| read_token(token)).transpose()?;
         let after = listed_before.clone().unwrap_or_else(|| text("start-after"));
-        // Of a common prefix none of its keys is listed again.
+        // If the last entry was a common prefix, none of its keys is listed again.
         let group_before = listed_before.filter(|last| common_prefix(last, &prefix, &delimiter) == Some(last));
         let max_keys = match query.get("max-keys") {
             None => MAX_KEYS,
@@ -75,7 +76,7 @@ impl S3 {
         let max_keys = max_keys.min(MAX_KEYS);
         let encoded = query.get("encoding-type").is_some_and(|kind| kind == "url");
         let shown = |key: &str| match encoded {
-            // As a form's value: with a plus for a space.
+            // As in a form, a space becomes a plus.
             true => utf8_percent_encode(key, ENCODED).to_string().replace("%20", "+"),
             false => key.to_owned(),
         };
@@ -118,12 +119,12 @@ impl S3 {
                 contents,
                 common_prefixes,
             };
-            Ok(answer::xml(StatusCode::OK, "ListBucketResult", &listing))
+            Ok(response::xml(StatusCode::OK, "ListBucketResult", &listing))
         })
     }
 }
 
-/// The part of a key with this prefix that ends with the first delimiter behind it. None for a key without one.
+/// The part of a key up to the first delimiter after the prefix. `None` for a key without one.
 fn common_prefix<'k>(key: &'k str, prefix: &str, delimiter: &str) -> Option<&'k str> {
     if delimiter.is_empty() {
         return None;

@@ -1,6 +1,5 @@
-//! S3: REST, path-style addresses alone.
+//! S3: REST, with path-style addresses only.
 
-mod answer;
 mod body;
 mod bucket;
 mod checksum;
@@ -8,12 +7,13 @@ mod error;
 mod list;
 mod path;
 mod read;
+mod response;
 mod store;
 mod write;
 
 use crate::error::ServiceError;
 use crate::operation::Operation;
-use crate::wire::{Answer, Call};
+use crate::wire::{Call, Response};
 
 pub(crate) use self::error::error_response;
 use self::path::Path;
@@ -22,7 +22,7 @@ pub(crate) use self::store::S3;
 pub use self::store::StoredObject;
 
 impl S3 {
-    pub(crate) fn serve(&self, operation: Operation, call: &Call) -> Result<Answer, ServiceError> {
+    pub(crate) fn serve(&self, operation: Operation, call: &Call) -> Result<Response, ServiceError> {
         let path = Path::read(call)?;
         match operation {
             Operation::CreateBucket => self.create_bucket(&path),

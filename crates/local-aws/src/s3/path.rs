@@ -1,4 +1,4 @@
-//! Which bucket and key a path means, and which operation a request.
+//! The bucket and key in a path, and the operation of a request.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::error::ServiceError;
 use crate::operation::Operation;
 use crate::wire::Call;
 
-/// `/BUCKET/KEY`, decoded; a key may have further slashes. Empty for no key.
+/// `/BUCKET/KEY`, decoded. A key may contain slashes. It is empty if there is none.
 pub(super) struct Path {
     pub(super) bucket: String,
     pub(super) key: String,
@@ -17,7 +17,7 @@ pub(super) struct Path {
 
 /// Parameters that select no other operation: `x-id` only repeats the operation's name.
 const PLAIN: [&str; 1] = ["x-id"];
-/// ListObjectsV2's.
+/// Parameters of ListObjectsV2.
 const LISTING: [&str; 8] = [
     "list-type",
     "prefix",
@@ -29,8 +29,8 @@ const LISTING: [&str; 8] = [
     "fetch-owner",
 ];
 
-/// None for what is not served: another method, or a parameter that makes it something else, such
-/// as `acl` or `uploads`.
+/// `None` for an unsupported request: another method, or a parameter such as `acl` or `uploads` that selects another
+/// operation.
 pub(crate) fn operation(call: &Call) -> Option<Operation> {
     let (bucket, key) = split(call.uri.path());
     let operation = Operation::from_s3(&call.method, !key.is_empty())?;

@@ -1,4 +1,4 @@
-//! What S3 holds: every bucket, by name, and the objects in it.
+//! The content of S3: every bucket by name, and its objects.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::ServiceError;
 use crate::sync::lock;
 
-/// Every bucket there is, by name.
+/// All buckets, by name.
 pub(crate) struct S3 {
     pub(super) clock: Clock,
     pub(super) buckets: Mutex<BTreeMap<String, Bucket>>,
@@ -31,7 +31,7 @@ impl S3 {
         lock(&self.buckets).get(bucket).cloned().unwrap_or_default()
     }
 
-    /// Does something with the bucket of a request's path.
+    /// Runs `act` with the bucket in a request's path.
     pub(super) fn with_bucket<T>(
         &self,
         path: &Path,
@@ -43,14 +43,14 @@ impl S3 {
     }
 }
 
-/// By key.
+/// The objects, by key.
 pub(super) type Bucket = BTreeMap<String, StoredObject>;
 
-/// An object as stored.
+/// A stored object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredObject {
-    /// Its bytes, free of any transfer coding.
+    /// Its bytes, without any transfer coding.
     pub body: Bytes,
     /// The user metadata: the `x-amz-meta-*` headers without that prefix, names in lower case.
     pub metadata: BTreeMap<String, String>,

@@ -6,23 +6,23 @@ use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderName, HeaderValue};
 use md5::{Digest, Md5};
 
-use super::answer;
 use super::body::Body;
 use super::checksum::verify;
 use super::error::{invalid_request, not_implemented};
 use super::path::Path;
+use super::response;
 use super::store::{S3, StoredObject};
 use crate::error::ServiceError;
-use crate::wire::{Answer, Call};
+use crate::wire::{Call, Response};
 
-/// Bytes in a key (S3 user guide, object keys).
+/// The most bytes in a key (S3 user guide, object keys).
 const MAX_KEY_BYTES: usize = 1_024;
-/// Bytes in all names and values of the user metadata (S3 user guide, object metadata).
+/// The most bytes in all names and values of the user metadata (S3 user guide, object metadata).
 const MAX_METADATA_BYTES: usize = 2_048;
 
 impl S3 {
-    /// With `If-None-Match: *`, only where there is no object of that key yet.
-    pub(super) fn put_object(&self, path: Path, call: &Call) -> Result<Answer, ServiceError> {
+    /// With `If-None-Match: *`, it stores the object only if the key has none yet.
+    pub(super) fn put_object(&self, path: Path, call: &Call) -> Result<Response, ServiceError> {
         if call.header("x-amz-copy-source").is_some() || call.header("if-match").is_some() {
             return Err(not_implemented());
         }
@@ -43,7 +43,7 @@ impl S3 {
             checksums: verify(call, &body)?,
             body: body.bytes,
         };
-        let answer = stored(&object)?;
+        let response = stored(&object)?;
         self.with_bucket(&path, |bucket| {
             if only_new && bucket.contains_key(&path.key) {
                 return Err(ServiceError::new(
@@ -53,24 +53,24 @@ impl S3 {
                 ));
             }
             bucket.insert(path.key.clone(), object);
-            Ok(answer)
+            Ok(response)
         })
     }
 
-    /// The same for an object that is there and one that is not.
-    pub(super) fn delete_object(&self, path: &Path) -> Result<Answer, ServiceError> {
+    /// The response is the same whether or not the object exists.
+    pub(super) fn delete_object(&self, path: &Path) -> Result<Response, ServiceError> {
         self.with_bucket(path, |bucket| {
             bucket.remove(&path.key);
-            Ok(answer::empty(StatusCode::NO_CONTENT))
+            Ok(response::empty(StatusCode::NO_CONTENT))
         })
     }
 }
 
-fn stored(object: &StoredObject) -> Result<Answer, ServiceError> {
-    let mut answer = answer::empty(StatusCode::OK);
-    insert(&mut answer, ETAG, &object.etag)?;
-    insert_checksums(&mut answer, object)?;
-    Ok(answer)
+fn stored(object: &StoredObject) -> Result<Response, ServiceError> {
+    let mut response = response::empty(StatusCode::OK);
+    insert(&mut response, ETAG, &object.etag)?;
+    insert_checksums(&mut response, object)?;
+    Ok(response)
 }
 
 /// The `x-amz-meta-*` headers.
@@ -92,17 +92,17 @@ fn metadata(call: &Call) -> Result<BTreeMap<String, String>, ServiceError> {
     Ok(metadata)
 }
 
-pub(super) fn insert_checksums(answer: &mut Answer, object: &StoredObject) -> Result<(), ServiceError> {
+pub(super) fn insert_checksums(response: &mut Response, object: &StoredObject) -> Result<(), ServiceError> {
     for (name, value) in &object.checksums {
         let name = HeaderName::try_from(name).map_err(|_| not_a_header_value())?;
-        insert(answer, name, value)?;
+        insert(response, name, value)?;
     }
     Ok(())
 }
 
-pub(super) fn insert(answer: &mut Answer, name: HeaderName, value: &str) -> Result<(), ServiceError> {
+pub(super) fn insert(response: &mut Response, name: HeaderName, value: &str) -> Result<(), ServiceError> {
     let value = HeaderValue::try_from(value).map_err(|_| not_a_header_value())?;
-    answer.headers_mut().insert(name, value);
+    response.headers_mut().insert(name, value);
     Ok(())
 }
 

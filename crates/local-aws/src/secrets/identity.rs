@@ -1,10 +1,10 @@
-//! What a secret is called.
+//! The name and the ARN of a secret.
 
 use uuid::Uuid;
 
 use crate::names::arn;
 
-/// Random characters that Secrets Manager puts after the name in an ARN, after a hyphen.
+/// The number of random characters that follow the name and a hyphen in an ARN.
 const SUFFIX_CHARACTERS: usize = 6;
 
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// From a name, or from a whole ARN, which is then kept as it is.
+    /// Makes an identity from a name, or from a whole ARN, which is kept unchanged.
     pub(super) fn from_name(name: &str) -> Identity {
         if let Some(resource) = resource(name) {
             return Identity { name: without_suffix(resource).unwrap_or(resource).to_owned(), arn: name.to_owned() };
@@ -29,7 +29,7 @@ impl Identity {
         self.name == id || self.arn == id
     }
 
-    /// Whether an id is an ARN with the name in it, whatever its region, account and suffix.
+    /// Whether an id is an ARN with this name, whatever its region, account and suffix.
     pub(super) fn matches_arn(&self, id: &str) -> bool {
         let Some(resource) = resource(id) else {
             return false;
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_meant_by_any_arn_with_or_without_suffix() {
+    fn any_arn_with_the_name_matches_with_or_without_suffix() {
         let identity = Identity::from_name("keys/main");
         assert!(identity.matches_arn(ARN));
         assert!(identity.matches_arn("arn:aws:secretsmanager:eu-west-1:0:secret:keys/main"));

@@ -14,7 +14,7 @@ use super::store::{SecretsManager, find};
 use crate::error::ServiceError;
 use crate::sync::lock;
 
-/// Bytes in a SecretString, or in a SecretBinary once decoded (Secrets Manager quotas).
+/// The most bytes in a SecretString, or in a decoded SecretBinary (Secrets Manager quotas).
 const MAX_PAYLOAD_BYTES: usize = 65_536;
 
 #[derive(Deserialize)]
@@ -49,18 +49,18 @@ impl SecretsManager {
         let mut secrets = lock(&self.secrets);
         let secret = readable(&mut secrets, request.secret_id.as_deref())?;
         let version = wanted(secret, request)?;
-        let mut answer = described(secret, version);
-        answer.insert("CreatedDate".into(), seconds(version.created).into());
+        let mut response = described(secret, version);
+        response.insert("CreatedDate".into(), seconds(version.created).into());
         let (name, value) = match &version.payload {
             Payload::Text(text) => ("SecretString", text),
             Payload::Binary(binary) => ("SecretBinary", binary),
         };
-        answer.insert(name.into(), value.as_str().into());
-        Ok(Value::Object(answer))
+        response.insert(name.into(), value.as_str().into());
+        Ok(Value::Object(response))
     }
 
-    /// The token is the version's id: the same one with the same value is the same request again,
-    /// and with another value a mistake (Secrets Manager API reference, PutSecretValue).
+    /// The token is the version's id. The same token with the same value repeats a request. With another value it is an
+    /// error (Secrets Manager API reference, PutSecretValue).
     pub(super) fn put_secret_value(&self, request: PutSecretValue) -> Result<Value, ServiceError> {
         let payload = payload(request.secret_string, request.secret_binary)?;
         let payload =
@@ -104,16 +104,16 @@ impl SecretsManager {
         if let Some(payload) = payload {
             secret.add(token, payload, vec![Stage::current()], self.clock.now());
         }
-        let answer = match secret.version_at(&Stage::current()) {
+        let response = match secret.version_at(&Stage::current()) {
             Some(version) => described(&secret, version),
             None => named(&secret),
         };
         secrets.push(secret);
-        Ok(Value::Object(answer))
+        Ok(Value::Object(response))
     }
 }
 
-/// The same token with the same value is the same request again.
+/// The same token with the same value repeats the request.
 fn created_before(secret: &Secret, name: &str, token: &str, payload: Option<&Payload>) -> Result<Value, ServiceError> {
     if secret.deleted {
         return Err(invalid_request(
@@ -142,7 +142,7 @@ fn readable<'a>(secrets: &'a mut [Secret], id: Option<&str>) -> Result<&'a mut S
     Ok(secret)
 }
 
-/// By id, by stage, or by both where they agree; without either, AWSCURRENT.
+/// The version with the requested id or stage. If both are given, they must agree. Without either, AWSCURRENT.
 fn wanted<'a>(secret: &'a Secret, request: &GetSecretValue) -> Result<&'a Version, ServiceError> {
     let stage = request.version_stage.as_deref().map(Stage::from);
     let Some(id) = &request.version_id else {
@@ -222,7 +222,7 @@ fn check_name(name: &str) -> Result<(), ServiceError> {
     ))
 }
 
-/// With milliseconds, as the service gives it.
+/// Rounded to milliseconds, as the service returns it.
 fn seconds(time: SystemTime) -> f64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     (since.as_secs_f64() * 1_000.0).round() / 1_000.0

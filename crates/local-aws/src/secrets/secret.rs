@@ -1,4 +1,4 @@
-//! A secret, its versions, and the stages that move between them.
+//! A secret with its versions, and the stages that move between them.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use super::identity::Identity;
 #[derive(Debug)]
 pub(super) struct Secret {
     pub(super) identity: Identity,
-    /// Scheduled for deletion: still there, and not to be read.
+    /// Scheduled for deletion: it still exists but cannot be read.
     pub(super) deleted: bool,
     pub(super) versions: Vec<Version>,
 }
@@ -18,7 +18,7 @@ pub(super) struct Version {
     pub(super) id: String,
     pub(super) payload: Payload,
     pub(super) created: SystemTime,
-    /// A version without a stage is deprecated: it can be read by its id alone.
+    /// A version without a stage is deprecated: it can be read only by its id.
     pub(super) stages: Vec<Stage>,
 }
 
@@ -29,7 +29,7 @@ pub(super) enum Payload {
     Binary(String),
 }
 
-/// A staging label. At most one version of a secret has each.
+/// A staging label. At most one version of a secret has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stage(pub(super) String);
 
@@ -54,13 +54,13 @@ impl Secret {
         Secret { identity, deleted: false, versions: Vec::new() }
     }
 
-    /// Adds a version, made `now`, as the new AWSCURRENT.
+    /// Adds a version, created `now`, as the new AWSCURRENT.
     pub(super) fn rotate(&mut self, payload: Payload, now: SystemTime) {
         self.add(Uuid::new_v4().to_string(), payload, vec![Stage::current()], now);
     }
 
-    /// Adds a version and takes its stages from those that had them. The one that was AWSCURRENT
-    /// becomes AWSPREVIOUS (Secrets Manager API reference, PutSecretValue).
+    /// Adds a version, and removes its stages from the versions that had them. The old AWSCURRENT becomes AWSPREVIOUS
+    /// (Secrets Manager API reference, PutSecretValue).
     pub(super) fn add(&mut self, id: String, payload: Payload, stages: Vec<Stage>, now: SystemTime) {
         if stages.contains(&Stage::current()) && self.version_at(&Stage::current()).is_some() {
             self.strip(&Stage::previous());
@@ -91,7 +91,7 @@ impl Secret {
     }
 }
 
-/// Without the payload, which is secret.
+/// Omits the payload, which is secret.
 impl std::fmt::Debug for Version {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Version").field("id", &self.id).field("stages", &self.stages).finish_non_exhaustive()

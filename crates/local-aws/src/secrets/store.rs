@@ -1,4 +1,4 @@
-//! What Secrets Manager holds: every secret.
+//! The content of Secrets Manager.
 
 use std::sync::Mutex;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use super::secret::{Payload, Secret, Stage};
 use crate::clock::Clock;
 use crate::sync::lock;
 
-/// Every secret there is.
+/// All secrets.
 pub(crate) struct SecretsManager {
     pub(super) clock: Clock,
     pub(super) secrets: Mutex<Vec<Secret>>,
@@ -55,9 +55,9 @@ impl SecretsManager {
     }
 }
 
-/// The secret that an id means: its name, its ARN, or its ARN without the random suffix.
+/// The secret with this id: its name, its ARN, or its ARN without the random suffix.
 pub(super) fn find<'a>(secrets: &'a mut [Secret], id: &str) -> Option<&'a mut Secret> {
-    // A whole ARN first: one secret's name may be another's with a suffix.
+    // Exact matches come first, because one secret's name may look like another's name with a suffix.
     let exact = secrets.iter().position(|secret| secret.identity.is_name_or_arn(id));
     let close = || secrets.iter().position(|secret| secret.identity.matches_arn(id));
     let found = exact.or_else(close)?;

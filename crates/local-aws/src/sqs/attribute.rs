@@ -1,5 +1,5 @@
-//! What a message attribute may be called and hold (SQS developer guide, "Amazon SQS message
-//! attributes", and the API reference's MessageAttributeValue).
+//! The rules for the names and values of message attributes (SQS developer guide, "Amazon SQS message attributes", and
+//! the API reference's MessageAttributeValue).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use super::number::is_number;
 use super::text::{complaint, forbidden_character};
 use crate::error::ServiceError;
 
-/// Characters in a name, and in a data type with its label.
+/// The most characters in a name, and in a data type with its label.
 const MAX_NAME_CHARACTERS: usize = 256;
 
 /// A MessageAttributeValue as sent.
@@ -28,7 +28,7 @@ pub(super) struct SentAttribute {
 }
 
 impl SentAttribute {
-    /// The attribute, if its name, type and value keep the rules. Fails with InvalidParameterValue.
+    /// Returns the attribute, or fails with InvalidParameterValue if its name, type or value breaks a rule.
     pub(super) fn check(self, name: &str) -> Result<StoredAttribute, ServiceError> {
         check_name(name)?;
         let lists = [&self.string_list_values, &self.binary_list_values];

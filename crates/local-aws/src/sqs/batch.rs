@@ -1,4 +1,4 @@
-//! The rules that every batch has.
+//! The rules for every batch.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::error::missing;
 use crate::error::ServiceError;
 
-/// Entries in one batch.
+/// The most entries in one batch.
 const MAX_ENTRIES: usize = 10;
-/// Characters in the id of a batch entry.
+/// The most characters in the id of a batch entry.
 const MAX_ENTRY_ID_CHARACTERS: usize = 80;
 
-/// Between 1 and 10 entries, whose ids are distinct and made of letters, digits, hyphens and
-/// underscores (SQS API reference, SendMessageBatch and its entry).
+/// A batch has 1 to 10 entries. Their ids are distinct and have letters, digits, hyphens and underscores (SQS API
+/// reference, SendMessageBatch and its entry).
 pub(super) fn check_entry_ids<'a>(ids: impl Iterator<Item = Option<&'a str>>) -> Result<(), ServiceError> {
     let ids: Vec<&str> = ids.map(|id| id.ok_or_else(|| missing("Id"))).collect::<Result<_, _>>()?;
     if ids.is_empty() {

@@ -1,4 +1,4 @@
-//! From what a sender asks to a message that SQS would take.
+//! Checks a sent message by SQS's rules.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use super::message::{Content, StoredAttribute};
 use super::text::{complaint, forbidden_character};
 use crate::error::ServiceError;
 
-/// Attributes on one message (SQS message quotas).
-const ATTRIBUTES: usize = 10;
-/// Characters in a MessageGroupId.
+/// The most attributes of one message (SQS message quotas).
+const MAX_ATTRIBUTES: usize = 10;
+/// The most characters in a MessageGroupId.
 const MAX_GROUP_ID_CHARACTERS: usize = 128;
-/// Seconds that a message can be delayed: 15 minutes.
-const DELAY: i64 = 900;
+/// The longest delay of a message: 15 minutes.
+const MAX_DELAY_SECONDS: i64 = 900;
 
 /// The parameters of SendMessage, and an entry of SendMessageBatch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct SentMessage {
-    /// Of SendMessage alone.
+    /// Only in SendMessage.
     pub(super) queue_url: Option<String>,
-    /// Of a batch entry alone.
+    /// Only in a batch entry.
     pub(super) id: Option<String>,
     pub(super) delay_seconds: Option<i64>,
     message_body: Option<String>,
@@ -34,17 +34,17 @@ pub(super) struct SentMessage {
 }
 
 impl SentMessage {
-    /// The message, if it keeps every rule but the one on size, which depends on the queue.
+    /// Checks every rule except the size limit, which depends on the queue.
     pub(super) fn check(self) -> Result<Content, ServiceError> {
         let body = self.message_body.filter(|body| !body.is_empty());
         let body = body.ok_or_else(|| missing("MessageBody"))?;
         if let Some(forbidden) = forbidden_character(&body) {
             return Err(invalid_contents(complaint(forbidden, "message body")));
         }
-        if let Some(delay) = self.delay_seconds.filter(|delay| !(0..=DELAY).contains(delay)) {
+        if let Some(delay) = self.delay_seconds.filter(|delay| !(0..=MAX_DELAY_SECONDS).contains(delay)) {
             return Err(invalid(format!(
                 "Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be \
-                 >= 0 and <= {DELAY}."
+                 >= 0 and <= {MAX_DELAY_SECONDS}."
             )));
         }
         if let Some(id) = self.message_deduplication_id {
@@ -57,10 +57,10 @@ impl SentMessage {
             check_group_id(id)?;
         }
         let attributes = self.message_attributes.unwrap_or_default();
-        if attributes.len() > ATTRIBUTES {
+        if attributes.len() > MAX_ATTRIBUTES {
             let count = attributes.len();
             return Err(invalid(format!(
-                "Number of message attributes [{count}] exceeds the allowed maximum [{ATTRIBUTES}]."
+                "Number of message attributes [{count}] exceeds the allowed maximum [{MAX_ATTRIBUTES}]."
             )));
         }
         let attributes = attributes.into_iter();
@@ -75,8 +75,7 @@ impl SentMessage {
     }
 }
 
-/// On a standard queue a group id makes it a fair one; the rule on its characters is the same as
-/// on a FIFO queue.
+/// On a standard queue, a group id makes the queue a fair one. The rule for its characters is that of FIFO queues.
 fn check_group_id(id: &str) -> Result<(), ServiceError> {
     let length = id.chars().count();
     if (1..=MAX_GROUP_ID_CHARACTERS).contains(&length) && id.chars().all(|c| c.is_ascii_graphic()) {

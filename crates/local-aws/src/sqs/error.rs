@@ -1,7 +1,7 @@
 //! SQS's errors and their wire format.
 //!
-//! Each has two names: the shape of the JSON protocol (`__type`) and the code of the older query
-//! protocol (`x-amzn-query-error`), which is the one that SDKs report as the error's code.
+//! Each error has two names: the shape in the JSON protocol (`__type`) and the code in the older query protocol
+//! (`x-amzn-query-error`). SDKs report the latter as the error's code.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -9,25 +9,25 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 
 use crate::error::ServiceError;
-use crate::wire::Answer;
+use crate::wire::Response;
 
 const PREFIX: &str = "AWS.SimpleQueueService.";
 
-pub(crate) fn error_response(error: &ServiceError) -> Answer {
+pub(crate) fn error_response(error: &ServiceError) -> Response {
     let body = json!({ "__type": shape(&error.code), "message": error.message });
-    let mut answer = Answer::new(Full::new(Bytes::from(body.to_string())));
-    *answer.status_mut() = error.status;
-    let headers = answer.headers_mut();
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = error.status;
+    let headers = response.headers_mut();
     let content_type = HeaderValue::from_static("application/x-amz-json-1.0");
     headers.insert(CONTENT_TYPE, content_type);
     let fault = if error.status.is_server_error() { "Receiver" } else { "Sender" };
     if let Ok(code) = HeaderValue::try_from(format!("{};{fault}", error.code)) {
         headers.insert("x-amzn-query-error", code);
     }
-    answer
+    response
 }
 
-/// Errors that the service's model leaves out are the framework's own.
+/// Errors that are not in the service's model belong to AWS's framework.
 fn shape(code: &str) -> String {
     match code {
         "AWS.SimpleQueueService.NonExistentQueue" => "com.amazonaws.sqs#QueueDoesNotExist".into(),

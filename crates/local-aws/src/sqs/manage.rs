@@ -14,7 +14,7 @@ use crate::error::ServiceError;
 use crate::names::arn;
 use crate::sync::lock;
 
-/// Characters in a queue's name.
+/// The most characters in a queue's name.
 const MAX_NAME_CHARACTERS: usize = 80;
 
 #[derive(Deserialize)]
@@ -47,7 +47,7 @@ pub(super) struct GetQueueAttributes {
 }
 
 impl Sqs {
-    /// Does nothing when the queue is there with the same attributes.
+    /// Does nothing if the queue exists with the same attributes.
     pub(super) fn create_queue(&self, request: CreateQueue) -> Result<Value, ServiceError> {
         let name = request.queue_name.ok_or_else(|| missing("QueueName"))?;
         check_name(&name)?;
@@ -111,7 +111,7 @@ impl Sqs {
     }
 }
 
-/// Attributes that a queue need not have: asking for them is no mistake.
+/// Attributes that a queue may lack. Requesting them is no error.
 const OPTIONAL: [&str; 9] = [
     "RedrivePolicy",
     "RedriveAllowPolicy",

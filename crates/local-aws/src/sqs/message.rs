@@ -1,4 +1,4 @@
-//! What a message is, while stored.
+//! A stored message.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,22 +8,23 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// A message as a test sees it: all that was sent, and how often it was received.
+/// A message as a test sees it: everything that was sent, and how often it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredMessage {
     /// SQS's own id, as `SendMessage` returned it.
     pub message_id: String,
-    /// The body, to the byte.
+    /// The body, byte for byte.
     pub body: String,
     /// The message attributes, by name.
     pub attributes: BTreeMap<String, Attribute>,
     /// The MessageGroupId, which on a standard queue makes it a fair one.
     pub group_id: Option<String>,
-    /// The ApproximateReceiveCount, which here is exact. It is kept when the message moves to its
-    /// dead-letter queue.
+    /// The system attribute AWSTraceHeader.
+    pub trace_header: Option<String>,
+    /// The ApproximateReceiveCount, which is exact here. The message keeps it in its dead-letter queue.
     pub receive_count: u32,
-    /// The ARN of the queue that the message was moved here from after too many receives.
+    /// The ARN of the queue that the message came from, if it was received too often there.
     pub dead_letter_source: Option<String>,
 }
 
@@ -32,11 +33,11 @@ pub struct StoredMessage {
 pub struct Attribute {
     /// `String`, `Number` or `Binary`, perhaps with a label after a dot.
     pub data_type: String,
-    /// The value; that of a Binary in base64, as on the wire.
+    /// The value. A Binary value is in base64, as on the wire.
     pub value: String,
 }
 
-/// What a sender gave, checked.
+/// The checked content of a sent message.
 #[derive(Debug, Clone)]
 pub(super) struct Content {
     pub(super) body: String,
@@ -54,7 +55,7 @@ pub(super) struct StoredAttribute {
 
 #[derive(Debug, Clone)]
 pub(super) enum AttributeValue {
-    /// Of a String or a Number.
+    /// The value of a String or a Number.
     Text(String),
     Binary(Vec<u8>),
 }
@@ -64,13 +65,13 @@ pub(super) enum AttributeValue {
 pub(super) struct Message {
     pub(super) id: String,
     pub(super) content: Content,
-    /// For people: the SentTimestamp.
+    /// The SentTimestamp.
     pub(super) sent: SystemTime,
-    /// For retention.
+    /// When it was sent, for the retention period.
     pub(super) sent_at: Instant,
-    /// When it came into the queue that it is in.
+    /// When it arrived in its current queue.
     pub(super) arrived_at: Instant,
-    /// From when a receive may return it.
+    /// When it becomes visible to a receive.
     pub(super) visible_from: Instant,
     pub(super) receive_count: u32,
     pub(super) first_received: Option<SystemTime>,
@@ -99,6 +100,7 @@ impl Message {
             body: self.content.body.clone(),
             attributes: attributes.map(|(name, attribute)| (name.clone(), attribute.shown())).collect(),
             group_id: self.content.group_id.clone(),
+            trace_header: self.content.trace_header.as_ref().map(|header| header.shown().value),
             receive_count: self.receive_count,
             dead_letter_source: self.dead_letter_source.clone(),
         }
@@ -106,8 +108,8 @@ impl Message {
 }
 
 impl Content {
-    /// In bytes: the body, and each attribute's name, data type and value (SQS developer guide,
-    /// message quotas).
+    /// The size in bytes: the body, and each attribute's name, data type and value (SQS developer guide, message
+    /// quotas).
     pub(super) fn size(&self) -> usize {
         let attributes = self
             .attributes

@@ -1,4 +1,4 @@
-//! StartMessageMoveTask: from a dead-letter queue back to where the messages came from.
+//! StartMessageMoveTask: moves dead letters back to the queues they came from.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,10 +21,9 @@ pub(super) struct StartMoveTask {
 }
 
 impl Sqs {
-    /// Moves at once all that is visible: to the destination, or without one each message to the
-    /// queue it died in; what was sent here in the first place then stays. A moved message is new:
-    /// it has another id, and its retention and receive count start again (SQS developer guide,
-    /// dead-letter queue redrive).
+    /// Moves all visible messages at once: to the destination, or without one each to the queue it came from. A message
+    /// that was sent directly to the dead-letter queue then stays. A moved message is a new one: it has another id, and
+    /// its retention and receive count start again (SQS developer guide, dead-letter queue redrive).
     pub(super) fn start_move_task(&self, request: StartMoveTask) -> Result<Value, ServiceError> {
         let source = request.source_arn.ok_or_else(|| missing("SourceArn"))?;
         let mut queues = lock(&self.queues);
@@ -60,7 +59,7 @@ impl Sqs {
     }
 }
 
-/// The name of the queue that has an ARN.
+/// The name of the queue with this ARN.
 fn existing(queues: &Queues, arn: &str) -> Result<String, ServiceError> {
     let name = arn.rsplit(':').next().unwrap_or_default();
     if !queues.contains_key(name) {

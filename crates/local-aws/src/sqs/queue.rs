@@ -1,4 +1,4 @@
-//! One queue: what is in it, what of it is visible, and what has been received too often.
+//! One queue with its messages: which are visible, and which were received too often.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -15,17 +15,17 @@ pub(super) struct Queue {
     pub(super) settings: QueueSettings,
     pub(super) created: SystemTime,
     clock: Clock,
-    /// By place: the order of arrival.
+    /// By place, in the order of arrival.
     messages: BTreeMap<u64, Message>,
     next_place: u64,
 }
 
-/// What a receive took out of sight, and what it found to be dead.
+/// The result of a receive.
 #[derive(Default)]
 pub(super) struct Taken {
-    /// The places of the messages received.
+    /// The places of the received messages. They are now invisible.
     pub(super) received: Vec<u64>,
-    /// Messages past the redrive policy's count, no longer in the queue.
+    /// Messages that were received too often. They are no longer in the queue.
     pub(super) dead: Vec<Message>,
 }
 
@@ -42,7 +42,7 @@ impl Queue {
         Queue { settings, created: clock.now(), clock, messages: BTreeMap::new(), next_place: 0 }
     }
 
-    /// Stores a message and returns its id. `delay` in seconds; without one, the queue's.
+    /// Stores a message and returns its id. `delay` is in seconds. Without it, the queue's delay applies.
     pub(super) fn send(&mut self, content: Content, delay: Option<u32>) -> String {
         let delay = delay.unwrap_or(self.settings.delay_seconds);
         let message = Message::new(content, self.clock.now(), Instant::now() + seconds(delay));
@@ -51,26 +51,26 @@ impl Queue {
         id
     }
 
-    /// Puts a message, new or moved here, behind all others.
+    /// Puts a new or moved message at the end.
     pub(super) fn push(&mut self, message: Message) {
         self.messages.insert(self.next_place, Message { arrived_at: Instant::now(), ..message });
         self.next_place = self.next_place.saturating_add(1);
     }
 
-    /// Receives up to `most` visible messages, oldest first, and hides them for `hidden` seconds.
-    /// With `dead_after`, a visible message already received that often is taken out instead.
-    pub(super) fn take(&mut self, most: usize, hidden: u32, dead_after: Option<u32>) -> Taken {
+    /// Receives up to `max` visible messages, oldest first, and hides them for `hidden` seconds. With `dead_after`, a
+    /// visible message that was already received that often is removed instead.
+    pub(super) fn take(&mut self, max: usize, hidden: u32, dead_after: Option<u32>) -> Taken {
         self.expire();
         let now = Instant::now();
         let mut taken = Taken::default();
         let mut dead = Vec::new();
         let visible = self.messages.iter_mut();
         for (place, message) in visible.filter(|(_, message)| message.visible_from <= now) {
-            if dead_after.is_some_and(|most| message.receive_count >= most) {
+            if dead_after.is_some_and(|max| message.receive_count >= max) {
                 dead.push(*place);
                 continue;
             }
-            if taken.received.len() == most {
+            if taken.received.len() == max {
                 break;
             }
             message.receive_count = message.receive_count.saturating_add(1);
@@ -86,8 +86,7 @@ impl Queue {
         self.messages.get(&place)
     }
 
-    /// Deletes a message. With a stale handle nothing is deleted, and SQS does not say so (API
-    /// reference, DeleteMessage).
+    /// Deletes a message. A stale handle deletes nothing, which is no error in SQS (API reference, DeleteMessage).
     pub(super) fn delete(&mut self, receipt: &Receipt) {
         let current = |message: &Message| message.receive_count == receipt.receive_count;
         if self.messages.get(&receipt.place).is_some_and(current) {
@@ -95,7 +94,7 @@ impl Queue {
         }
     }
 
-    /// Hides a message in flight for `hidden` seconds from now. False when it is not in flight.
+    /// Hides a message in flight for `hidden` seconds from now. Returns false if it is not in flight.
     pub(super) fn change_visibility(&mut self, receipt: &Receipt, hidden: u32) -> bool {
         let now = Instant::now();
         let in_flight = self
@@ -111,7 +110,7 @@ impl Queue {
         }
     }
 
-    /// Takes out every visible message that `choose` wants.
+    /// Removes every visible message that `choose` selects.
     pub(super) fn take_out(&mut self, choose: impl Fn(&Message) -> bool) -> Vec<Message> {
         self.expire();
         let now = Instant::now();
@@ -121,12 +120,12 @@ impl Queue {
             .collect()
     }
 
-    /// When the next message that is out of sight comes back into it.
+    /// When the next invisible message becomes visible.
     pub(super) fn next_visible(&self) -> Option<Instant> {
         self.messages.values().map(|message| message.visible_from).min()
     }
 
-    /// For how long the oldest message has been in this queue, whether it can be received or not.
+    /// How long the oldest message has been in this queue, visible or not.
     pub(super) fn age_of_oldest(&mut self) -> Option<Duration> {
         self.expire();
         self.messages.values().map(|message| message.arrived_at.elapsed()).max()
@@ -151,8 +150,8 @@ impl Queue {
         self.messages.values().map(Message::stored).collect()
     }
 
-    /// Drops what is older than the retention period, counted from when it was first sent, even
-    /// for what was moved here as dead (SQS developer guide, dead-letter queues).
+    /// Drops messages older than the retention period. It counts from when a message was first sent, also for dead
+    /// letters (SQS developer guide, dead-letter queues).
     fn expire(&mut self) {
         let retention = seconds(self.settings.message_retention_period);
         self.messages.retain(|_, message| message.sent_at.elapsed() < retention);

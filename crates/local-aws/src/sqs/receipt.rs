@@ -1,17 +1,17 @@
-//! Receipt handles: which message, received for which time.
+//! Receipt handles: a message and one of its receives.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::ServiceError;
 
-/// What a handle says. Opaque to clients, as SQS's are.
+/// The content of a handle. It is opaque to clients, as SQS's handles are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Receipt {
     pub(super) queue: String,
     /// The message's place in its queue.
     pub(super) place: u64,
-    /// The message's receive count at the time: a later receive makes the handle stale.
+    /// The message's receive count at that receive. A later receive makes the handle stale.
     pub(super) receive_count: u32,
 }
 
@@ -20,7 +20,7 @@ impl Receipt {
         STANDARD.encode(format!("receipt/{}/{}/{}", self.queue, self.place, self.receive_count))
     }
 
-    /// Fails with ReceiptHandleIsInvalid for anything but a handle made here for this queue.
+    /// Fails with ReceiptHandleIsInvalid unless the handle was made here for this queue.
     pub(super) fn read(handle: &str, queue: &str) -> Result<Receipt, ServiceError> {
         parse(handle).filter(|receipt| receipt.queue == queue).ok_or_else(|| {
             ServiceError::bad_request(

@@ -17,7 +17,7 @@ use crate::error::ServiceError;
 use crate::names::{ACCOUNT, arn};
 use crate::sync::lock;
 
-/// Seconds that a message can be out of sight: 12 hours.
+/// The longest visibility timeout, in seconds: 12 hours.
 const MAX_VISIBILITY_TIMEOUT: i64 = 43_200;
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ pub(super) struct ReceiveMessage {
     message_attribute_names: Vec<String>,
     #[serde(default)]
     message_system_attribute_names: Vec<String>,
-    /// What MessageSystemAttributeNames was called before; both count.
+    /// The former name of MessageSystemAttributeNames. Both count.
     #[serde(default)]
     attribute_names: Vec<String>,
 }
@@ -45,7 +45,7 @@ pub(super) struct ChangeVisibility {
 }
 
 impl Sqs {
-    /// With a wait, responds as soon as there is a message, or without one when the time is up.
+    /// With a wait time, it responds as soon as there is a message, or without one at the end of that time.
     pub(super) async fn receive_message(&self, request: ReceiveMessage) -> Result<Value, ServiceError> {
         let name = queue_name(request.queue_url.as_deref())?;
         let wanted = Wanted::check(&request)?;
@@ -53,7 +53,7 @@ impl Sqs {
         loop {
             let arrival = self.arrivals.notified();
             tokio::pin!(arrival);
-            // From here on an arrival counts, even one before the select below.
+            // From here on no arrival is missed, even one before the select below.
             arrival.as_mut().enable();
             let (received, wait, next) = {
                 let mut queues = lock(&self.queues);
@@ -99,15 +99,15 @@ impl Sqs {
             }
             Ok(json!({}))
         })?;
-        // It may be visible at once.
+        // The message may now be visible.
         self.arrivals.notify_waiters();
         Ok(json!({}))
     }
 }
 
-/// A receive's parameters, checked.
+/// The checked parameters of a receive.
 struct Wanted<'a> {
-    most: usize,
+    max: usize,
     hidden: Option<u32>,
     wait: Option<u32>,
     attributes: Vec<&'a str>,
@@ -116,8 +116,8 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn check(request: &ReceiveMessage) -> Result<Wanted<'_>, ServiceError> {
-        let most = request.max_number_of_messages.unwrap_or(1);
-        let most = in_range("MaxNumberOfMessages", most, 1, 10)?;
+        let max = request.max_number_of_messages.unwrap_or(1);
+        let max = in_range("MaxNumberOfMessages", max, 1, 10)?;
         let hidden = request.visibility_timeout;
         let hidden = hidden.map(|s| in_range("VisibilityTimeout", s, 0, MAX_VISIBILITY_TIMEOUT));
         let wait = request.wait_time_seconds;
@@ -125,7 +125,7 @@ impl Wanted<'_> {
         let system = request.message_system_attribute_names.iter();
         let system = system.chain(&request.attribute_names);
         Ok(Wanted {
-            most: usize::try_from(most).unwrap_or(1),
+            max: usize::try_from(max).unwrap_or(1),
             hidden: hidden.transpose()?,
             wait: wait.transpose()?,
             attributes: request.message_attribute_names.iter().map(String::as_str).collect(),
@@ -133,7 +133,7 @@ impl Wanted<'_> {
         })
     }
 
-    /// No attribute comes unless asked for: by name, by `prefix.*`, or all by `All` or `.*`.
+    /// An attribute is returned only if requested: by name, by `prefix.*`, or with all others by `All` or `.*`.
     fn wants(&self, name: &str) -> bool {
         self.attributes.iter().any(|wanted| match *wanted {
             "All" | ".*" => true,
@@ -150,7 +150,7 @@ impl Wanted<'_> {
     }
 }
 
-/// Takes what is visible and moves what is dead.
+/// Receives visible messages, and moves those that were received too often to the dead-letter queue.
 fn receive(queues: &mut Queues, name: &str, wanted: &Wanted) -> Result<Vec<Value>, ServiceError> {
     let queue = queues.get(name).ok_or_else(no_queue)?;
     let redrive = queue.settings.redrive.clone();
@@ -158,7 +158,7 @@ fn receive(queues: &mut Queues, name: &str, wanted: &Wanted) -> Result<Vec<Value
     let queue = queues.get_mut(name).ok_or_else(no_queue)?;
     let hidden = wanted.hidden.unwrap_or(queue.settings.visibility_timeout);
     let dead_after = redrive.as_ref().map(|redrive| redrive.max_receive_count);
-    let taken = queue.take(wanted.most, hidden, dead_after);
+    let taken = queue.take(wanted.max, hidden, dead_after);
     let received = taken.received.iter().filter_map(|place| {
         let message = queue.get(*place)?;
         let receipt = Receipt { queue: name.to_owned(), place: *place, receive_count: message.receive_count };
@@ -196,7 +196,7 @@ fn shown(message: &Message, receipt: &Receipt, wanted: &Wanted) -> Value {
     if !system.is_empty() {
         shown.insert("Attributes".into(), Value::Object(system));
     }
-    // Over what is shown, as clients check it.
+    // The digest covers the returned attributes, because clients check these.
     if let Some(md5) = attributes_md5(attributes.iter().copied()) {
         shown.insert("MD5OfMessageAttributes".into(), md5.into());
         let attributes = attributes.into_iter();
@@ -238,13 +238,13 @@ fn milliseconds(time: SystemTime) -> String {
     since.as_millis().to_string()
 }
 
-fn in_range(name: &str, value: i64, least: u32, most: i64) -> Result<u32, ServiceError> {
+fn in_range(name: &str, value: i64, min: u32, max: i64) -> Result<u32, ServiceError> {
     let number = u32::try_from(value).ok();
-    let number = number.filter(|number| *number >= least && i64::from(*number) <= most);
+    let number = number.filter(|number| *number >= min && i64::from(*number) <= max);
     number.ok_or_else(|| {
         invalid(format!(
-            "Value {value} for parameter {name} is invalid. Reason: Must be >= {least} and <= \
-             {most}, if provided."
+            "Value {value} for parameter {name} is invalid. Reason: Must be >= {min} and <= \
+             {max}, if provided."
         ))
     })
 }

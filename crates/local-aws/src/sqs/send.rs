@@ -12,7 +12,7 @@ use super::queue::Queue;
 use super::store::Sqs;
 use crate::error::ServiceError;
 
-/// Bytes that the messages of one batch may have together (SQS message quotas).
+/// The most bytes of all messages in one batch (SQS message quotas).
 const MAX_BATCH_BYTES: usize = 1_048_576;
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ impl Sqs {
         Ok(Value::Object(sent))
     }
 
-    /// An invalid message fails alone. An invalid batch fails as a whole.
+    /// An invalid message fails by itself. An invalid batch fails as a whole.
     pub(super) fn send_message_batch(&self, request: SendMessageBatch) -> Result<Value, ServiceError> {
         check_entry_ids(request.entries.iter().map(|entry| entry.id.as_deref()))?;
         let checked = request.entries.into_iter().map(|mut entry| Entry {
@@ -42,14 +42,14 @@ impl Sqs {
         let entries: Vec<Entry> = checked.collect();
         let contents = entries.iter().filter_map(|entry| entry.content.as_ref().ok());
         check_batch_size(contents.map(Content::size).sum())?;
-        let answer = self.with_queue(request.queue_url.as_deref(), |_, queue| {
-            let answers = entries.into_iter().map(|entry| entry.send(queue));
+        let response = self.with_queue(request.queue_url.as_deref(), |_, queue| {
+            let responses = entries.into_iter().map(|entry| entry.send(queue));
             let (sent, failed): (Vec<Value>, Vec<Value>) =
-                answers.partition(|answer| answer.get("MessageId").is_some());
+                responses.partition(|response| response.get("MessageId").is_some());
             Ok(json!({ "Successful": sent, "Failed": failed }))
         })?;
         self.arrivals.notify_waiters();
-        Ok(answer)
+        Ok(response)
     }
 }
 
@@ -59,28 +59,28 @@ fn send(queue: &mut Queue, request: SentMessage) -> Result<Map<String, Value>, S
     store(queue, content, delay)
 }
 
-/// Stores a content that is not too large for the queue. Returns the response's members.
+/// Stores a message unless it is too large for the queue. Returns the members of the response.
 fn store(queue: &mut Queue, content: Content, delay: Option<u32>) -> Result<Map<String, Value>, ServiceError> {
-    let most = queue.settings.maximum_message_size;
-    if usize::try_from(most).is_ok_and(|most| content.size() > most) {
+    let max = queue.settings.maximum_message_size;
+    if usize::try_from(max).is_ok_and(|max| content.size() > max) {
         return Err(invalid(format!(
-            "One or more parameters are invalid. Reason: Message must be shorter than {most} bytes."
+            "One or more parameters are invalid. Reason: Message must be shorter than {max} bytes."
         )));
     }
     let attributes = content.attributes.iter();
     let attributes = attributes_md5(attributes.map(|(name, value)| (name.as_str(), value)));
     let trace_header = content.trace_header.as_ref();
     let system = attributes_md5(trace_header.map(|value| ("AWSTraceHeader", value)));
-    let mut answer = Map::new();
-    answer.insert("MD5OfMessageBody".into(), md5_of_body(&content.body).into());
+    let mut response = Map::new();
+    response.insert("MD5OfMessageBody".into(), md5_of_body(&content.body).into());
     if let Some(md5) = attributes {
-        answer.insert("MD5OfMessageAttributes".into(), md5.into());
+        response.insert("MD5OfMessageAttributes".into(), md5.into());
     }
     if let Some(md5) = system {
-        answer.insert("MD5OfMessageSystemAttributes".into(), md5.into());
+        response.insert("MD5OfMessageSystemAttributes".into(), md5.into());
     }
-    answer.insert("MessageId".into(), queue.send(content, delay).into());
-    Ok(answer)
+    response.insert("MessageId".into(), queue.send(content, delay).into());
+    Ok(response)
 }
 
 /// One message of a batch.
@@ -94,16 +94,16 @@ impl Entry {
     fn send(self, queue: &mut Queue) -> Value {
         let sent = self.content.and_then(|content| store(queue, content, self.delay));
         match sent {
-            Ok(mut answer) => {
-                answer.insert("Id".into(), self.id.into());
-                Value::Object(answer)
+            Ok(mut response) => {
+                response.insert("Id".into(), self.id.into());
+                Value::Object(response)
             }
             Err(error) => failed_entry(&self.id, &error),
         }
     }
 }
 
-/// A delay out of range fails with the content's check, so it is never used.
+/// The delay, if it is in range. The content's check rejects any other.
 fn delay(sent: &SentMessage) -> Option<u32> {
     sent.delay_seconds.and_then(|delay| u32::try_from(delay).ok())
 }

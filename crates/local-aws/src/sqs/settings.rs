@@ -1,4 +1,4 @@
-//! A queue's settings, in process and as the string attributes of the wire.
+//! A queue's settings, as a struct and as the string attributes in requests.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -10,30 +10,30 @@ use super::error::invalid;
 use crate::error::ServiceError;
 use crate::names::arn;
 
-/// A queue's settings; the defaults are SQS's.
+/// A queue's settings. The defaults are SQS's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// How long a received message is out of sight, in seconds: 0 to 43,200, by default 30.
+    /// How long a received message is invisible, in seconds: 0 to 43,200, by default 30.
     pub visibility_timeout: u32,
-    /// Body and attributes together, in bytes: 1,024 to 1,048,576, which is the default.
+    /// The size limit for body and attributes, in bytes: 1,024 to 1,048,576, which is the default.
     pub maximum_message_size: u32,
     /// How long a message is kept, in seconds: 60 to 1,209,600 (14 days), by default 345,600 (4
     /// days).
     pub message_retention_period: u32,
-    /// How long a new message is out of sight, in seconds: 0 to 900, by default 0.
+    /// How long a new message is invisible, in seconds: 0 to 900, by default 0.
     pub delay_seconds: u32,
-    /// How long a receive waits when it does not say, in seconds: 0 to 20, by default 0.
+    /// How long a receive waits by default, in seconds: 0 to 20, by default 0.
     pub receive_message_wait_time_seconds: u32,
-    /// Where a message goes that is received too often. By default nowhere.
+    /// The redrive policy. By default there is none.
     pub redrive: Option<Redrive>,
 }
 
-/// The redrive policy: after so many receives, a message moves to the dead-letter queue.
+/// The redrive policy: after a number of receives, a message moves to the dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redrive {
-    /// The name of the dead-letter queue. While there is none of that name, messages stay.
+    /// The name of the dead-letter queue. While no queue has this name, messages stay.
     pub dead_letter_queue: String,
-    /// The receives a message gets, 1 to 1,000: at the one after these it moves.
+    /// The number of receives, 1 to 1,000. The message moves at the next receive after these.
     pub max_receive_count: u32,
 }
 
@@ -60,14 +60,14 @@ const RANGES: [(&str, RangeInclusive<u32>); 5] = [
 ];
 
 impl QueueSettings {
-    /// From CreateQueue's Attributes. Fails with InvalidAttributeValue or InvalidAttributeName.
+    /// Reads the Attributes of CreateQueue. Fails with InvalidAttributeValue or InvalidAttributeName.
     pub(super) fn read(attributes: &BTreeMap<String, String>) -> Result<QueueSettings, ServiceError> {
         let mut settings = QueueSettings::default();
         for (name, value) in attributes {
             match name.as_str() {
                 "RedrivePolicy" => settings.redrive = Some(Redrive::read(value)?),
                 "FifoQueue" => return Err(invalid("FIFO queues are not served here.")),
-                // Who may do what, and how it is encrypted, has no effect here.
+                // Permissions and encryption have no effect here.
                 "Policy"
                 | "KmsMasterKeyId"
                 | "KmsDataKeyReusePeriodSeconds"
@@ -101,7 +101,7 @@ impl QueueSettings {
         }
     }
 
-    /// As GetQueueAttributes gives them: all text.
+    /// The attributes as GetQueueAttributes returns them, all as text.
     pub(super) fn attributes(&self) -> BTreeMap<&'static str, String> {
         let mut copy = self.clone();
         let numbers = RANGES.iter().filter_map(|(name, _)| {
@@ -120,7 +120,7 @@ impl QueueSettings {
 #[serde(rename_all = "camelCase")]
 struct RedrivePolicy {
     dead_letter_target_arn: String,
-    /// A number, or the text of one: SQS takes both.
+    /// A number, or a number as text: SQS accepts both.
     max_receive_count: Value,
 }
 

@@ -1,4 +1,4 @@
-//! What SQS holds: every queue, by name.
+//! The content of SQS: every queue, by name.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use crate::error::ServiceError;
 use crate::names::ACCOUNT;
 use crate::sync::lock;
 
-/// Every queue there is.
+/// All queues.
 pub(crate) struct Sqs {
     address: SocketAddr,
     pub(super) clock: Clock,
     pub(super) queues: Mutex<Queues>,
-    /// Notified when a message may have become visible, for the receives that wait for one.
+    /// Wakes the waiting receives when a message may have become visible.
     pub(super) arrivals: Notify,
 }
 
-/// By name.
+/// The queues, by name.
 pub(super) type Queues = BTreeMap<String, Queue>;
 
 impl Sqs {
@@ -48,13 +48,13 @@ impl Sqs {
         lock(&self.queues).get_mut(queue).map(Queue::stored).unwrap_or_default()
     }
 
-    /// None for a queue that is empty or does not exist.
+    /// `None` if the queue is empty or does not exist.
     pub(crate) fn age_of_oldest(&self, queue: &str) -> Option<Duration> {
         lock(&self.queues).get_mut(queue)?.age_of_oldest()
     }
 
-    /// Does something with the queue that a request's QueueUrl names: by its last segment, so the
-    /// host that the client knows the server by does not matter.
+    /// Runs `act` with the queue that a request's QueueUrl names. Only the last segment counts, so the URL's host does
+    /// not matter.
     pub(super) fn with_queue<T>(
         &self,
         url: Option<&str>,

@@ -1,8 +1,7 @@
-//! The characters that a message may have.
+//! The characters that a message may contain.
 
-/// The first character that SQS does not take in a body or a String value, if there is one.
-/// Allowed: #x9 #xA #xD #x20-#xD7FF #xE000-#xFFFD #x10000-#x10FFFF (SQS API reference,
-/// SendMessage).
+/// The first character that SQS rejects in a body or a String value, if there is one. Allowed: #x9 #xA #xD #x20-#xD7FF
+/// #xE000-#xFFFD #x10000-#x10FFFF (SQS API reference, SendMessage).
 pub(super) fn forbidden_character(text: &str) -> Option<char> {
     text.chars().find(|&c| {
         !matches!(
@@ -12,7 +11,7 @@ pub(super) fn forbidden_character(text: &str) -> Option<char> {
     })
 }
 
-/// What SQS says about one, `place` being where it was found.
+/// SQS's error message for such a character. `place` is where it was found.
 pub(super) fn complaint(forbidden: char, place: &str) -> String {
     format!(
         "Invalid binary character '#x{:X}' was found in the {place}, the set of allowed characters \
@@ -32,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_just_outside_is_not() {
+    fn characters_just_outside_the_ranges_are_rejected() {
         for c in ['\0', '\u{8}', '\u{B}', '\u{C}', '\u{E}', '\u{1F}', '\u{FFFE}', '\u{FFFF}'] {
             assert_eq!(forbidden_character(&format!("a{c}b")), Some(c));
         }

@@ -1,4 +1,4 @@
-//! What SendMessageBatch and DeleteMessageBatch take.
+//! The rules for SendMessageBatch and DeleteMessageBatch.
 
 use aws_sdk_sqs::types::{
     DeleteMessageBatchRequestEntry, QueueAttributeName::MaximumMessageSize, SendMessageBatchRequestEntry,
@@ -15,7 +15,7 @@ rules! {
     a_batch_has_at_most_1_048_576_bytes_together: Has,
     a_bad_message_fails_alone: Lacks,
     a_message_too_large_for_its_queue_fails_alone: Lacks,
-    what_is_received_can_be_deleted_in_a_batch: Has,
+    received_messages_can_be_deleted_in_a_batch: Has,
 }
 
 async fn a_batch_is_sent_whole(t: &Target) {
@@ -36,22 +36,22 @@ async fn a_batch_has_at_most_ten_entries(t: &Target) {
     let queue = t.queue([]).await;
     let entries = |count: usize| (0..count).map(|n| entry(&n.to_string(), "x")).collect();
     assert_eq!(code(send(t, &queue, entries(10)).await), "none");
-    let refused = send(t, &queue, entries(11)).await;
-    assert_eq!(code(refused), "AWS.SimpleQueueService.TooManyEntriesInBatchRequest");
+    let rejected = send(t, &queue, entries(11)).await;
+    assert_eq!(code(rejected), "AWS.SimpleQueueService.TooManyEntriesInBatchRequest");
 }
 
 async fn the_ids_of_a_batch_are_distinct(t: &Target) {
     let queue = t.queue([]).await;
-    let refused = send(t, &queue, vec![entry("one", "1"), entry("one", "2")]).await;
-    assert_eq!(code(refused), "AWS.SimpleQueueService.BatchEntryIdsNotDistinct");
+    let rejected = send(t, &queue, vec![entry("one", "1"), entry("one", "2")]).await;
+    assert_eq!(code(rejected), "AWS.SimpleQueueService.BatchEntryIdsNotDistinct");
 }
 
 async fn an_id_is_letters_digits_hyphens_and_underscores(t: &Target) {
     let queue = t.queue([]).await;
     assert_eq!(code(send(t, &queue, vec![entry(&"a-_9".repeat(20), "x")]).await), "none");
     for id in ["a b", "a.b", &"a".repeat(81)] {
-        let refused = send(t, &queue, vec![entry(id, "x")]).await;
-        assert_eq!(code(refused), "AWS.SimpleQueueService.InvalidBatchEntryId", "{id}");
+        let rejected = send(t, &queue, vec![entry(id, "x")]).await;
+        assert_eq!(code(rejected), "AWS.SimpleQueueService.InvalidBatchEntryId", "{id}");
     }
 }
 
@@ -60,8 +60,8 @@ async fn a_batch_has_at_most_1_048_576_bytes_together(t: &Target) {
     let half = "x".repeat(524_288);
     let entries = |rest: &str| vec![entry("one", &half), entry("two", &format!("{half}{rest}"))];
     assert_eq!(code(send(t, &queue, entries("")).await), "none");
-    let refused = send(t, &queue, entries("x")).await;
-    assert_eq!(code(refused), "AWS.SimpleQueueService.BatchRequestTooLong");
+    let rejected = send(t, &queue, entries("x")).await;
+    assert_eq!(code(rejected), "AWS.SimpleQueueService.BatchRequestTooLong");
 }
 
 async fn a_bad_message_fails_alone(t: &Target) {
@@ -81,7 +81,7 @@ async fn a_message_too_large_for_its_queue_fails_alone(t: &Target) {
     assert_eq!(sent.failed()[0].code(), "InvalidParameterValue");
 }
 
-async fn what_is_received_can_be_deleted_in_a_batch(t: &Target) {
+async fn received_messages_can_be_deleted_in_a_batch(t: &Target) {
     let queue = t.queue([]).await;
     send(t, &queue, vec![entry("one", "1")]).await.unwrap();
     let received = t.sqs.receive_message().queue_url(&queue).send().await.unwrap();

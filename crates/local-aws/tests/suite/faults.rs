@@ -1,4 +1,4 @@
-//! What a test can make go wrong.
+//! The faults that a test can inject.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ async fn an_error_is_the_services_own() {
 }
 
 #[tokio::test]
-async fn any_refusal_can_be_made() {
+async fn any_error_code_can_be_injected() {
     let t = prepared().await;
     for operation in [Operation::SendMessage, Operation::GetSecretValue, Operation::PutObject] {
         t.aws().fault(operation, Calls::All, Fault::Reject("AccessDenied", "not allowed"));
@@ -58,7 +58,7 @@ async fn a_delay_only_delays() {
 }
 
 #[tokio::test]
-async fn a_hang_never_answers() {
+async fn a_hang_never_responds() {
     let t = prepared().await;
     t.aws().fault(Operation::SendMessage, Calls::Next(1), Fault::Hang);
     let sent = tokio::time::timeout(Duration::from_millis(500), send(&t)).await;
@@ -69,7 +69,7 @@ async fn a_hang_never_answers() {
 }
 
 #[tokio::test]
-async fn a_reset_does_nothing_and_answers_nothing() {
+async fn a_reset_does_nothing_and_sends_no_response() {
     let t = prepared().await;
     t.aws().fault(Operation::SendMessage, Calls::Next(1), Fault::Reset);
     let sent = t.sqs.send_message().queue_url(t.aws().queue_url("queue")).message_body("x").send().await;
@@ -78,7 +78,7 @@ async fn a_reset_does_nothing_and_answers_nothing() {
 }
 
 #[tokio::test]
-async fn a_reset_is_one_of_tcp() {
+async fn a_reset_is_a_tcp_reset() {
     let t = prepared().await;
     t.aws().fault(Operation::GetObject, Calls::Next(1), Fault::Reset);
     let mut stream = TcpStream::connect(t.aws().address()).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_reset_is_one_of_tcp() {
 }
 
 #[tokio::test]
-async fn a_reset_after_loses_only_the_answer() {
+async fn a_reset_after_loses_only_the_response() {
     let t = prepared().await;
     t.aws().fault(Operation::SendMessage, Calls::Next(1), Fault::ResetAfter);
     let sent = t.sqs.send_message().queue_url(t.aws().queue_url("queue")).message_body("x").send().await;
@@ -96,7 +96,7 @@ async fn a_reset_after_loses_only_the_answer() {
 }
 
 #[tokio::test]
-async fn faults_are_for_the_calls_they_were_set_for() {
+async fn a_fault_applies_only_to_the_calls_it_is_set_for() {
     let t = prepared().await;
     assert_eq!(send(&t).await, "none");
     t.aws().fault(Operation::SendMessage, Calls::Nth(2), Fault::Error);
@@ -108,7 +108,7 @@ async fn faults_are_for_the_calls_they_were_set_for() {
 }
 
 #[tokio::test]
-async fn of_two_faults_for_a_call_the_later_counts() {
+async fn of_two_faults_for_a_call_the_later_one_applies() {
     let t = prepared().await;
     t.aws().fault(Operation::SendMessage, Calls::All, Fault::Error);
     t.aws().fault(Operation::SendMessage, Calls::Next(1), Fault::Throttle);
@@ -118,7 +118,7 @@ async fn of_two_faults_for_a_call_the_later_counts() {
     assert_eq!(send(&t).await, "none");
 }
 
-/// With a queue `queue`, a secret `secret` and a bucket `bucket`.
+/// A target with a queue `queue`, a secret `secret` and a bucket `bucket`.
 async fn prepared() -> Target {
     let t = Target::local().await;
     t.aws().create_queue("queue", QueueSettings::default());

@@ -1,4 +1,4 @@
-//! The services without sockets: what the client for the SDK does, in virtual time.
+//! The services without sockets, through the HTTP client for the SDK, in virtual time.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use crate::support::{Target, code};
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[tokio::test(start_paused = true)]
-async fn a_request_and_its_answer_are_under_way_for_as_long_as_the_network_says() {
+async fn request_and_response_take_the_latency_of_the_network() {
     let t = prepared();
     let started = Instant::now();
     assert_eq!(send(&t).await, "none");
@@ -21,7 +21,7 @@ async fn a_request_and_its_answer_are_under_way_for_as_long_as_the_network_says(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_sent_is_done_though_nobody_waits_for_the_answer() {
+async fn a_request_is_carried_out_even_if_nobody_waits_for_the_response() {
     let t = prepared();
     let dropped = timeout(Duration::from_millis(1), send(&t)).await;
     assert!(dropped.is_err());
@@ -31,7 +31,7 @@ async fn what_was_sent_is_done_though_nobody_waits_for_the_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn faults_are_those_of_the_wire() {
+async fn faults_are_the_same_as_over_a_socket() {
     let t = prepared();
     for (fault, expected) in [(Fault::Throttle, "RequestThrottled"), (Fault::Error, "InternalFailure")] {
         t.aws().fault(Operation::SendMessage, 1, fault);
@@ -52,8 +52,8 @@ async fn faults_are_those_of_the_wire() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_network_has_faults_of_its_own_where_none_is_set() {
-    /// Makes every second call fail.
+async fn a_network_injects_its_own_faults_where_none_is_set() {
+    /// A network on which every second call fails.
     #[derive(Default)]
     struct Shaky(Mutex<usize>);
 
@@ -81,7 +81,7 @@ async fn a_network_has_faults_of_its_own_where_none_is_set() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_stamps_go_with_the_clock_that_is_moved() {
+async fn time_stamps_follow_the_moved_clock() {
     let t = prepared();
     sleep(DAY).await;
     let put = t.s3.put_object().bucket("bucket").key("key").body(ByteStream::from_static(b"x"));
@@ -95,7 +95,7 @@ async fn time_stamps_go_with_the_clock_that_is_moved() {
     assert!(created >= modified && created < modified + Duration::from_secs(1));
 }
 
-/// With a queue `queue` and a bucket `bucket`.
+/// A target with a queue `queue` and a bucket `bucket`.
 fn prepared() -> Target {
     let t = Target::in_process();
     t.aws().create_queue("queue", QueueSettings::default());

@@ -1,7 +1,7 @@
-//! The rules of the services, each a test named after it, over the wire and through the SDK.
+//! The rules of the services. Each test is named after its rule and uses the SDK.
 //!
-//! Every rule runs against the local server and, without sockets, in process. `moto` runs them against moto's server too, where
-//! there is one, to show that they are not our own invention; it names those that moto lacks.
+//! Every rule runs against the local server and, without sockets, in process. If moto's server is installed, `moto`
+//! also runs them against it, to show that they are not our own invention. It names the rules that moto lacks.
 
 #[cfg(test)]
 #[macro_use]

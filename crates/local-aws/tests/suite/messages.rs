@@ -1,4 +1,4 @@
-//! What SendMessage takes.
+//! The rules for SendMessage.
 
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName::MaximumMessageSize};
@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName::MaximumMessa
 use crate::support::{Target, code};
 
 rules! {
-    a_body_comes_back_to_the_byte: Has,
+    a_body_is_returned_byte_for_byte: Has,
     a_body_is_not_empty: Lacks,
     a_message_may_have_1_048_576_bytes_and_no_more: Has,
     size_is_in_bytes_not_characters: Lacks,
@@ -14,18 +14,18 @@ rules! {
     a_body_has_no_forbidden_character: Lacks,
     a_string_value_has_no_forbidden_character: Lacks,
     the_edges_of_the_allowed_characters_are_allowed: Has,
-    ten_attributes_are_the_most: Lacks,
+    a_message_has_at_most_ten_attributes: Lacks,
     an_attribute_value_is_not_empty: Lacks,
     an_attribute_name_keeps_the_rules: Lacks,
     a_data_type_is_string_number_or_binary_with_an_optional_label: Has,
     a_number_is_a_number: Lacks,
-    an_answer_has_the_digests_of_body_and_attributes: Has,
+    a_response_has_the_digests_of_body_and_attributes: Has,
     a_group_id_has_up_to_128_letters_digits_and_punctuation: Lacks,
     a_deduplication_id_is_for_fifo_queues: Lacks,
     the_queue_must_exist: Has,
 }
 
-async fn a_body_comes_back_to_the_byte(t: &Target) {
+async fn a_body_is_returned_byte_for_byte(t: &Target) {
     let queue = t.queue([]).await;
     let body = "{\"a\": 1.50,\t\"é\": \"€ 𝄞\"}\r\n";
     t.sqs.send_message().queue_url(&queue).message_body(body).send().await.unwrap();
@@ -85,7 +85,7 @@ async fn the_edges_of_the_allowed_characters_are_allowed(t: &Target) {
     assert_eq!(code(sent), "none");
 }
 
-async fn ten_attributes_are_the_most(t: &Target) {
+async fn a_message_has_at_most_ten_attributes(t: &Target) {
     let queue = t.queue([]).await;
     let send = |count| {
         let message = t.sqs.send_message().queue_url(&queue).message_body("x");
@@ -125,7 +125,7 @@ async fn a_number_is_a_number(t: &Target) {
     assert_eq!(send_attribute(t, "name", text("Number", &long)).await, "InvalidParameterValue");
 }
 
-async fn an_answer_has_the_digests_of_body_and_attributes(t: &Target) {
+async fn a_response_has_the_digests_of_body_and_attributes(t: &Target) {
     let queue = t.queue([]).await;
     let message = t.sqs.send_message().queue_url(&queue).message_body("hello");
     let message = message.message_attributes("b-text", text("String", "é"));

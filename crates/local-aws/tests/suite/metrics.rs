@@ -62,7 +62,7 @@ async fn send(t: &Target, queue: &str, delay: i32) {
     t.sqs.send_message().queue_url(queue).message_body("x").delay_seconds(delay).send().await.unwrap();
 }
 
-/// In seconds.
+/// The age of the oldest message, in seconds.
 async fn age(t: &Target, queue: &str) -> Option<f64> {
     let query = MetricDataQuery::builder().id("age").metric_stat(stat(queue)).build();
     let now = SystemTime::now();

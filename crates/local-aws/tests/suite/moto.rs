@@ -1,5 +1,4 @@
-//! The same rules against moto's server: the program that `MOTO_SERVER` names, or `moto_server` on
-//! the path.
+//! The same rules against moto's server: the program in `MOTO_SERVER`, or `moto_server` on the PATH.
 
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use crate::support::{Moto, Rule, Target};
 
-/// How long moto may take to listen: a Python program with many imports.
+/// How long moto may take to listen. It is a Python program with many imports.
 const START: Duration = Duration::from_secs(60);
 
 #[tokio::test]
@@ -46,12 +45,12 @@ fn rules() -> Vec<Rule> {
     all.into_iter().flatten().collect()
 }
 
-/// Past the test runner, which keeps what a passing test prints to itself.
+/// Prints past the test runner, which hides the output of a passing test.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Ends with its value.
+/// Ends when it is dropped.
 struct Server {
     process: Child,
     endpoint: String,
@@ -60,7 +59,7 @@ struct Server {
 impl Server {
     async fn start() -> Option<Server> {
         let program = std::env::var("MOTO_SERVER").unwrap_or("moto_server".to_owned());
-        // Free now; that nobody takes it in the meantime is likely enough for a test.
+        // The port is free now. That it stays free is likely enough for a test.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);

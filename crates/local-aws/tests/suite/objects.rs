@@ -8,31 +8,31 @@ use aws_sdk_s3::types::{ChecksumMode, EncodingType};
 use crate::support::{Target, code, unique};
 
 rules! {
-    an_object_comes_back_to_the_byte_with_its_metadata: Has,
+    an_object_is_returned_byte_for_byte_with_its_metadata: Has,
     a_key_may_have_any_character: Has,
-    six_mebibytes_are_no_limit: Has,
+    an_object_may_exceed_six_mebibytes: Has,
     putting_again_replaces: Has,
-    putting_only_where_there_is_none_never_replaces: Has,
+    putting_with_if_none_match_never_replaces: Has,
     every_checksum_algorithm_is_verified_and_returned: Has,
-    a_wrong_checksum_is_refused: Lacks,
-    a_wrong_content_md5_is_refused: Lacks,
+    a_wrong_checksum_is_rejected: Lacks,
+    a_wrong_content_md5_is_rejected: Lacks,
     an_unknown_key_is_not_found: Has,
     an_unknown_bucket_is_not_found: Has,
     a_head_has_everything_but_the_body: Has,
     a_deleted_object_is_gone: Has,
-    deleting_what_is_not_there_is_no_error: Has,
+    deleting_a_missing_object_is_no_error: Has,
     objects_are_listed_by_prefix_in_the_order_of_their_keys: Has,
-    a_listing_goes_on_where_it_stopped: Has,
+    a_listing_continues_where_it_stopped: Has,
     keys_with_the_delimiter_behind_the_prefix_are_listed_as_common_prefixes: Has,
     a_delimiter_may_be_any_text: Has,
     a_common_prefix_counts_as_one_and_is_listed_once: Has,
-    a_token_that_no_answer_had_is_refused: Lacks,
-    a_listing_encodes_what_xml_cannot_hold_when_asked_to: Lacks,
+    an_unknown_continuation_token_is_rejected: Lacks,
+    a_listing_encodes_keys_on_request: Lacks,
     metadata_has_at_most_2_048_bytes: Lacks,
     a_key_has_at_most_1_024_bytes: Lacks,
 }
 
-async fn an_object_comes_back_to_the_byte_with_its_metadata(t: &Target) {
+async fn an_object_is_returned_byte_for_byte_with_its_metadata(t: &Target) {
     let bucket = t.bucket().await;
     let put = t.s3.put_object().bucket(&bucket).key("a/b.json").body(ByteStream::from_static(b"{\r\n\0}"));
     put.content_type("application/json").metadata("kind", "test").send().await.unwrap();
@@ -51,7 +51,7 @@ async fn a_key_may_have_any_character(t: &Target) {
     assert_eq!(get(t, &bucket, key).await, b"x");
 }
 
-async fn six_mebibytes_are_no_limit(t: &Target) {
+async fn an_object_may_exceed_six_mebibytes(t: &Target) {
     let bucket = t.bucket().await;
     let body = vec![7; 7 * 1_048_576];
     put(t, &bucket, "key", &body).await;
@@ -65,17 +65,17 @@ async fn putting_again_replaces(t: &Target) {
     assert_eq!(get(t, &bucket, "key").await, b"second");
 }
 
-async fn putting_only_where_there_is_none_never_replaces(t: &Target) {
+async fn putting_with_if_none_match_never_replaces(t: &Target) {
     let bucket = t.bucket().await;
     let put = |body| {
         let request = t.s3.put_object().bucket(&bucket).key("key").if_none_match("*");
         request.body(ByteStream::from_static(body)).send()
     };
     assert_eq!(code(put(b"first").await), "none");
-    let refused = put(b"second").await;
-    let status = refused.as_ref().err().and_then(|error| error.raw_response()).map(|raw| raw.status().as_u16());
+    let rejected = put(b"second").await;
+    let status = rejected.as_ref().err().and_then(|error| error.raw_response()).map(|raw| raw.status().as_u16());
     assert_eq!(status, Some(412));
-    assert_eq!(code(refused), "PreconditionFailed");
+    assert_eq!(code(rejected), "PreconditionFailed");
     assert_eq!(get(t, &bucket, "key").await, b"first");
 }
 
@@ -87,12 +87,12 @@ async fn every_checksum_algorithm_is_verified_and_returned(t: &Target) {
         request.body(ByteStream::from_static(b"hello")).send().await.unwrap();
         let request = t.s3.get_object().bucket(&bucket).key(&key).checksum_mode(ChecksumMode::Enabled);
         let got = request.send().await.unwrap();
-        // Reading to the end makes the client verify what came back.
+        // The client verifies the checksum when it reads to the end.
         assert_eq!(got.body.collect().await.unwrap().into_bytes().as_ref(), b"hello", "{key}");
     }
 }
 
-async fn a_wrong_checksum_is_refused(t: &Target) {
+async fn a_wrong_checksum_is_rejected(t: &Target) {
     let bucket = t.bucket().await;
     let request = t.s3.put_object().bucket(&bucket).key("key").body(ByteStream::from_static(b"hello"));
     let request = request.checksum_algorithm(Crc32).checksum_crc32("AAAAAA==");
@@ -101,7 +101,7 @@ async fn a_wrong_checksum_is_refused(t: &Target) {
     assert_eq!(code(missing), "NoSuchKey");
 }
 
-async fn a_wrong_content_md5_is_refused(t: &Target) {
+async fn a_wrong_content_md5_is_rejected(t: &Target) {
     let bucket = t.bucket().await;
     let put = |md5| {
         let request = t.s3.put_object().bucket(&bucket).key("key").content_md5(md5);
@@ -146,7 +146,7 @@ async fn a_deleted_object_is_gone(t: &Target) {
     assert_eq!(code(t.s3.get_object().bucket(&bucket).key("key").send().await), "NoSuchKey");
 }
 
-async fn deleting_what_is_not_there_is_no_error(t: &Target) {
+async fn deleting_a_missing_object_is_no_error(t: &Target) {
     let bucket = t.bucket().await;
     t.s3.delete_object().bucket(&bucket).key("key").send().await.unwrap();
 }
@@ -164,7 +164,7 @@ async fn objects_are_listed_by_prefix_in_the_order_of_their_keys(t: &Target) {
     assert_eq!(listed.contents()[0].size(), Some(5));
 }
 
-async fn a_listing_goes_on_where_it_stopped(t: &Target) {
+async fn a_listing_continues_where_it_stopped(t: &Target) {
     let bucket = t.bucket().await;
     for key in ["a", "b", "c"] {
         put(t, &bucket, key, b"x").await;
@@ -216,13 +216,13 @@ async fn a_common_prefix_counts_as_one_and_is_listed_once(t: &Target) {
     assert_eq!(after, None);
 }
 
-async fn a_token_that_no_answer_had_is_refused(t: &Target) {
+async fn an_unknown_continuation_token_is_rejected(t: &Target) {
     let bucket = t.bucket().await;
     let listed = t.s3.list_objects_v2().bucket(&bucket).continuation_token("no token").send().await;
     assert_eq!(code(listed), "InvalidArgument");
 }
 
-async fn a_listing_encodes_what_xml_cannot_hold_when_asked_to(t: &Target) {
+async fn a_listing_encodes_keys_on_request(t: &Target) {
     let bucket = t.bucket().await;
     for key in ["a b+/\u{1}", "é%\u{1}"] {
         put(t, &bucket, key, b"x").await;
@@ -238,7 +238,7 @@ async fn a_listing_encodes_what_xml_cannot_hold_when_asked_to(t: &Target) {
     assert_eq!(names(&list("\u{1}").send().await.unwrap()), ["+a+b%2B/%01"]);
 }
 
-/// The keys of an answer, then its common prefixes with a plus before each.
+/// The keys of a response, then its common prefixes, each after a plus.
 fn names(listed: &ListObjectsV2Output) -> Vec<String> {
     let keys = listed.contents().iter().filter_map(|object| object.key()).map(str::to_owned);
     let prefixes = listed.common_prefixes().iter().filter_map(|common| common.prefix());

@@ -6,7 +6,7 @@ use crate::support::{Target, code, unique};
 
 rules! {
     a_parameter_is_read_by_name: Has,
-    parameters_that_are_not_there_are_named: Has,
+    missing_parameters_are_named: Has,
     a_value_is_replaced_only_on_request_and_is_then_a_new_version: Has,
     at_most_ten_parameters_are_read_at_once: Has,
 }
@@ -22,7 +22,7 @@ async fn a_parameter_is_read_by_name(t: &Target) {
     assert!(parameter.arn().unwrap().ends_with(&format!(":parameter{name}")));
 }
 
-async fn parameters_that_are_not_there_are_named(t: &Target) {
+async fn missing_parameters_are_named(t: &Target) {
     let name = put(t, "a value").await;
     let read = t.parameters.get_parameters().names(&name).names("/no/such").send().await.unwrap();
     assert_eq!(read.parameters().len(), 1);
@@ -40,11 +40,11 @@ async fn a_value_is_replaced_only_on_request_and_is_then_a_new_version(t: &Targe
 
 async fn at_most_ten_parameters_are_read_at_once(t: &Target) {
     let names = (0..11).map(|n| format!("/{n}")).collect();
-    let refused = t.parameters.get_parameters().set_names(Some(names)).send().await;
-    assert_eq!(code(refused), "ValidationException");
+    let rejected = t.parameters.get_parameters().set_names(Some(names)).send().await;
+    assert_eq!(code(rejected), "ValidationException");
 }
 
-/// Returns the name, which is the test's own.
+/// Puts a parameter with a new name, and returns the name.
 async fn put(t: &Target, value: &str) -> String {
     let name = format!("/{}/queues/kyc/url", unique());
     let request = t.parameters.put_parameter().name(&name).r#type(ParameterType::String);

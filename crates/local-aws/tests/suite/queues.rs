@@ -13,13 +13,13 @@ rules! {
     a_queue_is_found_by_name: Has,
     queues_are_listed_by_prefix: Has,
     creating_again_is_no_error_with_the_same_attributes: Has,
-    creating_again_with_other_attributes_is: Has,
+    creating_again_with_other_attributes_is_an_error: Has,
     a_name_is_1_to_80_letters_digits_hyphens_and_underscores: Has,
     an_attribute_is_in_its_range: Has,
     a_dead_letter_queue_must_exist: Has,
-    messages_are_counted_by_what_can_be_done_with_them: Has,
-    no_attribute_comes_unless_asked_for: Has,
-    an_unknown_attribute_is_refused: Has,
+    messages_are_counted_by_visibility: Has,
+    no_attribute_is_returned_unless_requested: Has,
+    an_unknown_attribute_is_rejected: Has,
 }
 
 async fn a_queue_has_the_defaults_of_sqs(t: &Target) {
@@ -56,7 +56,7 @@ async fn creating_again_is_no_error_with_the_same_attributes(t: &Target) {
     assert_eq!(again.send().await.unwrap().queue_url(), Some(queue.as_str()));
 }
 
-async fn creating_again_with_other_attributes_is(t: &Target) {
+async fn creating_again_with_other_attributes_is_an_error(t: &Target) {
     let queue = t.queue([(VisibilityTimeout, "7")]).await;
     let name = queue.rsplit('/').next().unwrap();
     let again = t.sqs.create_queue().queue_name(name).attributes(VisibilityTimeout, "8");
@@ -65,15 +65,15 @@ async fn creating_again_with_other_attributes_is(t: &Target) {
 
 async fn a_name_is_1_to_80_letters_digits_hyphens_and_underscores(t: &Target) {
     for name in ["a b", "a.b", &"q".repeat(81)] {
-        let refused = t.sqs.create_queue().queue_name(name).send().await;
-        assert_eq!(code(refused), "InvalidParameterValue", "{name}");
+        let rejected = t.sqs.create_queue().queue_name(name).send().await;
+        assert_eq!(code(rejected), "InvalidParameterValue", "{name}");
     }
 }
 
 async fn an_attribute_is_in_its_range(t: &Target) {
     let request = t.sqs.create_queue().queue_name(unique());
-    let refused = request.attributes(MaximumMessageSize, "1048577").send().await;
-    assert_eq!(code(refused), "InvalidAttributeValue");
+    let rejected = request.attributes(MaximumMessageSize, "1048577").send().await;
+    assert_eq!(code(rejected), "InvalidAttributeValue");
 }
 
 async fn a_dead_letter_queue_must_exist(t: &Target) {
@@ -83,7 +83,7 @@ async fn a_dead_letter_queue_must_exist(t: &Target) {
     assert_ne!(code(request.attributes(RedrivePolicy, policy).send().await), "none");
 }
 
-async fn messages_are_counted_by_what_can_be_done_with_them(t: &Target) {
+async fn messages_are_counted_by_visibility(t: &Target) {
     let queue = t.queue([]).await;
     for delay in [0, 0, 0, 900] {
         let message = t.sqs.send_message().queue_url(&queue).message_body("x");
@@ -95,15 +95,15 @@ async fn messages_are_counted_by_what_can_be_done_with_them(t: &Target) {
     assert_eq!(t.attribute(&queue, ApproximateNumberOfMessagesDelayed).await, "1");
 }
 
-async fn no_attribute_comes_unless_asked_for(t: &Target) {
+async fn no_attribute_is_returned_unless_requested(t: &Target) {
     let queue = t.queue([]).await;
-    let answer = t.sqs.get_queue_attributes().queue_url(&queue).send().await.unwrap();
-    assert!(answer.attributes.is_none());
+    let response = t.sqs.get_queue_attributes().queue_url(&queue).send().await.unwrap();
+    assert!(response.attributes.is_none());
 }
 
-async fn an_unknown_attribute_is_refused(t: &Target) {
+async fn an_unknown_attribute_is_rejected(t: &Target) {
     let queue = t.queue([]).await;
     let request = t.sqs.get_queue_attributes().queue_url(&queue);
-    let refused = request.attribute_names(QueueAttributeName::from("Colour")).send().await;
-    assert_eq!(code(refused), "InvalidAttributeName");
+    let rejected = request.attribute_names(QueueAttributeName::from("Colour")).send().await;
+    assert_eq!(code(rejected), "InvalidAttributeName");
 }

@@ -1,4 +1,4 @@
-//! What ReceiveMessage returns, and what happens to a message after.
+//! ReceiveMessage, and what happens to a message afterwards.
 
 use std::time::Duration;
 
@@ -14,33 +14,33 @@ use crate::messages::text;
 use crate::support::{Target, code};
 
 rules! {
-    one_message_at_a_time_unless_more_are_asked_for: Has,
-    between_one_and_ten_messages_can_be_asked_for: Has,
-    no_attribute_comes_unless_asked_for: Has,
-    attributes_can_be_asked_for_by_name_prefix_or_all: Has,
+    one_message_is_received_unless_more_are_requested: Has,
+    between_one_and_ten_messages_can_be_requested: Has,
+    no_attribute_is_returned_unless_requested: Has,
+    attributes_can_be_requested_by_name_prefix_or_all: Has,
     the_attributes_digest_covers_what_is_returned: Has,
     the_group_id_is_a_system_attribute: Has,
-    a_received_message_is_out_of_sight_until_its_timeout: Has,
+    a_received_message_is_invisible_until_its_timeout: Has,
     a_receive_may_set_its_own_timeout: Has,
     every_receive_counts: Has,
     a_timeout_changed_to_zero_shows_the_message_at_once: Has,
     only_a_message_in_flight_can_have_its_timeout_changed: Lacks,
-    a_delayed_message_is_out_of_sight_at_first: Has,
+    a_delayed_message_is_invisible_at_first: Has,
     a_deleted_message_is_gone: Has,
     deleting_again_is_no_error: Has,
     a_stale_handle_deletes_nothing: Lacks,
-    a_handle_is_one_that_was_given: Has,
+    an_unknown_handle_is_rejected: Has,
     a_wait_ends_when_a_message_arrives: Has,
-    a_wait_ends_when_a_message_comes_back_into_sight: Has,
+    a_wait_ends_when_a_message_becomes_visible_again: Has,
     a_wait_without_a_message_ends_with_none: Has,
     an_old_message_is_dropped: Lacks,
     a_message_received_too_often_moves_to_the_dead_letter_queue: Has,
-    a_dead_letter_says_where_it_comes_from: Lacks,
+    a_dead_letter_names_its_source_queue: Lacks,
     dead_letters_can_be_moved_back: Lacks,
     only_dead_letters_can_be_moved: Lacks,
 }
 
-async fn one_message_at_a_time_unless_more_are_asked_for(t: &Target) {
+async fn one_message_is_received_unless_more_are_requested(t: &Target) {
     let queue = t.queue([]).await;
     for body in ["1", "2", "3"] {
         send(t, &queue, body).await;
@@ -50,7 +50,7 @@ async fn one_message_at_a_time_unless_more_are_asked_for(t: &Target) {
     assert_eq!(more.messages().len(), 2);
 }
 
-async fn between_one_and_ten_messages_can_be_asked_for(t: &Target) {
+async fn between_one_and_ten_messages_can_be_requested(t: &Target) {
     let queue = t.queue([]).await;
     for count in [0, 11] {
         let request = t.sqs.receive_message().queue_url(&queue).max_number_of_messages(count);
@@ -58,7 +58,7 @@ async fn between_one_and_ten_messages_can_be_asked_for(t: &Target) {
     }
 }
 
-async fn no_attribute_comes_unless_asked_for(t: &Target) {
+async fn no_attribute_is_returned_unless_requested(t: &Target) {
     let queue = t.queue([]).await;
     send_with_attributes(t, &queue).await;
     let message = receive(t, &queue).await.remove(0);
@@ -67,7 +67,7 @@ async fn no_attribute_comes_unless_asked_for(t: &Target) {
     assert!(message.md5_of_message_attributes.is_none());
 }
 
-async fn attributes_can_be_asked_for_by_name_prefix_or_all(t: &Target) {
+async fn attributes_can_be_requested_by_name_prefix_or_all(t: &Target) {
     let queue = t.queue([(VisibilityTimeout, "0")]).await;
     send_with_attributes(t, &queue).await;
     for (asked, expected) in [("a.one", 1), ("a.*", 2), ("All", 3), (".*", 3)] {
@@ -96,7 +96,7 @@ async fn the_group_id_is_a_system_attribute(t: &Target) {
     assert_eq!(message.attributes().unwrap()[&MessageGroupId], "login-7");
 }
 
-async fn a_received_message_is_out_of_sight_until_its_timeout(t: &Target) {
+async fn a_received_message_is_invisible_until_its_timeout(t: &Target) {
     let queue = t.queue([(VisibilityTimeout, "1")]).await;
     send(t, &queue, "x").await;
     assert_eq!(receive(t, &queue).await.len(), 1);
@@ -136,11 +136,11 @@ async fn only_a_message_in_flight_can_have_its_timeout_changed(t: &Target) {
     send(t, &queue, "x").await;
     let handle = receive(t, &queue).await.remove(0).receipt_handle.unwrap();
     let request = t.sqs.change_message_visibility().queue_url(&queue).receipt_handle(handle);
-    let refused = request.visibility_timeout(30).send().await;
-    assert_eq!(code(refused), "AWS.SimpleQueueService.MessageNotInflight");
+    let rejected = request.visibility_timeout(30).send().await;
+    assert_eq!(code(rejected), "AWS.SimpleQueueService.MessageNotInflight");
 }
 
-async fn a_delayed_message_is_out_of_sight_at_first(t: &Target) {
+async fn a_delayed_message_is_invisible_at_first(t: &Target) {
     let queue = t.queue([(DelaySeconds, "1")]).await;
     send(t, &queue, "x").await;
     assert_eq!(receive(t, &queue).await.len(), 0);
@@ -174,7 +174,7 @@ async fn a_stale_handle_deletes_nothing(t: &Target) {
     assert_eq!(t.attribute(&queue, ApproximateNumberOfMessages).await, "1");
 }
 
-async fn a_handle_is_one_that_was_given(t: &Target) {
+async fn an_unknown_handle_is_rejected(t: &Target) {
     let queue = t.queue([]).await;
     let request = t.sqs.delete_message().queue_url(&queue).receipt_handle("made up");
     assert_eq!(code(request.send().await), "ReceiptHandleIsInvalid");
@@ -189,16 +189,16 @@ async fn a_wait_ends_when_a_message_arrives(t: &Target) {
     };
     let (received, ()) = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(wait, send) })
         .await
-        .expect("the wait goes on");
+        .expect("the wait continues");
     assert_eq!(received.unwrap().messages().len(), 1);
 }
 
-async fn a_wait_ends_when_a_message_comes_back_into_sight(t: &Target) {
+async fn a_wait_ends_when_a_message_becomes_visible_again(t: &Target) {
     let queue = t.queue([(VisibilityTimeout, "1")]).await;
     send(t, &queue, "x").await;
     assert_eq!(receive(t, &queue).await.len(), 1);
     let wait = t.sqs.receive_message().queue_url(&queue).wait_time_seconds(20).send();
-    let received = tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the wait goes on");
+    let received = tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the wait continues");
     assert_eq!(received.unwrap().messages().len(), 1);
 }
 
@@ -229,7 +229,7 @@ async fn a_message_received_too_often_moves_to_the_dead_letter_queue(t: &Target)
     assert_eq!(dead.messages()[0].message_attributes().unwrap().len(), 3);
 }
 
-async fn a_dead_letter_says_where_it_comes_from(t: &Target) {
+async fn a_dead_letter_names_its_source_queue(t: &Target) {
     let (queue, dead_letters) = with_dead_letters(t).await;
     send(t, &queue, "x").await;
     for _ in 0..3 {
@@ -260,14 +260,14 @@ async fn dead_letters_can_be_moved_back(t: &Target) {
 async fn only_dead_letters_can_be_moved(t: &Target) {
     let queue = t.queue([]).await;
     let source = t.attribute(&queue, QueueArn).await;
-    let refused = t.sqs.start_message_move_task().source_arn(source).send().await;
-    assert_eq!(code(refused), "InvalidParameterValue");
+    let rejected = t.sqs.start_message_move_task().source_arn(source).send().await;
+    assert_eq!(code(rejected), "InvalidParameterValue");
     let nowhere = "arn:aws:sqs:us-east-1:000000000000:nowhere";
-    let refused = t.sqs.start_message_move_task().source_arn(nowhere).send().await;
-    assert_eq!(code(refused), "ResourceNotFoundException");
+    let rejected = t.sqs.start_message_move_task().source_arn(nowhere).send().await;
+    assert_eq!(code(rejected), "ResourceNotFoundException");
 }
 
-/// A queue whose messages are visible again at once and die after two receives, and where to.
+/// A queue whose messages become visible again at once and move after two receives, and its dead-letter queue.
 async fn with_dead_letters(t: &Target) -> (String, String) {
     let dead_letters = t.queue([]).await;
     let arn = t.attribute(&dead_letters, QueueArn).await;
@@ -280,7 +280,7 @@ async fn send(t: &Target, queue: &str, body: &str) {
     t.sqs.send_message().queue_url(queue).message_body(body).send().await.unwrap();
 }
 
-/// Returns the attributes' digest.
+/// Returns the digest of the attributes.
 async fn send_with_attributes(t: &Target, queue: &str) -> Option<String> {
     let message = t.sqs.send_message().queue_url(queue).message_body("x");
     let message = message.message_attributes("a.one", text("String", "1"));

@@ -7,7 +7,7 @@ use aws_sdk_secretsmanager::primitives::Blob;
 use crate::support::{Target, code, unique};
 
 rules! {
-    the_current_version_is_what_one_gets: Has,
+    the_current_version_is_the_default: Has,
     a_secret_is_found_by_its_arn: Has,
     an_unknown_secret_is_not_found: Has,
     a_secret_that_never_rotated_has_no_previous_version: Has,
@@ -17,15 +17,15 @@ rules! {
     an_unknown_version_is_not_found: Has,
     stage_and_id_must_agree: Has,
     the_same_token_with_the_same_value_is_the_same_request: Has,
-    the_same_token_with_another_value_is_refused: Has,
+    the_same_token_with_another_value_is_rejected: Has,
     a_version_may_have_stages_of_its_own: Has,
     a_value_may_be_binary: Has,
     a_value_has_at_most_65_536_bytes: Lacks,
-    a_name_is_taken_once: Has,
-    the_created_date_is_of_the_version: Has,
+    a_name_can_be_used_only_once: Has,
+    each_version_has_its_own_created_date: Has,
 }
 
-async fn the_current_version_is_what_one_gets(t: &Target) {
+async fn the_current_version_is_the_default(t: &Target) {
     let name = t.secret("first").await;
     let got = t.secrets.get_secret_value().secret_id(&name).send().await.unwrap();
     assert_eq!(got.secret_string(), Some("first"));
@@ -98,7 +98,7 @@ async fn the_same_token_with_the_same_value_is_the_same_request(t: &Target) {
     assert_eq!(get(t, &name, "AWSPREVIOUS").await.as_deref(), Some("first"));
 }
 
-async fn the_same_token_with_another_value_is_refused(t: &Target) {
+async fn the_same_token_with_another_value_is_rejected(t: &Target) {
     let name = t.secret("first").await;
     let put = |value| {
         let request = t.secrets.put_secret_value().secret_id(&name).secret_string(value);
@@ -131,13 +131,13 @@ async fn a_value_has_at_most_65_536_bytes(t: &Target) {
     assert_ne!(code(put(65_537).await), "none");
 }
 
-async fn a_name_is_taken_once(t: &Target) {
+async fn a_name_can_be_used_only_once(t: &Target) {
     let name = t.secret("first").await;
     let again = t.secrets.create_secret().name(name).secret_string("second").send().await;
     assert_eq!(code(again), "ResourceExistsException");
 }
 
-async fn the_created_date_is_of_the_version(t: &Target) {
+async fn each_version_has_its_own_created_date(t: &Target) {
     let name = t.secret("first").await;
     let got = t.secrets.get_secret_value().secret_id(name).send().await.unwrap();
     let created = SystemTime::try_from(*got.created_date().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The server itself: what a test sees of it, its connections, its end.
+//! The server itself: what a test sees, its connections, and its end.
 
 use std::io::ErrorKind::ConnectionRefused;
 use std::net::SocketAddr;
@@ -57,7 +57,7 @@ async fn a_client_that_expects_100_continue_gets_it() {
 }
 
 #[tokio::test]
-async fn every_port_leads_to_the_same_services_and_closes_with_them() {
+async fn every_port_serves_the_same_services_and_closes_with_them() {
     let aws = LocalAws::start().await.unwrap();
     aws.create_bucket("bucket");
     let port = aws.listen().await.unwrap();
@@ -81,7 +81,7 @@ async fn a_connection_serves_many_requests() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_refused() {
+async fn unsupported_requests_are_rejected() {
     let aws = LocalAws::start().await.unwrap();
     aws.create_bucket("bucket");
     for request in ["GET /bucket/key?acl", "GET /bucket?uploads", "POST /bucket/key?uploads", "GET /"] {
@@ -93,16 +93,16 @@ async fn what_is_not_served_is_refused() {
 }
 
 #[tokio::test]
-async fn a_page_in_a_browser_is_refused() {
+async fn a_request_from_a_browser_page_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
     for header in ["Origin: http://example.com", "Sec-Fetch-Site: cross-site"] {
-        let answer = ask(&aws, &format!("Host: localhost\r\n{LIST_QUEUES}{header}\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        let response = ask(&aws, &format!("Host: localhost\r\n{LIST_QUEUES}{header}\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
     }
 }
 
 #[tokio::test]
-async fn only_names_that_a_page_cannot_point_here_are_answered() {
+async fn only_host_names_that_a_page_cannot_redirect_are_served() {
     let aws = LocalAws::start().await.unwrap();
     for (host, status) in [
         ("Host: localhost\r\n", 200),
@@ -122,33 +122,33 @@ async fn only_names_that_a_page_cannot_point_here_are_answered() {
         ("Host:\r\n", 403),
         ("", 403),
     ] {
-        let answer = ask(&aws, &format!("{host}{LIST_QUEUES}")).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+        let response = ask(&aws, &format!("{host}{LIST_QUEUES}")).await;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {response}");
     }
-    let answer = ask(&aws, &format!("Host: page.example\r\n{LIST_QUEUES}")).await;
-    assert!(answer.contains("AccessDenied") && answer.contains("Host header"), "{answer}");
-    assert_eq!(aws.calls(Operation::ListQueues), 8, "what is refused is no call");
+    let response = ask(&aws, &format!("Host: page.example\r\n{LIST_QUEUES}")).await;
+    assert!(response.contains("AccessDenied") && response.contains("Host header"), "{response}");
+    assert_eq!(aws.calls(Operation::ListQueues), 8, "a rejected request does not count as a call");
 }
 
 #[tokio::test]
-async fn a_page_that_points_its_name_here_reads_no_object() {
+async fn a_page_cannot_read_an_object_by_dns_rebinding() {
     let aws = LocalAws::start().await.unwrap();
     aws.create_bucket("bucket");
     let t = Target::at_endpoint(&aws.endpoint());
     t.s3.put_object().bucket("bucket").key("key").body(ByteStream::from_static(b"payload")).send().await.unwrap();
-    // As a browser asks for what is of the page's own origin: it says nothing of the page but its name.
+    // A browser's request to the page's own origin reveals only the page's name.
     for path in ["/bucket/key", "/bucket?list-type=2", "http://127.0.0.1/bucket/key"] {
         let mut stream = TcpStream::connect(aws.address()).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nHost: page.example\r\nAccept: */*\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let answer = read_some(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("<Code>AccessDenied</Code>"), "{answer}");
-        assert!(!answer.contains("payload") && !answer.contains("<Key>"), "{answer}");
+        let response = read_some(&mut stream).await;
+        assert!(response.starts_with("HTTP/1.1 403 ") && response.contains("<Code>AccessDenied</Code>"), "{response}");
+        assert!(!response.contains("payload") && !response.contains("<Key>"), "{response}");
     }
 }
 
 #[tokio::test]
-async fn a_further_name_can_be_allowed() {
+async fn another_host_name_can_be_allowed() {
     let aws = LocalAws::start().await.unwrap();
     assert!(aws.allow_host("My-Machine.Example"));
     for text in ["*", "http://a.example", "a.example:80", ""] {
@@ -157,13 +157,13 @@ async fn a_further_name_can_be_allowed() {
     for (host, status) in
         [("my-machine.example:4566", 200), ("MY-MACHINE.example.", 200), ("a.my-machine.example", 403)]
     {
-        let answer = ask(&aws, &format!("Host: {host}\r\n{LIST_QUEUES}")).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+        let response = ask(&aws, &format!("Host: {host}\r\n{LIST_QUEUES}")).await;
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {response}");
     }
 }
 
 #[tokio::test]
-async fn what_a_tunnel_or_proxy_passed_on_is_refused() {
+async fn a_request_forwarded_by_a_tunnel_or_proxy_is_rejected() {
     let aws = LocalAws::start().await.unwrap();
     for header in [
         "Forwarded: for=192.0.2.1",
@@ -173,13 +173,13 @@ async fn what_a_tunnel_or_proxy_passed_on_is_refused() {
         "X-FORWARDED-PROTO: https",
         "x-forwarded-anything: 1",
     ] {
-        let answer = ask(&aws, &format!("Host: 127.0.0.1\r\n{LIST_QUEUES}{header}\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 403 "), "{header}: {answer}");
+        let response = ask(&aws, &format!("Host: 127.0.0.1\r\n{LIST_QUEUES}{header}\r\n")).await;
+        assert!(response.starts_with("HTTP/1.1 403 "), "{header}: {response}");
     }
 }
 
 #[tokio::test]
-async fn the_query_protocol_is_refused_in_its_own_xml() {
+async fn the_query_protocol_is_rejected_in_its_own_xml() {
     const FORM: &str = "Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n";
     const SEND: &str = "Action=SendMessage&Version=2012-11-05&MessageBody=x";
     let aws = LocalAws::start().await.unwrap();
@@ -190,10 +190,10 @@ async fn the_query_protocol_is_refused_in_its_own_xml() {
         ("POST /", FORM, "Version=2012-11-05&Action=ListQueues"),
         ("GET /000000000000/queue?Action=ReceiveMessage&Version=2012-11-05", "", ""),
     ] {
-        let answer = ask_for(&aws, target, &format!("Host: localhost\r\n{headers}"), body).await;
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{target}: {answer}");
-        assert!(answer.contains("content-type: text/xml\r\n"), "{answer}");
-        let (head, document) = answer.split_once("\r\n\r\n").unwrap();
+        let response = ask_for(&aws, target, &format!("Host: localhost\r\n{headers}"), body).await;
+        assert!(response.starts_with("HTTP/1.1 400 "), "{target}: {response}");
+        assert!(response.contains("content-type: text/xml\r\n"), "{response}");
+        let (head, document) = response.split_once("\r\n\r\n").unwrap();
         let id = head.lines().find_map(|line| line.strip_prefix("x-amzn-requestid: ")).unwrap();
         let start = "<?xml version=\"1.0\"?><ErrorResponse><Error><Type>Sender</Type>\
                      <Code>AWS.SimpleQueueService.UnsupportedOperation</Code><Message>";
@@ -207,20 +207,20 @@ async fn the_query_protocol_is_refused_in_its_own_xml() {
     assert!(aws.messages("queue").is_empty());
 
     let metrics = "Action=GetMetricData&Version=2010-08-01";
-    let answer = ask_for(&aws, "POST /", &format!("Host: localhost\r\n{FORM}"), metrics).await;
-    assert!(answer.contains("<Code>InvalidAction</Code>") && answer.contains("RPC v2 CBOR"), "{answer}");
+    let response = ask_for(&aws, "POST /", &format!("Host: localhost\r\n{FORM}"), metrics).await;
+    assert!(response.contains("<Code>InvalidAction</Code>") && response.contains("RPC v2 CBOR"), "{response}");
     let unknown = "Action=GetCallerIdentity&Version=2011-06-15";
-    let answer = ask_for(&aws, "POST /", &format!("Host: localhost\r\n{FORM}"), unknown).await;
-    assert!(answer.contains("<ErrorResponse>") && answer.contains("not served"), "{answer}");
+    let response = ask_for(&aws, "POST /", &format!("Host: localhost\r\n{FORM}"), unknown).await;
+    assert!(response.contains("<ErrorResponse>") && response.contains("not served"), "{response}");
 
-    // Whoever may not ask is told so in the same form.
-    let answer = ask_for(&aws, "POST /", &format!("Host: page.example\r\n{FORM}"), SEND).await;
-    assert!(answer.starts_with("HTTP/1.1 403 ") && answer.contains("<Code>AccessDenied</Code>"), "{answer}");
-    assert!(answer.contains("<ErrorResponse>"), "{answer}");
+    // A rejected sender gets the same format.
+    let response = ask_for(&aws, "POST /", &format!("Host: page.example\r\n{FORM}"), SEND).await;
+    assert!(response.starts_with("HTTP/1.1 403 ") && response.contains("<Code>AccessDenied</Code>"), "{response}");
+    assert!(response.contains("<ErrorResponse>"), "{response}");
 }
 
 #[tokio::test]
-async fn it_serves_on_sockets_that_listen_already() {
+async fn it_serves_on_sockets_that_already_listen() {
     let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, further) = (first.local_addr().unwrap(), second.local_addr().unwrap());
@@ -257,10 +257,10 @@ async fn a_shutdown_ends_open_connections_too() {
     closed(aws.address()).await;
 }
 
-/// What asks for the queues, but for the end of the head.
+/// A ListQueues request, without the end of its headers.
 const LIST_QUEUES: &str = "X-Amz-Target: AmazonSQS.ListQueues\r\n";
 
-/// The answer to a request with these header lines.
+/// Returns the response to a request with these header lines.
 async fn ask(aws: &LocalAws, headers: &str) -> String {
     ask_for(aws, "POST /", headers, "{}").await
 }
@@ -278,13 +278,12 @@ async fn read_some(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&buffer[..read]).into_owned()
 }
 
-/// Waits until nobody listens there: the server's task has to run to its end first, and a connection
-/// made until then is reset.
+/// Waits until nothing listens there. The server's task must end first, and a connection until then is reset.
 async fn closed(address: SocketAddr) {
     let closed = async {
         while TcpStream::connect(address).await.map_err(|error| error.kind()).err() != Some(ConnectionRefused) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), closed).await.expect("it still listens");
+    tokio::time::timeout(Duration::from_secs(5), closed).await.expect("the server still listens");
 }

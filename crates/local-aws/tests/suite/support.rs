@@ -1,4 +1,4 @@
-//! A server under test and the clients for it.
+//! A server under test, and its clients.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use local_aws::{LocalAws, Network};
 use uuid::Uuid;
 
-/// Runs each rule against the local server and against the services in process, and lists them for the run against moto.
+/// Runs each rule against the local server and against the services in process, and lists the rules for moto.
 macro_rules! rules {
     ($($name:ident: $moto:ident,)*) => {
         mod local {
@@ -50,7 +50,7 @@ pub(crate) struct Rule {
     pub(crate) check: fn(Arc<Target>) -> Check,
 }
 
-/// Panics when the rule does not hold.
+/// Panics if the rule does not hold.
 pub(crate) type Check = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Whether moto has a rule.
@@ -66,7 +66,7 @@ pub(crate) struct Target {
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) parameters: aws_sdk_ssm::Client,
     pub(crate) metrics: aws_sdk_cloudwatch::Client,
-    /// None when the server is another program, whose clock cannot be moved.
+    /// `None` if the server is another program, whose clock cannot be moved.
     local: Option<LocalAws>,
 }
 
@@ -76,7 +76,7 @@ impl Target {
         Target { local: Some(local.clone()), ..Target::at_endpoint(&local.endpoint()) }
     }
 
-    /// Without sockets: two milliseconds each way.
+    /// A target without sockets, with a latency of two milliseconds each way.
     pub(crate) fn in_process() -> Target {
         Target::with_network(LocalAws::detached(SystemTime::now()), Duration::from_millis(2))
     }
@@ -86,7 +86,7 @@ impl Target {
         Target { local: Some(local), ..Target::new(http, &endpoint) }
     }
 
-    /// Clients for whatever listens there.
+    /// Clients for the server at this endpoint.
     pub(crate) fn at_endpoint(endpoint: &str) -> Target {
         Target::new(Builder::new().build_http(), endpoint)
     }
@@ -122,18 +122,18 @@ impl Target {
         self.local.as_ref().unwrap()
     }
 
-    /// Lets time pass: moves the clock, or waits where it cannot be moved.
+    /// Lets time pass: moves the clock, or waits if it cannot be moved.
     pub(crate) async fn pass(&self, time: Duration) {
         if self.local.is_none() {
             return tokio::time::sleep(time).await;
         }
-        // Resumed at once: a paused clock runs ahead whenever all tasks wait for the network.
+        // Resumes at once, because a paused clock advances whenever all tasks wait for the network.
         tokio::time::pause();
         tokio::time::advance(time).await;
         tokio::time::resume();
     }
 
-    /// Creates a queue of its own for a test and returns its URL.
+    /// Creates a queue for one test and returns its URL.
     pub(crate) async fn queue<const N: usize>(&self, attributes: [(QueueAttributeName, &str); N]) -> String {
         let mut request = self.sqs.create_queue().queue_name(unique());
         for (name, value) in attributes {
@@ -144,18 +144,18 @@ impl Target {
 
     pub(crate) async fn attribute(&self, queue: &str, name: QueueAttributeName) -> String {
         let request = self.sqs.get_queue_attributes().queue_url(queue);
-        let answer = request.attribute_names(name.clone()).send().await.unwrap();
-        answer.attributes.unwrap()[&name].clone()
+        let response = request.attribute_names(name.clone()).send().await.unwrap();
+        response.attributes.unwrap()[&name].clone()
     }
 
-    /// Creates a bucket of its own for a test and returns its name.
+    /// Creates a bucket for one test and returns its name.
     pub(crate) async fn bucket(&self) -> String {
         let name = unique();
         self.s3.create_bucket().bucket(&name).send().await.unwrap();
         name
     }
 
-    /// Creates a secret of its own for a test and returns its name.
+    /// Creates a secret for one test and returns its name.
     pub(crate) async fn secret(&self, value: &str) -> String {
         let name = unique();
         let request = self.secrets.create_secret().name(&name);

@@ -1,11 +1,11 @@
-//! When a request's body reaches the function as text, and when as base64.
+//! Decides whether an event carries a request's body as text or as base64.
 
 use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-/// A request's body as its event carries it.
+/// A request's body in its event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EventBody<'a> {
     /// No body: the event has no key `body`.
@@ -15,12 +15,11 @@ pub(super) enum EventBody<'a> {
 }
 
 impl<'a> EventBody<'a> {
-    /// API Gateway goes by the content type alone: `text/*` and JSON, XML and JavaScript under
-    /// `application/` stay text; everything else, no content type too, becomes base64.
+    /// API Gateway decides by the content type alone. `text/*`, and JSON, XML and JavaScript under `application/`, stay
+    /// text. Everything else becomes base64, also a body without a content type.
     ///
-    /// A text type around bytes that are not UTF-8 has no place in a JSON string, and what API
-    /// Gateway makes of it is not documented. Here it becomes base64: no byte is lost, and the
-    /// flag says so.
+    /// Bytes that are not UTF-8 do not fit into a JSON string, and what API Gateway does with them under a text type is
+    /// not documented. Here they become base64, so that no byte is lost.
     pub(super) fn new(content_type: Option<&str>, bytes: &'a [u8]) -> EventBody<'a> {
         if bytes.is_empty() {
             return EventBody::Absent;
@@ -44,7 +43,7 @@ impl<'a> EventBody<'a> {
     }
 }
 
-/// Parameters (`; charset=...`) and case make no difference.
+/// Whether a content type stays text. Its parameters (`; charset=...`) and its case do not matter.
 fn is_text(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     media_type.starts_with("text/")
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_are_no_body() {
+    fn an_empty_body_is_absent() {
         assert_eq!(EventBody::new(None, b""), EventBody::Absent);
         assert_eq!(EventBody::new(Some("application/json"), b""), EventBody::Absent);
     }

@@ -1,4 +1,4 @@
-//! An HTTP request as the function sees it.
+//! The event of an HTTP request.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,36 +10,34 @@ use uuid::Uuid;
 use super::body::EventBody;
 use crate::clock;
 
-/// A made-up API, under the name that API Gateway would give it.
+/// A fictitious API, named as API Gateway would name it.
 const API_ID: &str = "local";
 const DOMAIN_NAME: &str = "local.execute-api.us-east-1.amazonaws.com";
 
-/// A request to an HTTP API. With `request_id` and `time_epoch` given, the same request always
-/// makes the same event.
+/// A request to an HTTP API. With `request_id` and `time_epoch` set, the same request always makes the same event.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpRequest<'a> {
     /// In upper case, as in a request line.
     pub method: &'a str,
     /// The path and, after a `?`, the query, as in a request line.
     pub path: &'a str,
-    /// Names in any case; a name may come more than once. Nothing is added to them: neither
-    /// `Host` and `Content-Length` nor the `X-Forwarded-*` that API Gateway sets.
+    /// Names may have any case and may be repeated. No header is added: not `Host`, not `Content-Length`, and none of
+    /// the `X-Forwarded-*` that API Gateway sets.
     pub headers: &'a [(&'a str, &'a str)],
     /// Empty for a request without a body.
     pub body: &'a [u8],
-    /// 127.0.0.1 when `None`.
+    /// `None` means 127.0.0.1.
     pub source_ip: Option<&'a str>,
-    /// API Gateway's id for the request, not Lambda's for the invocation. A fresh UUID when `None`.
+    /// API Gateway's id of the request, not Lambda's id of the invocation. `None` means a new UUID.
     pub request_id: Option<&'a str>,
-    /// When API Gateway received the request, in milliseconds since the Unix epoch. Now when `None`.
+    /// When API Gateway received the request, in milliseconds since the Unix epoch. `None` means now.
     pub time_epoch: Option<u64>,
 }
 
-/// Shapes a request as API Gateway does, payload format 2.0.
+/// Makes the event that API Gateway would send for a request, in payload format 2.0.
 ///
-/// The route is taken to be the request's own method and path, on the stage `$default`. Cookies
-/// stay among the headers, and `queryStringParameters`, a second reading of `rawQueryString`, is
-/// left out: a webhook has neither.
+/// The route is the request's method and path, on the stage `$default`. Cookies stay among the headers, and
+/// `queryStringParameters`, which repeats `rawQueryString`, is left out. A webhook has neither.
 #[must_use]
 pub fn event<'a>(request: &HttpRequest<'a>) -> Event<'a> {
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
@@ -80,8 +78,8 @@ pub fn event<'a>(request: &HttpRequest<'a>) -> Event<'a> {
     }
 }
 
-/// The event that API Gateway passes to the function: serialise it with `serde_json`. Its keys
-/// come in the order of AWS's own example, its headers by name.
+/// The event that API Gateway passes to the function. Serialise it with `serde_json`. Its keys are in the order of
+/// AWS's own example, its headers are sorted by name.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event<'a> {
@@ -121,7 +119,7 @@ struct Http<'a> {
     user_agent: String,
 }
 
-/// Names in lower case, the values of one name joined by a comma in the order they came.
+/// The headers by lower-case name. Repeated values are joined with commas, in their order.
 fn headers(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut headers = BTreeMap::<String, String>::new();
     for (name, value) in pairs {
@@ -211,13 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn no_body_is_no_key() {
+    fn an_absent_body_has_no_key() {
         let event = value(&REQUEST);
         assert_eq!((event.get("body"), &event["isBase64Encoded"]), (None, &false.into()));
     }
 
     #[test]
-    fn what_is_not_given_is_made_up() {
+    fn missing_values_get_defaults() {
         let request = HttpRequest { source_ip: None, request_id: None, time_epoch: None, ..REQUEST };
         let (first, second) = (value(&request), value(&request));
         let (first, second) = (&first["requestContext"], &second["requestContext"]);
@@ -227,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_beyond_the_calendar_is_no_panic() {
+    fn a_time_beyond_the_calendar_does_not_panic() {
         assert_eq!(common_log_time(u64::MAX), "01/Jan/1970:00:00:00 +0000");
     }
 }

@@ -1,4 +1,4 @@
-//! A function's response as API Gateway reads it.
+//! Reads a function's response as API Gateway does.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -9,57 +9,57 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What API Gateway sends back to the sender.
+/// The HTTP response that API Gateway sends to the sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpResponse {
     /// 100 to 599.
     pub status: u16,
     /// By lower-case name.
     pub headers: BTreeMap<String, String>,
-    /// Decoded, when the function said that it is base64.
+    /// Decoded, if the function marked it as base64.
     pub body: Vec<u8>,
 }
 
 /// Reads a function's response as payload format 2.0.
 ///
-/// JSON without a `statusCode` is the body itself, under 200 and `application/json`. Keys other
-/// than `statusCode`, `headers`, `body` and `isBase64Encoded` are not read: `cookies` neither.
+/// JSON without a `statusCode` is itself the body, with 200 and `application/json`. Keys other than `statusCode`,
+/// `headers`, `body` and `isBase64Encoded` are not read, not even `cookies`.
 ///
 /// # Errors
 ///
-/// When API Gateway could not make an HTTP response of it. The sender then gets a 500 with a body of API Gateway's own.
+/// If API Gateway cannot make an HTTP response of it. The sender then gets a 500 with API Gateway's own body.
 pub fn response(bytes: &[u8]) -> Result<HttpResponse, ResponseError> {
-    let answer: Value = serde_json::from_slice(bytes).map_err(ResponseError::Json)?;
-    if answer.get("statusCode").is_none() {
+    let function_response: Value = serde_json::from_slice(bytes).map_err(ResponseError::Json)?;
+    if function_response.get("statusCode").is_none() {
         return Ok(HttpResponse {
             status: 200,
             headers: BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]),
             body: bytes.to_vec(),
         });
     }
-    let answer: Answer = serde_json::from_value(answer).map_err(ResponseError::Json)?;
-    if !(100..=599).contains(&answer.status_code) {
-        return Err(ResponseError::Status(answer.status_code));
+    let function_response: FunctionResponse = serde_json::from_value(function_response).map_err(ResponseError::Json)?;
+    if !(100..=599).contains(&function_response.status_code) {
+        return Err(ResponseError::Status(function_response.status_code));
     }
-    let body = answer.body.unwrap_or_default();
+    let body = function_response.body.unwrap_or_default();
     Ok(HttpResponse {
-        status: answer.status_code,
-        headers: lower_case(answer.headers.unwrap_or_default()),
-        body: match answer.is_base64_encoded {
+        status: function_response.status_code,
+        headers: lower_case(function_response.headers.unwrap_or_default()),
+        body: match function_response.is_base64_encoded {
             Some(true) => BASE64_STANDARD.decode(body).map_err(ResponseError::Base64)?,
             Some(false) | None => body.into_bytes(),
         },
     })
 }
 
-/// Why a function's response is no HTTP response.
+/// Why a function's response is not an HTTP response.
 #[derive(Debug)]
 pub enum ResponseError {
-    /// Not JSON, or a field of another type than payload format 2.0 has.
+    /// Not JSON, or a field has another type than in payload format 2.0.
     Json(serde_json::Error),
-    /// A `statusCode` that HTTP does not have.
+    /// A `statusCode` that does not exist in HTTP.
     Status(u16),
-    /// `isBase64Encoded` is true and the body is not base64.
+    /// `isBase64Encoded` is true, but the body is not base64.
     Base64(base64::DecodeError),
 }
 
@@ -83,10 +83,10 @@ impl Error for ResponseError {
     }
 }
 
-/// A key that is null counts as a key that is not there.
+/// A null counts as a missing key.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct FunctionResponse {
     status_code: u16,
     headers: Option<BTreeMap<String, String>>,
     body: Option<String>,
@@ -110,36 +110,36 @@ mod tests {
     }
 
     #[test]
-    fn text_is_taken_as_it_is_and_header_names_in_lower_case() {
-        let answer = br#"{"statusCode":401,"headers":{"Retry-After":"1"},"body":"YQ=="}"#;
+    fn text_is_unchanged_and_header_names_are_lower_case() {
+        let function_response = br#"{"statusCode":401,"headers":{"Retry-After":"1"},"body":"YQ=="}"#;
         let expected = HttpResponse {
             status: 401,
             headers: BTreeMap::from([("retry-after".into(), "1".into())]),
             body: b"YQ==".to_vec(),
         };
-        assert_eq!(response(answer).unwrap(), expected);
+        assert_eq!(response(function_response).unwrap(), expected);
     }
 
     #[test]
     fn base64_is_decoded_when_the_flag_says_so() {
-        let answer = br#"{"statusCode":200,"body":"/w==","isBase64Encoded":true}"#;
-        assert_eq!(response(answer).unwrap().body, b"\xff");
+        let function_response = br#"{"statusCode":200,"body":"/w==","isBase64Encoded":true}"#;
+        assert_eq!(response(function_response).unwrap().body, b"\xff");
     }
 
     #[test]
     fn json_without_a_status_is_the_body() {
-        for answer in [r#"{"a":1}"#, "null", "[]", r#""text""#] {
+        for function_response in [r#"{"a":1}"#, "null", "[]", r#""text""#] {
             let expected = HttpResponse {
                 status: 200,
                 headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
-                body: answer.into(),
+                body: function_response.into(),
             };
-            assert_eq!(response(answer.as_bytes()).unwrap(), expected);
+            assert_eq!(response(function_response.as_bytes()).unwrap(), expected);
         }
     }
 
     #[test]
-    fn what_is_no_response_says_why() {
+    fn an_invalid_response_says_why() {
         let cases: [(&[u8], &str); 7] = [
             (b"", "the response is not of payload format 2.0"),
             (b"\xff", "the response is not of payload format 2.0"),
@@ -149,8 +149,8 @@ mod tests {
             (br#"{"statusCode":99}"#, "the response's statusCode is 99"),
             (br#"{"statusCode":200,"body":"!","isBase64Encoded":true}"#, "the response's body is not base64"),
         ];
-        for (answer, reason) in cases {
-            assert_eq!(response(answer).unwrap_err().to_string(), reason);
+        for (function_response, reason) in cases {
+            assert_eq!(response(function_response).unwrap_err().to_string(), reason);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The objects of the bucket: what waits under `undelivered/`, the payloads of claim checks, and what nobody points to.
+//! Searches the bucket: undelivered payloads, the payloads of claim checks, and objects without a message.
 
 use std::collections::HashMap;
 
@@ -14,40 +14,39 @@ use super::{
 };
 use flinks_dev::failed_call::reason;
 
-/// Objects that are read at the same time. Each is up to 6 MB.
+/// How many objects to read at the same time. Each has up to 6 MB.
 const AT_ONCE: usize = 8;
 
-/// What is known of an object. Of two verdicts on one, the greater counts: two messages can share an object after a
-/// redrive that was cut off.
+/// Whose an object is. After an interrupted redrive, two messages can share an object. Then the greater verdict counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// It is somebody else's.
+    /// It is another person's.
     Others,
-    /// It is the person's, and so was its message.
+    /// It is the person's, because its message was.
     Persons,
-    /// It stays for the next run, because its message does.
+    /// It stays for the next run, because its message stays too.
     Stays,
 }
 
 /// Verdicts by key.
 pub type Verdicts = HashMap<String, Verdict>;
 
-/// Keeps the greater verdict.
+/// Records a verdict. If there is one already, keeps the greater.
 pub fn record(verdicts: &mut Verdicts, key: String, verdict: Verdict) {
     verdicts.entry(key).and_modify(|known| *known = (*known).max(verdict)).or_insert(verdict);
 }
 
-/// Looks at what waits under `undelivered/`, and deletes what is the person's. It goes to a queue sooner or later, so it
-/// is looked at before the queues are.
+/// Searches the undelivered payloads, and deletes the person's. Their redelivery moves them to a queue, so this must
+/// come before the queues.
 pub async fn undelivered(search: &Search, verdicts: &mut Verdicts) -> Report {
     all(search, UNDELIVERED_PREFIX, verdicts).await
 }
 
-/// Looks at the whole bucket, but for what has its verdict already, and deletes what is the person's.
+/// Searches the rest of the bucket, and deletes the person's objects. Objects with another verdict are skipped.
 pub async fn rest(search: &Search, verdicts: &mut Verdicts) -> Report {
     let mut report = all(search, "", verdicts).await;
     if !report.failures.is_empty() {
-        // They were not listed, but these keys are known: their messages are gone.
+        // The listing failed. But these keys are known from messages that are deleted now.
         let known = verdicts.iter().filter(|(_, verdict)| **verdict == Verdict::Persons).map(|(key, _)| key.clone());
         let left: Vec<_> = known.filter(|key| !report.found.iter().any(|found| found.is_object(key))).collect();
         for key in left {
@@ -60,9 +59,10 @@ pub async fn rest(search: &Search, verdicts: &mut Verdicts) -> Report {
 async fn all(search: &Search, prefix: &str, verdicts: &mut Verdicts) -> Report {
     let mut report = Report::default();
     let request = search.connection.s3.list_objects_v2().bucket(&search.bucket).prefix(prefix);
-    // A key can have characters that XML has not: with one of them no page could be read.
+    // A key can have characters that are illegal in XML. Without the encoding, one of them would make a page
+    // unreadable.
     let mut pages = request.encoding_type(EncodingType::Url).into_paginator().send();
-    while !search.stop.is_asked()
+    while !search.stop.is_requested()
         && let Some(page) = pages.next().await
     {
         let page = match page {
@@ -105,12 +105,12 @@ async fn all(search: &Search, prefix: &str, verdicts: &mut Verdicts) -> Report {
     report
 }
 
-/// What the console makes for a folder: nothing.
+/// Whether an object is the empty one that the console creates for a folder.
 fn is_folder(object: &Object) -> bool {
     object.size() == Some(0) && object.key().is_some_and(|key| key.ends_with('/'))
 }
 
-/// A key as it is, from how S3 encodes it in a listing: as a form does, with + for a blank.
+/// Decodes a key from a listing. S3 encodes it as an HTML form does, with + for a space.
 fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
     if encoding != Some(&EncodingType::Url) {
         return key.to_owned();
@@ -119,9 +119,9 @@ fn decoded(key: &str, encoding: Option<&EncodingType>) -> String {
 }
 
 enum Look {
-    /// Somebody was faster.
+    /// Another program has deleted the object.
     Gone,
-    /// The user wants to end.
+    /// The user pressed Ctrl-C.
     Skipped,
     Others,
     Persons(Found),
@@ -129,7 +129,7 @@ enum Look {
 }
 
 async fn look(search: &Search, key: String, known: Option<Verdict>) -> (String, Look) {
-    if search.stop.is_asked() {
+    if search.stop.is_requested() {
         return (key, Look::Skipped);
     }
     if known == Some(Verdict::Persons) {
@@ -147,7 +147,7 @@ async fn look(search: &Search, key: String, known: Option<Verdict>) -> (String, 
     (key, look)
 }
 
-/// Deletes an object of the person's; a dry run leaves it.
+/// Deletes an object of the person's, except in a dry run.
 async fn remove(search: &Search, key: String) -> Found {
     let outcome = if search.delete {
         let request = search.connection.s3.delete_object().bucket(&search.bucket).key(&key);
@@ -156,7 +156,7 @@ async fn remove(search: &Search, key: String) -> Found {
             Err(error) => Outcome::Failed(reason(&error)),
         }
     } else {
-        Outcome::Left
+        Outcome::DryRun
     };
     Found { place: Place::Object { key }, outcome }
 }
@@ -166,13 +166,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listed_key_is_decoded_where_it_is_encoded() {
+    fn a_listed_key_is_decoded_only_if_it_is_encoded() {
         assert_eq!(decoded("a+b%2B%1B%25", Some(&EncodingType::Url)), "a b+\u{1b}%");
         assert_eq!(decoded("a+b%2B", None), "a+b%2B");
     }
 
     #[test]
-    fn of_two_verdicts_the_one_that_keeps_an_object_counts() {
+    fn the_verdict_that_keeps_an_object_wins() {
         let mut verdicts = Verdicts::new();
         for verdict in [Verdict::Others, Verdict::Stays, Verdict::Persons] {
             record(&mut verdicts, "key".to_owned(), verdict);

@@ -1,11 +1,11 @@
-//! What was found, what became of it, and what could not be seen.
+//! The report: what the search found, deleted and could not see.
 
 use serde_json::{Value, json};
 
 use super::{super::peek::printable, search::Search};
 use flinks_dev::{failure::Failure, output::Output};
 
-/// The report of a part of the search, or of all of it.
+/// The report of the search, or of a part of it.
 #[derive(Default)]
 pub struct Report {
     pub messages_seen: u64,
@@ -13,12 +13,12 @@ pub struct Report {
     pub put_back_as_new: u64,
     pub found: Vec<Found>,
     pub not_read: Vec<NotRead>,
-    pub out_of_sight: Vec<OutOfSight>,
-    /// What went wrong elsewhere, in a line each.
+    pub unseen: Vec<Unseen>,
+    /// Other problems, one line each.
     pub failures: Vec<String>,
 }
 
-/// Where something is.
+/// The place of a payload.
 pub enum Place {
     Message {
         queue: String,
@@ -33,72 +33,72 @@ pub enum Place {
     },
 }
 
-/// Something of the person's.
+/// A message or object of the person's.
 pub struct Found {
     pub place: Place,
     pub outcome: Outcome,
 }
 
-/// What became of it.
+/// What the search did with it.
 pub enum Outcome {
-    /// A dry run leaves it.
-    Left,
+    /// A dry run does not delete it.
+    DryRun,
     Deleted,
     Failed(String),
 }
 
-/// Something that may be the person's: it could not be read, for this reason.
+/// A message or object that could not be read, and the reason. It may be the person's.
 pub struct NotRead {
     pub place: Place,
     pub why: String,
 }
 
-/// How many messages of a queue no receive can give.
-pub struct OutOfSight {
+/// How many messages of a queue the search could not see.
+pub struct Unseen {
     pub queue: String,
     pub in_flight: u64,
     pub delayed: u64,
-    /// Visible, and too many to hold them all.
+    /// Visible messages beyond the limit of messages to hold.
     pub too_many: u64,
 }
 
 impl Report {
-    /// Takes over a later part.
+    /// Adds the report of another part.
     pub fn add(&mut self, part: Self) {
         self.messages_seen += part.messages_seen;
         self.objects_seen += part.objects_seen;
         self.put_back_as_new += part.put_back_as_new;
         self.found.extend(part.found);
         self.not_read.extend(part.not_read);
-        self.out_of_sight.extend(part.out_of_sight);
+        self.unseen.extend(part.unseen);
         self.failures.extend(part.failures);
     }
 
-    /// Prints it. The value that was looked for is never printed, not even where something else quotes it.
+    /// Prints the report. It never prints the value that was searched for, even if another text quotes it.
     ///
     /// # Errors
-    /// When not all of it was seen, or not all that was found could be deleted.
+    /// If the search could not see, read or delete something.
     pub fn print(&self, search: &Search, output: &Output) -> Result<(), Failure> {
         for found in &self.found {
             found.print(search, output);
         }
         for NotRead { place, why } in &self.not_read {
-            let why = search.wanted.hidden_in(why);
+            let why = search.wanted.redact(why);
             let mut object = place.json(search);
             add(&mut object, "problem", why.clone().into());
             output.json(&object);
             output.line(format_args!("could not be read: {}: {}", place.text(search), printable(&why)));
         }
         for failure in &self.failures {
-            let failure = search.wanted.hidden_in(failure);
+            let failure = search.wanted.redact(failure);
             output.json(&json!({ "problem": failure }));
             output.line(format_args!("problem: {}", printable(&failure)));
         }
-        for OutOfSight { queue, in_flight, delayed, too_many } in &self.out_of_sight {
+        for Unseen { queue, in_flight, delayed, too_many } in &self.unseen {
             output.json(&json!({
                 "queue": queue, "inFlight": in_flight, "delayed": delayed, "tooMany": too_many,
             }));
-            let many = if *too_many > 0 { format!(", {too_many} more than can be held") } else { String::new() };
+            let many = if *too_many > 0 { format!(", {too_many} too many to hold") } else { String::new() };
             output.line(format_args!("could not be seen: {queue}: {in_flight} in flight, {delayed} delayed{many}"));
         }
         self.summary(search, output)
@@ -112,7 +112,7 @@ impl Report {
         let messages_deleted = count(&|found| is_message(found) && is_deleted(found));
         let objects_deleted = count(&|found| !is_message(found) && is_deleted(found));
         let failed = count(&|found| matches!(found.outcome, Outcome::Failed(_)));
-        let sum = |of: fn(&OutOfSight) -> u64| self.out_of_sight.iter().map(of).sum::<u64>();
+        let sum = |count: fn(&Unseen) -> u64| self.unseen.iter().map(count).sum::<u64>();
         let (in_flight, delayed) = (sum(|queue| queue.in_flight), sum(|queue| queue.delayed));
         let too_many = sum(|queue| queue.too_many);
         let (not_read, problems) = (self.not_read.len(), self.failures.len());
@@ -143,23 +143,23 @@ impl Report {
             "problems": problems,
             "complete": unfinished.is_empty(),
         }));
-        output.line(format_args!("seen: messages {}, objects {}", self.messages_seen, self.objects_seen));
+        output.line(format_args!("searched: messages {}, objects {}", self.messages_seen, self.objects_seen));
         if self.put_back_as_new > 0 {
             let count = self.put_back_as_new;
-            output.line(format_args!("put back as new, because this look was the last of their receives: {count}"));
+            output.line(format_args!("put back as new messages, because they had no receive left: {count}"));
         }
         output.line(format_args!("found: messages {messages}, objects {objects}"));
         if search.delete {
             output.line(format_args!("deleted: messages {messages_deleted}, objects {objects_deleted}"));
         } else {
-            output.line("a dry run deletes nothing; --delete does");
+            output.line("This was a dry run: nothing is deleted. To delete, add --delete.");
         }
         if unfinished.is_empty() {
             return Ok(());
         }
         let unfinished: Vec<_> = unfinished.iter().map(|(what, count)| format!("{what}: {count}")).collect();
         Err(Failure::reported(format!(
-            "this was not all ({}): run it again, and look yourself at what can never be read",
+            "the search is not complete ({}): run it again, and look yourself at payloads that cannot be read",
             unfinished.join(", ")
         )))
     }
@@ -175,10 +175,10 @@ impl Found {
         add(&mut object, "deleted", matches!(self.outcome, Outcome::Deleted).into());
         let text = self.place.text(search);
         match &self.outcome {
-            Outcome::Left => output.line(format_args!("would delete {text}")),
+            Outcome::DryRun => output.line(format_args!("would delete {text}")),
             Outcome::Deleted => output.line(format_args!("deleted {text}")),
             Outcome::Failed(why) => {
-                let why = search.wanted.hidden_in(why);
+                let why = search.wanted.redact(why);
                 add(&mut object, "problem", why.clone().into());
                 output.line(format_args!("not deleted: {text}: {}", printable(&why)));
             }
@@ -194,7 +194,7 @@ impl Place {
                 "queue": queue,
                 "messageId": id,
                 "sentAt": sent_at,
-                "deliveryId": delivery_id.as_ref().map(|id| search.wanted.hidden_in_name(id)),
+                "deliveryId": delivery_id.as_ref().map(|id| search.wanted.redact_name(id)),
                 "claimCheck": key.as_ref().map(|key| search.object_json(key)),
             }),
             Self::Object { key } => search.object_json(key),
@@ -206,7 +206,7 @@ impl Place {
             Self::Message { queue, id, sent_at, delivery_id, key } => {
                 let sent = sent_at.as_deref().unwrap_or_default();
                 let delivery_id = delivery_id.as_deref().unwrap_or_default();
-                let delivery_id = search.shown(delivery_id);
+                let delivery_id = search.printable_name(delivery_id);
                 let object = key.as_ref().map(|key| format!("  claim check of {}", search.object_text(key)));
                 format!("{queue} message {id}  sent {sent}  DeliveryId {delivery_id}{}", object.unwrap_or_default())
             }

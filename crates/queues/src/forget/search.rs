@@ -1,4 +1,4 @@
-//! What every part of a search needs.
+//! The shared state of a search.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
     wanted::Wanted,
 };
 
-/// What a search needs in all its parts.
+/// What every part of a search needs.
 pub struct Search {
     pub connection: Connection,
     pub bucket: String,
@@ -22,35 +22,35 @@ pub struct Search {
     pub bar: ProgressBar,
 }
 
-/// How messages are held.
+/// How the search holds messages.
 #[derive(Clone, Copy)]
 pub struct Holding {
-    /// Out of sight for so long. They are given back before; this is for when the program is killed.
+    /// How long SQS hides a message. The search gives it back earlier, unless the program is killed.
     pub hidden_seconds: i32,
-    /// After so long, held for as long again.
-    pub again_after: Duration,
-    /// No more of one queue: SQS has 120,000 in flight at most, and consumers need some of them.
-    pub most: usize,
+    /// After this time, the search hides its messages for `hidden_seconds` again.
+    pub extend_after: Duration,
+    /// How many messages of one queue to hold. SQS's limit is 120,000 in flight, and consumers need some of them.
+    pub limit: usize,
 }
 
 impl Default for Holding {
     fn default() -> Self {
-        // Between the two is time to hold the most there can be again, at 300 a second.
-        Self { hidden_seconds: 600, again_after: Duration::from_secs(200), most: 100_000 }
+        // The time between the two is enough to hide all messages again, at 300 a second.
+        Self { hidden_seconds: 600, extend_after: Duration::from_secs(200), limit: 100_000 }
     }
 }
 
 impl Search {
-    /// A key or DeliveryId as it may be printed.
-    pub fn shown(&self, text: &str) -> String {
-        printable(&self.wanted.hidden_in_name(text))
+    /// Makes a key or DeliveryId safe to print.
+    pub fn printable_name(&self, text: &str) -> String {
+        printable(&self.wanted.redact_name(text))
     }
 
     pub fn object_text(&self, key: &str) -> String {
-        format!("s3://{}/{}", self.bucket, self.shown(key))
+        format!("s3://{}/{}", self.bucket, self.printable_name(key))
     }
 
     pub fn object_json(&self, key: &str) -> Value {
-        json!({ "bucket": self.bucket, "key": self.wanted.hidden_in_name(key) })
+        json!({ "bucket": self.bucket, "key": self.wanted.redact_name(key) })
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: messages that are held are given back before the program ends.
+//! Ctrl-C: the program gives the held messages back before it ends.
 
 use std::{
     io::Write,
@@ -8,22 +8,24 @@ use std::{
     },
 };
 
-/// Whether the user wants it to end.
+/// Whether the user has pressed Ctrl-C.
 #[derive(Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Listens from now on. The second Ctrl-C ends the program at once.
+    /// Starts to listen for Ctrl-C. The second one ends the program at once.
     pub fn listen() -> Self {
         let stop = Self::default();
-        let heard = stop.clone();
+        let requested = stop.clone();
         tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_err() {
                 return;
             }
-            heard.0.store(true, Ordering::Relaxed);
-            let _ =
-                writeln!(anstream::stderr().lock(), "stopping: giving the messages back; Ctrl-C again ends at once");
+            requested.0.store(true, Ordering::Relaxed);
+            let _ = writeln!(
+                anstream::stderr().lock(),
+                "stopping: giving the messages back (press Ctrl-C again to end at once)"
+            );
             if tokio::signal::ctrl_c().await.is_ok() {
                 std::process::exit(1);
             }
@@ -31,7 +33,7 @@ impl Stop {
         stop
     }
 
-    pub fn is_asked(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,6 +1,7 @@
-//! One queue, or its dead letters: receives every message once and holds it, until all were seen.
+//! Searches one queue or its dead letters: receives each message once, and holds it until all were received.
 //!
-//! What is given back at once would be received again instead of the next, and each time is one of its receives.
+//! If it gave each message back at once, SQS would return the same messages again, and each time would count as a
+//! receive.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,17 +19,17 @@ use super::{
         peek::renew,
     },
     bucket::{Verdict, Verdicts, record},
-    report::{Found, NotRead, OutOfSight, Outcome, Place, Report},
+    report::{Found, NotRead, Outcome, Place, Report, Unseen},
     search::Search,
 };
 use flinks_dev::failed_call::reason;
 
-/// Payloads of claim checks that are read at the same time for one queue. Each is up to 6 MB.
+/// How many payloads of claim checks to read at the same time. Each has up to 6 MB.
 const PAYLOADS_AT_ONCE: usize = 4;
-/// Messages in one receive.
+/// How many messages to receive at once.
 const BATCH: usize = 10;
 
-/// Looks at every message that can be received, deletes the person's, and gives the others back.
+/// Receives every message, deletes the person's, and gives the others back.
 pub async fn sweep(search: &Search, queue: &Queue, dead_letters: bool, verdicts: &mut Verdicts) -> Report {
     let mut sweep = Sweep {
         search,
@@ -45,7 +46,7 @@ pub async fn sweep(search: &Search, queue: &Queue, dead_letters: bool, verdicts:
     let before = sweep.counts().await;
     sweep.receive_all(before.visible).await;
     let after = sweep.counts().await;
-    sweep.out_of_sight(before, after);
+    sweep.count_unseen(before, after);
     sweep.give_back_all().await;
     sweep.report
 }
@@ -56,14 +57,14 @@ struct Sweep<'a> {
     dead_letters: bool,
     name: String,
     verdicts: &'a mut Verdicts,
-    /// By id, without their content.
+    /// The held messages by id, without their content.
     held: HashMap<String, Received>,
-    /// Ids of the messages that were put back as new here: they come again, and are nothing new.
+    /// The ids of the messages that this sweep put back as new ones. SQS returns them again, and they do not count.
     copies: HashSet<String>,
-    /// Copies whose only receive that was, on a queue that gives a message one. They are put back at the end, else they
-    /// would come again for ever.
+    /// Copies that have no receive left, on a queue that allows only one receive. They are put back at the end. If they
+    /// were put back at once, the sweep would never end.
     copies_used_up: HashMap<String, Received>,
-    /// What could not be put back as new, and why.
+    /// The messages that could not be put back as new ones, with the reason.
     stuck: Vec<String>,
     report: Report,
 }
@@ -90,15 +91,15 @@ impl Sweep<'_> {
         }
     }
 
-    /// Until no message can be received. `there` is about how many there are.
-    async fn receive_all(&mut self, there: u64) {
+    /// Receives until SQS returns no more messages. `expected` is SQS's approximate count.
+    async fn receive_all(&mut self, expected: u64) {
         let sqs = &self.search.connection.sqs;
         let holding = self.search.holding;
         let mut held_since = Instant::now();
         let mut empty = 0;
-        // What could not be put back as new is at its end: no further message is brought there.
-        while self.stuck.is_empty() && self.held.len() < holding.most && !self.search.stop.is_asked() {
-            if held_since.elapsed() >= holding.again_after {
+        // A stuck message has no receive left. Stop then, so that no other message loses its last one.
+        while self.stuck.is_empty() && self.held.len() < holding.limit && !self.search.stop.is_requested() {
+            if held_since.elapsed() >= holding.extend_after {
                 let held: Vec<_> = self.held.values().chain(self.copies_used_up.values()).cloned().collect();
                 hide(sqs, self.url(), &held, holding.hidden_seconds).await;
                 held_since = Instant::now();
@@ -112,16 +113,16 @@ impl Sweep<'_> {
             };
             if received.is_empty() {
                 empty += 1;
-                // SQS counted more than it gave: asked once more.
-                if self.report.messages_seen >= there || empty == 2 {
+                // If SQS counted more messages than it returned, try once more.
+                if self.report.messages_seen >= expected || empty == 2 {
                     return;
                 }
             }
-            // SQS did not hold them again, and would return them for ever.
+            // SQS does not hide the held messages, so it would return them for ever.
             if !received.is_empty() && received.iter().all(|message| self.held.contains_key(message.id())) {
                 self.report
                     .failures
-                    .push(format!("{}: SQS gives again what is held; the rest was not seen", self.name));
+                    .push(format!("{}: SQS returned held messages again; the rest was not searched", self.name));
                 self.look_at(received).await;
                 return;
             }
@@ -154,24 +155,24 @@ impl Sweep<'_> {
         let pointer = message.pointer();
         match &pointer {
             Some(Pointer { bucket, key }) if *bucket != self.search.bucket || key.starts_with(UNDELIVERED_PREFIX) => {
-                let whose = if in_attribute { "it is the person's, and " } else { "" };
+                let whose = if in_attribute { "it is the person's, but " } else { "" };
                 Judgement::NotRead(format!(
-                    "{whose}its claim check points to s3://{bucket}/{key}, which is no claim check's object of this \
-                     stack: look yourself"
+                    "{whose}it points to s3://{bucket}/{key}, which is not a claim check's object of this stack: look \
+                     yourself"
                 ))
             }
             _ if in_attribute => Judgement::Persons,
             Some(Pointer { bucket, key }) => match object::get(&self.search.connection.s3, bucket, key).await {
-                Ok(payload) => of_payload(wanted.is_in(&payload)),
-                // The payload is gone already, and what is left of it says that it was another's.
+                Ok(payload) => judge_payload(wanted.is_in(&payload)),
+                // The payload is gone, and the attribute names another person.
                 Err(NoPayload::Gone) if message.text_attribute(wanted.field().attribute()).is_some() => {
                     Judgement::Others
                 }
                 Err(why) => Judgement::NotRead(why.to_string()),
             },
-            None => match of_payload(wanted.is_in(message.body().as_bytes())) {
+            None => match judge_payload(wanted.is_in(message.body().as_bytes())) {
                 Judgement::Others if message.is_marked() => {
-                    Judgement::NotRead("it is marked as a claim check, and does not say where its object is".to_owned())
+                    Judgement::NotRead("it is marked as a claim check, but does not name its object".to_owned())
                 }
                 judgement => judgement,
             },
@@ -198,7 +199,7 @@ impl Sweep<'_> {
                 Verdict::Stays
             }
             Judgement::Persons if !self.search.delete => {
-                self.report.found.push(Found { place, outcome: Outcome::Left });
+                self.report.found.push(Found { place, outcome: Outcome::DryRun });
                 self.keep(message).await;
                 Verdict::Persons
             }
@@ -209,7 +210,7 @@ impl Sweep<'_> {
                 }
                 Err(why) => {
                     self.report.found.push(Found { place, outcome: Outcome::Failed(why) });
-                    // Not put back as new: the one here could not be deleted then either, and there would be two.
+                    // Do not put it back as a new one: the original could not be deleted either, so there would be two.
                     self.held.insert(message.id().to_owned(), message.without_content());
                     Verdict::Stays
                 }
@@ -220,8 +221,8 @@ impl Sweep<'_> {
         }
     }
 
-    /// Holds a message that stays; one whose last receive this was is put back as a new one at once, so that it is not
-    /// lost to the dead letters even if this program is killed.
+    /// Holds a message that stays. If this was its last receive, puts it back as a new one at once, so that it does not
+    /// become a dead letter even if the program is killed.
     async fn keep(&mut self, message: Received) {
         let id = message.id().to_owned();
         if self.dead_letters || message.receive_count() < self.queue.dead_letters.max_receives {
@@ -244,15 +245,16 @@ impl Sweep<'_> {
         }
     }
 
-    /// Reports what no receive could give. SQS's numbers are approximate and late: the greater counts.
-    fn out_of_sight(&mut self, before: Counts, after: Counts) {
+    /// Counts the messages that no receive could return. SQS's counts are approximate and late, so the greater one
+    /// counts.
+    fn count_unseen(&mut self, before: Counts, after: Counts) {
         let held = u64::try_from(self.held.len() + self.copies_used_up.len()).unwrap_or(u64::MAX);
         let in_flight = before.in_flight.max(after.in_flight.saturating_sub(held));
         let delayed = before.delayed.max(after.delayed);
-        let too_many = if self.held.len() < self.search.holding.most { 0 } else { after.visible };
+        let too_many = if self.held.len() < self.search.holding.limit { 0 } else { after.visible };
         if in_flight + delayed + too_many > 0 {
             let queue = self.name.clone();
-            self.report.out_of_sight.push(OutOfSight { queue, in_flight, delayed, too_many });
+            self.report.unseen.push(Unseen { queue, in_flight, delayed, too_many });
         }
     }
 
@@ -261,7 +263,8 @@ impl Sweep<'_> {
         let failed = hide(&self.search.connection.sqs, self.url(), &held, 0).await;
         if let Some(why) = failed.first() {
             self.report.failures.push(format!(
-                "{}: not given back, so out of the consumers' sight for up to ten minutes: messages {} ({why})",
+                "{}: could not give back {} of the messages, so SQS hides them from consumers for up to ten minutes \
+                 ({why})",
                 self.name,
                 failed.len()
             ));
@@ -271,9 +274,9 @@ impl Sweep<'_> {
         }
         if !self.stuck.is_empty() {
             self.report.failures.push(format!(
-                "{}: the next receive of these moves them to the dead letters, because this look was their last and \
-                 they could not be put back as new (or were, and not taken away here): {}; `cargo dev redrive {}` \
-                 brings them back. The rest of the queue was not looked at",
+                "{}: these messages have no receive left and could not be put back as new ones, so the next receive \
+                 moves them to the dead letters: {}; `cargo dev redrive {}` brings them back. The rest of the queue \
+                 was not searched",
                 self.name,
                 self.stuck.join("; "),
                 self.queue.kind.label()
@@ -282,7 +285,7 @@ impl Sweep<'_> {
     }
 }
 
-fn of_payload(is_in: Result<bool, &'static str>) -> Judgement {
+fn judge_payload(is_in: Result<bool, &'static str>) -> Judgement {
     match is_in {
         Ok(true) => Judgement::Persons,
         Ok(false) => Judgement::Others,

@@ -1,5 +1,5 @@
-//! Where the value that is looked for comes from: never an argument, which the shell's history keeps and every process
-//! on the machine can read.
+//! Reads the value to search for. It is never an argument, because the shell's history keeps arguments and every
+//! process on the machine can read them.
 
 use std::{
     io::{self, IsTerminal, Read},
@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 use super::wanted::Field;
 use flinks_dev::failure::Failure;
 
-/// Reads the value from the file, or else from the terminal or standard input. White space around it is not part of it.
+/// Reads the value from the file, or without one from the terminal or standard input. White space around it is ignored.
 ///
 /// # Errors
-/// When it cannot be read, is no text, or is empty. No error quotes it, nor the file's name: that may be the value, in
-/// the wrong place.
+/// If the value cannot be read, is not text, or is empty. No error quotes the value or the file's name, because a user
+/// may have typed the value as the name.
 pub fn read(field: Field, file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
     let (from, read) = match file {
         Some(file) => ("the file of --value-file", std::fs::read(file)),
@@ -24,18 +24,18 @@ pub fn read(field: Field, file: Option<&Path>) -> Result<Zeroizing<String>, Fail
     };
     let bytes = Zeroizing::new(read.map_err(|error| Failure::usage(format!("cannot read {from}: {error}")))?);
     let text = str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{from} is not UTF-8 text")))?;
-    // Some editors begin a file with a byte-order mark.
+    // Some editors start a file with a byte-order mark.
     let value = text.trim_start_matches('\u{FEFF}').trim();
     if value.is_empty() {
         return Err(Failure::usage(format!(
-            "no value: type the {} when asked, or give it on standard input or with --value-file FILE",
+            "no value: type the {} when asked, or pass it on standard input or with --value-file FILE",
             field.attribute()
         )));
     }
     Ok(Zeroizing::new(value.to_owned()))
 }
 
-/// One line of a terminal, which does not show it; else all of standard input.
+/// Reads one line from the terminal without showing it, or all of standard input if there is no terminal.
 fn from_input(field: Field) -> io::Result<Vec<u8>> {
     let terminal = Term::stderr();
     if io::stdin().is_terminal() && terminal.is_term() {

@@ -1,7 +1,7 @@
-//! Whose data is looked for, and whether a payload is theirs.
+//! The person to search for, and whether a payload is theirs.
 //!
-//! The payload is read as JSON, so that it does not matter how a value is escaped. Of a key that is there twice both
-//! values count: consumers may have taken either.
+//! The payload is read as JSON, so it does not matter how a value is escaped. If a key is there twice, both values
+//! count, because a consumer may have used either.
 
 use std::fmt;
 
@@ -13,14 +13,14 @@ use zeroize::Zeroizing;
 
 use super::super::message::Received;
 
-/// By what a person is known.
+/// The field that identifies a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Field {
-    /// Login.Id, which Flinks calls LoginId; in a fraud analysis Login.LoginId.
+    /// Login.Id, which Flinks calls LoginId. In a fraud analysis, Login.LoginId.
     LoginId,
-    /// sessionId, of Flinks Pay.
+    /// sessionId, in callbacks of Flinks Pay.
     SessionId,
-    /// Tag, which your front end chose.
+    /// Tag, which your front end chooses.
     Tag,
 }
 
@@ -34,7 +34,7 @@ impl Field {
         }
     }
 
-    /// Its name as an option.
+    /// Its name on the command line.
     pub fn label(self) -> &'static str {
         match self {
             Self::LoginId => "login-id",
@@ -44,14 +44,14 @@ impl Field {
     }
 }
 
-/// The value that is looked for. It is personal data: nothing prints it, so there is no Debug.
+/// The value to search for. It is personal data, so nothing may print it and it has no `Debug`.
 pub struct Wanted {
     field: Field,
     value: Zeroizing<String>,
 }
 
 impl Wanted {
-    /// `value` is not empty.
+    /// `value` must not be empty.
     pub fn new(field: Field, value: Zeroizing<String>) -> Self {
         Self { field, value }
     }
@@ -65,10 +65,10 @@ impl Wanted {
         message.text_attribute(self.field.attribute()) == Some(self.value.as_str())
     }
 
-    /// Whether the payload has the value, in any of the places where the field can be.
+    /// Whether the payload has the value in any of the field's places.
     ///
     /// # Errors
-    /// With what keeps the payload from being read.
+    /// If the payload cannot be read, with the reason.
     pub fn is_in(&self, payload: &[u8]) -> Result<bool, &'static str> {
         if payload.trim_ascii().is_empty() {
             return Ok(false);
@@ -85,45 +85,45 @@ impl Wanted {
             Field::Tag => in_members(json, &["Tag"]),
             Field::LoginId => {
                 let logins = members(json, &["Login"]).map_err(|_| "the payload is not JSON")?;
-                // None of them can fail: the payload was read whole.
+                // This cannot fail, because the whole payload is valid JSON.
                 let found = |login: &RawValue| in_members(login.get(), &["Id", "LoginId"]) == Ok(true);
                 Ok(logins.into_iter().any(found))
             }
         }
     }
 
-    /// A string by its text, a number as it is written.
+    /// Compares a string by its text, and a number as written.
     fn is(&self, json: &RawValue) -> bool {
         let json = json.get();
         match json.bytes().next() {
-            // Half of a surrogate pair is no text, and so not equal to one.
+            // Half of a surrogate pair is not text, so it equals no value.
             Some(b'"') => serde_json::from_str::<String>(json).is_ok_and(|text| text == *self.value),
             Some(b'-' | b'0'..=b'9') => json == self.value.as_str(),
             _ => false,
         }
     }
 
-    /// Text that may quote the value, without it.
-    pub fn hidden_in(&self, text: &str) -> String {
+    /// Removes the value from a text that may quote it.
+    pub fn redact(&self, text: &str) -> String {
         text.replace(self.value.as_str(), "[the value]")
     }
 
-    /// The same for an object's key or a DeliveryId. Those that the receiver makes are printed as they are where the
-    /// value is so short that it may be in them by chance.
-    pub fn hidden_in_name(&self, name: &str) -> String {
-        /// So many hexadecimal digits are not in the hundred of a key by chance.
-        const BY_CHANCE: usize = 8;
+    /// Removes the value from an object's key or a DeliveryId. A name that the receiver makes stays unchanged if the
+    /// value is so short that the name may contain it by chance.
+    pub fn redact_name(&self, name: &str) -> String {
+        /// A key has about a hundred hexadecimal digits. It does not contain this many given ones by chance.
+        const MIN_LENGTH: usize = 8;
         let digits = |part: &str| part.len() >= 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         let known = |part: &str| {
             part == "undelivered" || Kind::ALL.iter().any(|kind| part == kind.label() || part == kind.queue())
         };
-        let made_here = name.split('/').all(|part| known(part) || digits(part));
-        if made_here && self.value.len() < BY_CHANCE { name.to_owned() } else { self.hidden_in(name) }
+        let is_receivers = name.split('/').all(|part| known(part) || digits(part));
+        if is_receivers && self.value.len() < MIN_LENGTH { name.to_owned() } else { self.redact(name) }
     }
 }
 
-/// The values of all members with one of these keys; none in JSON that is no object. Nothing recurses, however deep the
-/// JSON is.
+/// The values of all members with one of these keys. JSON that is not an object has none. The function does not
+/// recurse, so the JSON may be deeply nested.
 fn members<'j>(json: &'j str, keys: &[&str]) -> serde_json::Result<Vec<&'j RawValue>> {
     if !json.trim_ascii_start().starts_with('{') {
         return serde_json::from_str::<IgnoredAny>(json).map(|_| Vec::new());
@@ -145,9 +145,10 @@ impl<'de> Visitor<'de> for MembersVisitor<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = Vec::new();
-        // Raw first: as bytes alone a key could have control characters, with which the whole is no JSON.
+        // Read the key as raw JSON first. Reading it as bytes at once would accept control characters, which are not
+        // legal.
         while let Some(key) = map.next_key::<&RawValue>()? {
-            // As bytes then: a key need not be text (half of a surrogate pair).
+            // Then read it as bytes, because a key may not be text (half of a surrogate pair).
             let mut key = serde_json::Deserializer::from_str(key.get());
             if key.deserialize_bytes(IsOneOf(self.0)).map_err(A::Error::custom)? {
                 found.push(map.next_value()?);

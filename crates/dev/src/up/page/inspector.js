@@ -1,8 +1,8 @@
-// The inspector. Whatever a callback carries is hostile: it becomes text (`append`, `textContent`), never markup.
+// The inspector. Everything in a callback is hostile: it becomes text (`append`, `textContent`), never markup.
 
 import { layOut, visible } from "./json.js";
 
-const MOST_CALLBACKS = 500;
+const MAX_CALLBACKS = 500;
 const SEARCH_DELAY_MS = 200;
 const NOTICE_MS = 4000;
 
@@ -14,20 +14,21 @@ const KINDS = {
   "upload-fraud": "Upload fraud",
   unclassified: "Unclassified",
 };
-const FORMS = {
+const ENCODINGS = {
   raw: "raw: over the exact bytes",
-  ascii: "ascii: over the ASCII reading",
+  ascii: "ascii: over the ASCII encoding",
   pay: "pay: the Flinks Pay scheme",
 };
 const STORED = {
-  inline: "on its queue, as it is",
-  "claim-check": "in the bucket, a pointer on its queue",
-  undelivered: "only in the bucket: its queue did not take it",
+  inline: "on its queue, unchanged",
+  "claim-check": "in the bucket, with a claim check on its queue",
+  undelivered: "only in the bucket, because its queue did not accept it",
 };
 
 const byId = (id) => document.getElementById(id);
 
-/// An element with properties, `class` and `aria-…`/`data-…` attributes among them, and children: elements and text.
+/// Makes an element with children (elements and text). The properties may include `class` and `aria-…`/`data-…`
+/// attributes.
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -42,15 +43,15 @@ function make(tag, properties = {}, ...children) {
 const state = {
   /// By number: { summary, item }. In the order of arrival.
   callbacks: new Map(),
-  /// Numbers whose body has what is searched for; null without a search.
+  /// The numbers of the callbacks whose body contains the search text. null without a search.
   found: null,
   query: "",
-  /// A kind's label, "refused", or "" for all.
+  /// A kind's label, "rejected", or "" for all.
   only: "",
   chosen: null,
 };
 
-// --- What arrives
+// --- Callbacks that arrive
 
 function listen() {
   const live = new EventSource("/inspector/live");
@@ -77,19 +78,19 @@ function connection(name, text) {
 function arrived({ callbacks, totals }) {
   const fresh = document.createDocumentFragment();
   for (const summary of callbacks) {
-    const item = itemOf(summary);
+    const item = listItem(summary);
     state.callbacks.set(summary.number, { summary, item });
     fresh.prepend(item);
   }
   byId("callbacks").prepend(fresh);
   for (const [number, { item }] of state.callbacks) {
-    if (state.callbacks.size <= MOST_CALLBACKS) break;
+    if (state.callbacks.size <= MAX_CALLBACKS) break;
     item.remove();
     state.callbacks.delete(number);
   }
-  const { received, stored, refused } = totals;
-  const of = received > state.callbacks.size ? `, the last ${state.callbacks.size} shown` : "";
-  byId("totals").textContent = received ? `${received} received: ${stored} stored, ${refused} refused${of}` : "";
+  const { received, stored, rejected } = totals;
+  const shown = received > state.callbacks.size ? ` (the last ${state.callbacks.size} shown)` : "";
+  byId("totals").textContent = received ? `${received} received: ${stored} stored, ${rejected} rejected${shown}` : "";
   showKinds();
   if (state.query && callbacks.length) searchSoon();
   filter();
@@ -97,9 +98,9 @@ function arrived({ callbacks, totals }) {
 
 // --- The list
 
-const title = ({ kind, storedAs, status }) => (storedAs ? KINDS[kind] : status >= 500 ? "Not stored" : "Refused");
+const title = ({ kind, storedAs, status }) => (storedAs ? KINDS[kind] : status >= 500 ? "Not stored" : "Rejected");
 const timeOf = (summary) => new Date(summary.time).toLocaleTimeString([], { hour12: false });
-const category = (summary) => summary.storedAs ? summary.kind : "refused";
+const category = (summary) => summary.storedAs ? summary.kind : "rejected";
 
 function sizeOf(bytes) {
   const units = ["B", "kB", "MB"];
@@ -111,7 +112,7 @@ function sizeOf(bytes) {
   return `${unit ? bytes.toFixed(1) : bytes} ${units[unit]}`;
 }
 
-function itemOf(summary) {
+function listItem(summary) {
   const { number, status, signatureForm, bytes, queue, reason } = summary;
   const button = make(
     "button",
@@ -130,7 +131,7 @@ function itemOf(summary) {
 }
 
 function statusOf(status) {
-  const good = status === 200 ? "good" : status >= 500 ? "bad" : "refused";
+  const good = status === 200 ? "good" : status >= 500 ? "bad" : "rejected";
   return make("span", { class: `status ${good}` }, String(status));
 }
 
@@ -140,7 +141,7 @@ function showKinds() {
     counts.set(category(summary), (counts.get(category(summary)) ?? 0) + 1);
   }
   const choices = [["", "All", state.callbacks.size]];
-  for (const [kind, name] of [...Object.entries(KINDS), ["refused", "Refused"]]) {
+  for (const [kind, name] of [...Object.entries(KINDS), ["rejected", "Rejected"]]) {
     if (counts.has(kind) || state.only === kind) choices.push([kind, name, counts.get(kind) ?? 0]);
   }
   const focused = document.activeElement?.dataset?.only;
@@ -194,7 +195,7 @@ async function search() {
     const response = await fetch(`/inspector/search?${new URLSearchParams({ text: query })}`).catch(() => null);
     found = new Set(response?.ok ? (await response.json()).numbers : []);
   }
-  // Another search may have begun meanwhile.
+  // Another search may have begun in the meantime.
   if (query === state.query) {
     state.found = found;
     filter();
@@ -203,7 +204,7 @@ async function search() {
 
 const shownButtons = () => [...byId("callbacks").querySelectorAll("li:not([hidden]) > button")];
 
-/// The list is one stop of the Tab key; the arrow keys go through it.
+/// The Tab key stops once in the list. The arrow keys move within it.
 function oneTabStop() {
   const buttons = shownButtons();
   const stop = buttons.find((button) => button.getAttribute("aria-current")) ?? buttons[0];
@@ -228,7 +229,7 @@ async function choose(number) {
   oneTabStop();
   document.body.classList.toggle("one", number !== null);
   if (number === null) {
-    byId("detail").replaceChildren(make("p", { class: "empty" }, "Choose a callback to see its attributes and its body."));
+    byId("detail").replaceChildren(make("p", { class: "empty" }, "Select a callback to see its attributes and body."));
     return;
   }
   const response = await fetch(`/inspector/callbacks/${number}`).catch(() => null);
@@ -252,10 +253,10 @@ function backButton() {
 }
 
 function toList() {
-  const was = state.chosen;
+  const previous = state.chosen;
   history.pushState(null, "", location.pathname);
   choose(null);
-  state.callbacks.get(was)?.item.firstElementChild.focus();
+  state.callbacks.get(previous)?.item.firstElementChild.focus();
 }
 
 function detailOf(detail) {
@@ -274,7 +275,7 @@ function detailOf(detail) {
     factsOf(detail),
     section("Attributes", attributesOf(detail)),
     make("details", { class: "section" },
-      make("summary", {}, `Headers, as the function sees them (${detail.headers.length})`),
+      make("summary", {}, `Headers as the function sees them (${detail.headers.length})`),
       table(["Header", "Value"], headersOf(detail.headers))),
     bodyOf(detail),
   ].filter(Boolean);
@@ -295,7 +296,7 @@ function failuresOf(failures) {
     const reason = typeof failure.reason === "string" ? failure.reason : Object.values(failure.reason).join();
     return make("li", {}, [failure.operation, reason, failure.code, failure.status].filter(Boolean).join(" \u00b7 "));
   });
-  return make("div", { class: "why" }, make("strong", {}, "Calls to AWS that failed"), make("ul", {}, ...lines));
+  return make("div", { class: "why" }, make("strong", {}, "Failed AWS calls"), make("ul", {}, ...lines));
 }
 
 function factsOf(detail) {
@@ -303,9 +304,9 @@ function factsOf(detail) {
     ["Received", `${new Date(detail.time).toLocaleString([], { hour12: false })}`],
     ["Queue", detail.queue ?? "none"],
     ["Stored", STORED[detail.storedAs] ?? "nowhere"],
-    ["Signature", FORMS[detail.signatureForm] ?? "not proven"],
+    ["Signature", ENCODINGS[detail.signatureForm] ?? "not verified"],
     ["Size", `${detail.bytes.toLocaleString("en")} bytes`],
-    ["Answered in", `${detail.milliseconds} ms`],
+    ["Response time", `${detail.milliseconds} ms`],
   ];
   return make("dl", { class: "facts" },
     ...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
@@ -313,7 +314,9 @@ function factsOf(detail) {
 
 function attributesOf({ attributes, groupId, storedAs }) {
   if (!attributes) {
-    const why = storedAs ? "They cannot be read again: the key has changed since." : "None: no message was made.";
+    const why = storedAs
+      ? "The page cannot show them, because the signing key has changed since."
+      : "None, because the receiver made no message.";
     return make("p", { class: "note" }, why);
   }
   const rows = attributes.map(({ name, type, value }) => [name, type, value]);
@@ -325,7 +328,7 @@ function section(name, content) {
   return make("section", { class: "section" }, make("h3", {}, name), content);
 }
 
-/// Between the first column and the last one there is only the type.
+/// A table. The only column between the first and the last one is the type.
 function table(names, rows) {
   return make("div", { class: "table" }, make("table", {},
     make("thead", {}, make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)))),
@@ -334,27 +337,27 @@ function table(names, rows) {
       ...values.map((value, i) => make("td", { class: i < values.length - 1 ? "type" : null }, visible(value))))))));
 }
 
-// --- Its body
+// --- The callback's body
 
 function bodyOf(detail) {
   const { bytes, body } = detail;
   const head = make("div", { class: "body-head" }, make("h3", {}, "Body"));
   const content = make("pre", { class: "body", tabIndex: 0, id: "body", "aria-label": "Body of the callback" });
   if (bytes === 0 || body.shown === 0) {
-    const text = bytes === 0 ? "Empty." : "Not kept: API Gateway did not take it.";
+    const text = bytes === 0 ? "Empty." : "Not kept, because it is larger than API Gateway's limit.";
     return make("section", { class: "section" }, head, make("p", { class: "note" }, text));
   }
   const notes = [];
-  if (body.shown < bytes) notes.push(`The first ${body.shown.toLocaleString("en")} bytes.`);
+  if (body.shown < bytes) notes.push(`Only the first ${body.shown.toLocaleString("en")} bytes.`);
   let lines;
   let laidOut = null;
   if (body.text === undefined) {
-    notes.push("It is no UTF-8 text: in hexadecimal.");
+    notes.push("The body is not UTF-8 text, so it is shown in hexadecimal.");
     lines = (body.hex.match(/.{1,32}/g) ?? []).map((line) => [["", line.replace(/(..)/g, "$1 ")]]);
   } else {
     lines = body.text.split("\n").map((line) => [["", line]]);
     laidOut = layOut(body.text, body.shown < bytes);
-    if (!laidOut) notes.push("It is no JSON: as it was received.");
+    if (!laidOut) notes.push("The body is not JSON, so it is shown as received.");
   }
 
   const search = make("input", { type: "search", id: "body-search", placeholder: "Search this body", autocomplete: "off", spellcheck: false });
@@ -366,13 +369,13 @@ function bodyOf(detail) {
     count.textContent = search.value ? `${matches} ${matches === 1 ? "match" : "matches"}` : "";
     content.querySelector("mark")?.scrollIntoView({ block: "nearest" });
   };
-  const layout = make("button", { type: "button", class: "quiet", "aria-pressed": "true", hidden: !laidOut }, "Laid out");
+  const layout = make("button", { type: "button", class: "quiet", "aria-pressed": "true", hidden: !laidOut }, "Formatted");
   layout.addEventListener("click", () => {
     layout.setAttribute("aria-pressed", String(layout.getAttribute("aria-pressed") !== "true"));
     show();
   });
   const copy = make("button", { type: "button", class: "quiet", hidden: body.text === undefined }, "Copy");
-  copy.addEventListener("click", () => copyText(body.text, "Body copied, as it was received"));
+  copy.addEventListener("click", () => copyText(body.text, "Body copied as received"));
   let soon = 0;
   search.addEventListener("input", () => {
     clearTimeout(soon);
@@ -382,20 +385,20 @@ function bodyOf(detail) {
 
   head.append(
     make("label", { class: "field" }, make("span", { class: "hidden-label" }, "Search this body"), search),
-    make("label", { class: "check" }, onlyMatches, "only lines that match"),
+    make("label", { class: "check" }, onlyMatches, "only matching lines"),
     count,
     make("span", { class: "spring" }),
     layout,
     copy,
   );
-  // What led here is what one looks for.
+  // Continue the search that found this callback.
   if (state.query && state.found?.has(detail.number)) search.value = state.query;
   show();
   return make("section", { class: "section" }, head,
     notes.length ? make("p", { class: "note" }, notes.join(" ")) : null, content);
 }
 
-/// Shows lines with what is searched for marked; returns how often it is there.
+/// Shows the lines and marks the matches. Returns the number of matches.
 function showLines(content, lines, query, onlyMatches) {
   let matches = 0;
   const all = document.createDocumentFragment();
@@ -412,7 +415,7 @@ function showLines(content, lines, query, onlyMatches) {
 function rangesOf(text, query) {
   const ranges = [];
   if (!query) return ranges;
-  // A few letters change their length with their case; then case counts.
+  // A few letters change their length with their case. A text with one of them is searched case-sensitively.
   const fold = (value) => (value.toLowerCase().length === value.length ? value.toLowerCase() : value);
   const [where, what] = [fold(text), fold(query)];
   for (let at = where.indexOf(what); at >= 0; at = where.indexOf(what, at + what.length)) {
@@ -440,7 +443,7 @@ function lineOf(line, ranges) {
   return element;
 }
 
-// --- What one can do
+// --- Actions
 
 function showSamples(samples) {
   byId("samples").replaceChildren(
@@ -455,11 +458,11 @@ function showSamples(samples) {
 async function post(address, done) {
   const response = await fetch(address, { method: "POST" }).catch(() => null);
   if (!response?.ok) {
-    notice(response ? await response.text() : "No answer: is cargo dev up running?");
+    notice(response ? await response.text() : "No response: is cargo dev up running?");
     return;
   }
   const { status, number } = await response.json();
-  notice(`${done}: answered ${status}${number === null ? "" : `, no. ${number}`}`);
+  notice(`${done}: status ${status}${number === null ? "" : `, no. ${number}`}`);
 }
 
 let noticed = 0;
@@ -477,7 +480,7 @@ async function copyText(text, done) {
     await navigator.clipboard.writeText(text);
     notice(done);
   } catch {
-    notice("The browser did not let the page copy.");
+    notice("The browser did not allow the page to copy.");
   }
 }
 

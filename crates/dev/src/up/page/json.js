@@ -1,13 +1,13 @@
-// JSON laid out for reading, and nothing else changed: numbers, escapes, the order of keys and keys that are there twice
-// stay as they were sent, which JSON.parse and JSON.stringify would not keep.
+// Formats JSON for reading and changes only white space. Numbers, escapes, the order of keys and repeated keys stay as
+// they were sent. JSON.parse and JSON.stringify would change them.
 
 const INDENT = "  ";
-// A thousand brackets are legal. Further in, all lines start in the same place.
-const DEEPEST_INDENT = 40;
+// JSON may be nested a thousand levels deep. Below this level, the indentation stays the same.
+const MAX_INDENT = 40;
 const TOKEN = /"(?:[^"\\]|\\[^])*"|-?\d[\d.eE+-]*|true|false|null|[{}[\],:]|[ \t\r\n]+/y;
 
-/// The lines of a text, each a list of [class, text]; null when it is no JSON. Of a text that is only the start of one
-/// (`cut`), what can be laid out is, and the rest is the last line.
+/// Splits a JSON text into formatted lines, each a list of [class, text]. Returns null if it is not JSON. If the text
+/// is only the start of a body (`cut`), formats as much as possible and appends the rest to the last line.
 export function layOut(text, cut) {
   const start = text.startsWith("\ufeff") ? 1 : 0;
   if (!cut) {
@@ -20,7 +20,7 @@ export function layOut(text, cut) {
   const lines = [];
   let line = [];
   let depth = 0;
-  const indent = () => INDENT.repeat(Math.min(depth, DEEPEST_INDENT));
+  const indent = () => INDENT.repeat(Math.min(depth, MAX_INDENT));
   const newLine = () => {
     lines.push(line);
     line = [["", indent()]];
@@ -71,7 +71,7 @@ function classOf(token, next) {
   return /^[-\d]/.test(token) ? "number" : "word";
 }
 
-/// Characters that are not seen, or that change the order in which others are, written out.
+/// Replaces characters that are invisible, or that change the order of others, with their code.
 export function visible(text) {
   return text.replace(
     /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff]/g,

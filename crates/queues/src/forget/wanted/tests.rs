@@ -47,7 +47,7 @@ fn the_whole_value_must_be_equal() {
 }
 
 #[test]
-fn a_number_goes_by_how_it_is_written() {
+fn a_number_is_compared_as_written() {
     assert!(is_tag(r#"{"Tag":42}"#, "42"));
     assert!(is_tag(r#"{"Tag":-1.50}"#, "-1.50"));
     assert!(!is_tag(r#"{"Tag":42.0}"#, "42"));
@@ -56,7 +56,7 @@ fn a_number_goes_by_how_it_is_written() {
 }
 
 #[test]
-fn of_a_key_that_is_there_twice_both_values_count() {
+fn both_values_of_a_repeated_key_count() {
     assert!(is_tag(r#"{"Tag":"person-1","Tag":"person-2"}"#, "person-1"));
     assert!(is_tag(r#"{"Tag":"person-1","Tag":"person-2"}"#, "person-2"));
     let login = wanted(Field::LoginId, "l");
@@ -65,7 +65,7 @@ fn of_a_key_that_is_there_twice_both_values_count() {
 }
 
 #[test]
-fn each_field_is_looked_for_in_its_places() {
+fn each_field_is_searched_in_its_places() {
     let (login, session) = (wanted(Field::LoginId, "x"), wanted(Field::SessionId, "x"));
     assert_eq!(login.is_in(br#"{"Login":{"Id":"x"}}"#), Ok(true));
     assert_eq!(login.is_in(br#"{"Login":{"LoginId":"x","RequestId":"r"}}"#), Ok(true));
@@ -76,14 +76,14 @@ fn each_field_is_looked_for_in_its_places() {
 }
 
 #[test]
-fn odd_but_legal_json_is_read() {
+fn unusual_but_legal_json_is_read() {
     let deep = format!(r#"{{"a":{}{},"Tag":"t"}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert!(is_tag(&deep, "t"));
     assert!(is_tag(r#"{"\ud800":1,"Tag":"\ud800","Tag":"t","a":1e999}"#, "t"));
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_and_not_somebody_elses() {
+fn an_unreadable_payload_is_an_error() {
     for payload in [&b"{\"Tag\":\"t\""[..], b"{\"Tag\":\"t\"}}", b"Tag", b"{\"Tag\":\"t\",}", b"{\"a\":\"\n\"}", b"[1"]
     {
         assert_eq!(wanted(Field::Tag, "t").is_in(payload), Err("the payload is not JSON"));
@@ -93,16 +93,16 @@ fn what_cannot_be_read_is_an_error_and_not_somebody_elses() {
 }
 
 #[test]
-fn text_that_quotes_the_value_is_printed_without_it() {
-    assert_eq!(wanted(Field::Tag, "t-1").hidden_in("a/t-1.json: t-1"), "a/[the value].json: [the value]");
+fn the_value_is_removed_from_a_text_that_quotes_it() {
+    assert_eq!(wanted(Field::Tag, "t-1").redact("a/t-1.json: t-1"), "a/[the value].json: [the value]");
 }
 
 #[test]
-fn a_key_that_the_receiver_made_is_printed_whole_but_for_a_value_that_is_not_there_by_chance() {
+fn a_short_value_is_not_removed_from_a_key_that_the_receiver_made() {
     let id = "0b5b58e4-1b2c-4ff3-a111-3ad20e34f9ab";
     let key = format!("kyc/{}/{id}", "ab".repeat(32));
-    assert_eq!(wanted(Field::Tag, "42").hidden_in_name(&key), key);
-    assert_eq!(wanted(Field::Tag, "ab").hidden_in_name(&key), key);
-    assert_eq!(wanted(Field::Tag, "ab").hidden_in_name("kyc/ab.json"), "kyc/[the value].json");
-    assert!(!wanted(Field::LoginId, id).hidden_in_name(&key).contains(id));
+    assert_eq!(wanted(Field::Tag, "42").redact_name(&key), key);
+    assert_eq!(wanted(Field::Tag, "ab").redact_name(&key), key);
+    assert_eq!(wanted(Field::Tag, "ab").redact_name("kyc/ab.json"), "kyc/[the value].json");
+    assert!(!wanted(Field::LoginId, id).redact_name(&key).contains(id));
 }

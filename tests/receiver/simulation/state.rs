@@ -1,4 +1,4 @@
-//! What all that happens in a run shares: the stack, the clock, chance, and the journal.
+//! The shared state of a run: the stack, the clock, the random numbers and the journal.
 
 use std::{
     collections::BTreeMap,
@@ -18,30 +18,30 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{DAY, fleet::Fleet, keys::Rotations, weather::Weather};
 
-/// Streams of the seed's generator that are no callback's.
+/// The streams of the seed's generator that no callback uses.
 const PLAN: u64 = u64::MAX;
 const CHANCE: u64 = u64::MAX - 1;
 
-pub struct World {
+pub struct Simulation {
     pub seed: u64,
-    /// How many Flinks sends.
+    /// How many callbacks Flinks sends.
     pub callbacks: u64,
     pub stack: Stack,
     pub config: Config,
     pub weather: Weather,
     pub rotations: Rotations,
     pub fleet: Mutex<Fleet>,
-    /// Deliveries that Flinks is done with.
+    /// The callbacks that Flinks no longer sends.
     pub deliveries: Mutex<Vec<super::flinks::Delivery>>,
-    /// How many messages more than callbacks there may be, by DeliveryId.
+    /// How many more messages than callbacks there may be, by DeliveryId.
     pub allowed_copies: Mutex<BTreeMap<String, u32>>,
     started: Instant,
-    /// For what is decided as it happens.
+    /// For decisions that are drawn during the run.
     chance: Mutex<ChaCha8Rng>,
     journal: Mutex<Journal>,
 }
 
-/// What happened, line by line, how often, and what should not have.
+/// A digest of all lines, how often each thing happened, and the violations.
 #[derive(Default)]
 struct Journal {
     digest: Sha256,
@@ -49,18 +49,18 @@ struct Journal {
     violations: Vec<String>,
 }
 
-/// What is left of a run.
+/// The result of a run.
 pub struct Finished {
     pub digest: String,
     pub counts: BTreeMap<String, usize>,
     pub violations: Vec<String>,
 }
 
-impl World {
+impl Simulation {
     pub fn new(seed: u64, callbacks: u64) -> Arc<Self> {
         let mut plan = generator(seed, PLAN);
-        // The receiver's own clock, which stands still here, must not be ahead. A whole day, so that runs are the same
-        // to the millisecond.
+        // The receiver's own clock, which stands still here, must not be ahead. Midnight, so that runs are the same to
+        // the millisecond.
         let today = SystemTime::UNIX_EPOCH + DAY * u32::try_from(days_since_epoch()).unwrap();
         let stack = Stack::with_aws(LocalAws::detached(today));
         for kind in Kind::ALL {
@@ -70,12 +70,12 @@ impl World {
             }
         }
         let config = stack.config(&[("PREVIOUS_KEY_DAYS", "1")]).unwrap();
-        let weather = Weather::drawn(&mut plan);
+        let weather = Weather::random(&mut plan);
         Arc::new(Self {
             seed,
             callbacks,
             config,
-            rotations: Rotations::drawn(&weather, &mut plan),
+            rotations: Rotations::random(&weather, &mut plan),
             weather,
             fleet: Mutex::default(),
             deliveries: Mutex::default(),
@@ -87,7 +87,7 @@ impl World {
         })
     }
 
-    /// Since the start of the run, which is at midnight.
+    /// The time since the start of the run, which is at midnight.
     pub fn now(&self) -> Duration {
         self.started.elapsed()
     }
@@ -96,12 +96,12 @@ impl World {
         sleep_until(self.started + at).await;
     }
 
-    /// Draws one thing.
+    /// Draws from the shared random numbers.
     pub fn draw<T>(&self, draw: impl FnOnce(&mut dyn Rng) -> T) -> T {
         draw(&mut *lock(&self.chance))
     }
 
-    /// Writes a line into the journal: what makes this run differ from another.
+    /// Writes a line into the journal, whose digest tells one run from another.
     pub fn note(&self, line: &str) {
         let now = self.now().as_millis();
         lock(&self.journal).digest.update(format!("{now} {line}\n"));
@@ -111,7 +111,7 @@ impl World {
         *lock(&self.journal).counts.entry(what.into()).or_default() += 1;
     }
 
-    /// Notes something that must not be.
+    /// Records something that must not happen.
     pub fn violation(&self, what: &str) {
         let now = self.now();
         let (hours, minutes) = (now.as_secs() / 3600, now.as_secs() / 60 % 60);

@@ -1,4 +1,4 @@
-//! The connection of one process to AWS, with the weather on it, and what its calls came to.
+//! The connection of one process to AWS. It injects the faults, and checks what the process makes of its calls.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,31 +19,32 @@ use rand::RngExt;
 
 use super::{
     BUDGET, MINUTE,
-    known::{Both, Held, Known, half},
+    known::{Held, KeyRead, Known, half},
+    state::{Simulation, lock},
     weather::{Service, label},
-    world::{World, lock},
 };
 
-/// From here on an attempt, which has three seconds with the way there and back, can be over before its answer is there.
+/// From this delay on, an attempt can end before its response arrives. It has three seconds, including the latency.
 pub const LATE: Duration = Duration::from_millis(2_400);
 
-/// Longest time for an attempt at a call.
+/// The longest time for an attempt at a call.
 const ATTEMPT: Duration = Duration::from_secs(3);
-/// When the bucket joins: so long after the queue's first failure, or as soon as it has failed if less than this is left.
+/// When the receiver tries the bucket as well: this long after the queue's first failure, or right after a failure if
+/// less than the second time is left.
 const JOINS_AFTER: Duration = Duration::from_secs(1);
 const JOINS_BEFORE_THE_END: Duration = Duration::from_secs(2);
 
-/// What is due is done within this.
+/// The receiver does what is due within this time.
 pub const AT_ONCE: Duration = Duration::from_millis(10);
 
-pub struct Line {
-    world: Weak<World>,
-    /// Of whom, in the journal.
+pub struct Connection {
+    simulation: Weak<Simulation>,
+    /// The name of the process in the journal.
     name: String,
     faults: Mutex<Vec<Seen>>,
-    /// Of each service, the calls that were carried out and whose answer was lost or late.
+    /// For each service, the number of calls that AWS carried out and whose response was lost or late.
     doubtful: [AtomicU32; 3],
-    rings: Mutex<[Ring; 2]>,
+    keys: Mutex<[SchemeKeys; 2]>,
     storing: Mutex<Storing>,
     objects: Mutex<Objects>,
 }
@@ -58,97 +59,97 @@ pub struct Seen {
 
 /// A scheme's keys.
 #[derive(Default)]
-struct Ring {
+struct SchemeKeys {
     known: Known,
-    /// A read whose other stage is not over.
+    /// The results of a read that is not complete.
     half: [Option<Held>; 2],
-    /// The reads of the invocation.
-    reads: Vec<Both>,
+    /// The complete reads of the invocation.
+    reads: Vec<KeyRead>,
 }
 
-/// How storing a callback goes on: what the bucket's joining depends on.
+/// The progress of storing a callback, which decides when the receiver must try the bucket.
 #[derive(Default)]
 struct Storing {
-    /// When the event was received; none where nothing is: in the redelivery.
+    /// When the event was received. `None` in the redelivery.
     received: Option<Duration>,
     /// When the first attempt to store it began.
     began: Option<Duration>,
-    /// When the latest attempt on the queue began, for a claim check its object's.
+    /// When the latest attempt with the queue began. For a claim check, when the attempt to put its object began.
     attempt: Option<Duration>,
-    /// The object of the attempt under way is stored.
+    /// The current attempt has stored its object.
     has_object: bool,
     first_failure: Option<Duration>,
-    /// An attempt took its three seconds.
+    /// An attempt used its three seconds.
     was_long: bool,
     /// The queue failed for good.
     is_over: bool,
     has_joined: bool,
-    /// When the bucket failed for good.
+    /// When the bucket rejected the payload.
     bucket_over: Option<Duration>,
 }
 
 /// The objects of claim checks.
 #[derive(Default)]
 struct Objects {
-    /// Nobody knows whether a message points at them.
+    /// A message may point to them: the outcome of its call is unknown.
     in_doubt: BTreeSet<String>,
-    /// No message points at them, by what comes before the part of their own: a next attempt has to use them.
+    /// No message points to them, so the next attempt must use them. By the part of the key before the object's own.
     unused: BTreeMap<String, String>,
 }
 
-impl Line {
-    pub fn new(world: &Arc<World>, name: String) -> Arc<Self> {
+impl Connection {
+    pub fn new(simulation: &Arc<Simulation>, name: String) -> Arc<Self> {
         Arc::new(Self {
-            world: Arc::downgrade(world),
+            simulation: Arc::downgrade(simulation),
             name,
             faults: Mutex::default(),
             doubtful: Default::default(),
-            rings: Mutex::default(),
+            keys: Mutex::default(),
             storing: Mutex::default(),
             objects: Mutex::default(),
         })
     }
 
-    /// The client for the SDK.
-    pub fn client(self: &Arc<Self>, world: &World) -> SharedHttpClient {
-        world.stack.aws.http_client(Arc::clone(self))
+    /// The HTTP client for the SDK.
+    pub fn client(self: &Arc<Self>, simulation: &Simulation) -> SharedHttpClient {
+        simulation.stack.aws.http_client(Arc::clone(self))
     }
 
-    /// An event is received: what is known of both schemes' keys.
+    /// Records that an event is received. Returns what the instance knows of both schemes' keys.
     pub fn begin(&self, now: Duration) -> [Known; 2] {
         *lock(&self.storing) = Storing { received: Some(now), ..Storing::default() };
         lock(&self.objects).unused.clear();
-        let mut rings = lock(&self.rings);
-        rings.iter_mut().for_each(|ring| ring.reads.clear());
-        rings.each_ref().map(|ring| ring.known.clone())
+        let mut keys = lock(&self.keys);
+        keys.iter_mut().for_each(|scheme_keys| scheme_keys.reads.clear());
+        keys.each_ref().map(|scheme_keys| scheme_keys.known.clone())
     }
 
-    /// The event is responded to.
+    /// Records that the instance has responded to the event.
     pub fn end(&self, before: &[Known; 2]) {
         {
             let storing = lock(&self.storing);
             if storing.is_over && !storing.has_joined {
-                self.violation(&format!("{}: its queue failed for good, and the bucket did not join", self.name));
+                self.violation(&format!("{}: its queue failed for good, and it did not try the bucket", self.name));
             }
         }
-        for (ring, before) in lock(&self.rings).iter_mut().zip(before) {
-            if let Some(last) = before.for_a_mismatch(&ring.reads).last() {
-                ring.known.was_read_for_a_mismatch(*last);
+        for (scheme_keys, before) in lock(&self.keys).iter_mut().zip(before) {
+            if let Some(last) = before.for_a_mismatch(&scheme_keys.reads).last() {
+                scheme_keys.known.was_read_for_a_mismatch(*last);
             }
         }
     }
 
-    /// Whether the instance knows a secret now.
+    /// Whether the instance currently knows a secret.
     pub fn knows(&self, scheme: Scheme, secret: &str) -> bool {
-        lock(&self.rings)[scheme as usize].known.has(secret)
+        lock(&self.keys)[scheme as usize].known.has(secret)
     }
 
     /// The reads of a scheme's keys since the event was received.
-    pub fn reads(&self, scheme: Scheme) -> Vec<Both> {
-        lock(&self.rings)[scheme as usize].reads.clone()
+    pub fn reads(&self, scheme: Scheme) -> Vec<KeyRead> {
+        lock(&self.keys)[scheme as usize].reads.clone()
     }
 
-    /// The faults that calls met since then.
+    /// The faults that calls have met since then.
     pub fn faults(&self, since: Duration) -> Vec<Seen> {
         lock(&self.faults).iter().filter(|seen| seen.at >= since).copied().collect()
     }
@@ -158,46 +159,46 @@ impl Line {
         lock(&self.storing).began
     }
 
-    /// When the bucket failed for good, if it has since the event was received.
+    /// When the bucket rejected the payload, if it has since the event was received.
     pub fn bucket_over(&self) -> Option<Duration> {
         lock(&self.storing).bucket_over
     }
 
-    pub fn doubtful_answers(&self, service: Service) -> u32 {
+    pub fn doubtful_responses(&self, service: Service) -> u32 {
         self.doubtful[service as usize].load(Ordering::Relaxed)
     }
 
-    /// Something has happened that can have made so many more messages of a DeliveryId.
+    /// Allows this many more messages with a DeliveryId.
     pub fn allow_copies(&self, delivery_id: &str, copies: u32) {
-        if let Some(world) = self.world.upgrade() {
-            *lock(&world.allowed_copies).entry(delivery_id.to_owned()).or_default() += copies;
+        if let Some(simulation) = self.simulation.upgrade() {
+            *lock(&simulation.allowed_copies).entry(delivery_id.to_owned()).or_default() += copies;
         }
     }
 
     pub fn now(&self) -> Duration {
-        self.world.upgrade().map_or(Duration::ZERO, |world| world.now())
+        self.simulation.upgrade().map_or(Duration::ZERO, |simulation| simulation.now())
     }
 
-    /// A call failed that began then: there has to be a fault.
+    /// Records that a call failed that began at `began`. It must have met a fault.
     pub fn has_failed(&self, service: Service, began: Duration, error: &AwsError) {
-        let is_it = |seen: &Seen| Service::of(seen.operation) == service && seen.at >= began;
+        let is_it = |seen: &Seen| Service::from_operation(seen.operation) == service && seen.at >= began;
         if !lock(&self.faults).iter().any(is_it) {
             self.violation(&format!("{} met no fault and failed: {error:?}", self.name));
         }
     }
 
-    /// A stage of a secret was read; nothing is held if it failed.
+    /// Records the result of reading a stage of a secret. `held` is `None` if the read failed.
     pub fn note_read(&self, scheme: Scheme, stage: Stage, began: Duration, held: Held) {
         let now = self.now();
-        let ring = &mut lock(&self.rings)[scheme as usize];
-        ring.half[half(stage)] = Some(held);
-        if ring.half.iter().all(Option::is_some) {
-            let [current, previous] = std::mem::take(&mut ring.half).map(Option::flatten);
-            ring.reads.extend(ring.known.learn(current, previous, began, now));
+        let scheme_keys = &mut lock(&self.keys)[scheme as usize];
+        scheme_keys.half[half(stage)] = Some(held);
+        if scheme_keys.half.iter().all(Option::is_some) {
+            let [current, previous] = std::mem::take(&mut scheme_keys.half).map(Option::flatten);
+            scheme_keys.reads.extend(scheme_keys.known.learn(current, previous, began, now));
         }
     }
 
-    /// An attempt on the queue begins with its message, or for a claim check with its object.
+    /// Records that an attempt with the queue begins: with its message, or for a claim check with its object.
     pub fn attempt_begins(&self, with_object: bool) {
         let now = self.now();
         let mut storing = lock(&self.storing);
@@ -208,7 +209,7 @@ impl Line {
         storing.has_object = false;
     }
 
-    /// The object is stored, and the message follows.
+    /// Records that the attempt's object is stored. Its message follows.
     pub fn attempt_goes_on(&self) {
         lock(&self.storing).has_object = true;
     }
@@ -219,14 +220,14 @@ impl Line {
         let waits_for = |since: Option<Duration>, time| since.is_some_and(|since| now - since > time + AT_ONCE);
         let has_to_join = waits_for(storing.first_failure, JOINS_AFTER) || waits_for(storing.attempt, ATTEMPT);
         if storing.received.is_some() && has_to_join && !storing.has_joined {
-            self.violation(&format!("{}: it was the bucket's turn, and it did not join", self.name));
+            self.violation(&format!("{}: it should have tried the bucket, and did not", self.name));
         }
         storing.first_failure.get_or_insert(now);
         storing.was_long |= storing.attempt.is_some_and(|began| now - began >= ATTEMPT);
-        storing.is_over |= error.is_some_and(is_refused);
+        storing.is_over |= error.is_some_and(is_rejected);
     }
 
-    /// A payload is put into the bucket for redelivery: it has to be the bucket's turn.
+    /// Records that the receiver puts an undelivered payload into the bucket. It must have a reason to.
     pub fn bucket_begins(&self) {
         let now = self.now();
         let mut storing = lock(&self.storing);
@@ -241,19 +242,19 @@ impl Line {
             _ if is_long => "an attempt of three seconds",
             Some(failed) if now - failed >= JOINS_AFTER => "a second after the first failure",
             Some(_) if is_late => "less than two seconds left",
-            _ => return self.violation(&format!("{}: the bucket joined without a cause", self.name)),
+            _ => return self.violation(&format!("{}: tried the bucket without a reason", self.name)),
         };
         self.count(&format!("bucket joined: {cause}"));
     }
 
     pub fn bucket_failed(&self, error: &AwsError) {
         let now = self.now();
-        if is_refused(error) {
+        if is_rejected(error) {
             lock(&self.storing).bucket_over.get_or_insert(now);
         }
     }
 
-    /// An object for a claim check is put.
+    /// Records that an object for a claim check is put.
     pub fn object_is_put(&self, key: &str) {
         let unused = lock(&self.objects).unused.get(common(key)).cloned();
         match unused {
@@ -263,7 +264,7 @@ impl Line {
         }
     }
 
-    /// The redelivery takes up a payload. Objects of an earlier run are no longer its own.
+    /// Records that the redelivery begins with a payload. It no longer knows the objects of an earlier run.
     pub fn delivery_begins(&self, delivery_id: &str) {
         lock(&self.objects).unused.retain(|common, _| !common.ends_with(delivery_id));
     }
@@ -275,7 +276,7 @@ impl Line {
         }
     }
 
-    /// A message that points at an object is sent. Until it is known what came of it, nobody knows.
+    /// Records that a message that points to an object is sent. Its outcome is unknown until the response.
     pub fn object_is_sent(&self, key: &str) {
         let (in_doubt, unused) = {
             let mut objects = lock(&self.objects);
@@ -289,7 +290,7 @@ impl Line {
         }
     }
 
-    /// The service said that no message points at it.
+    /// Records a definite error response: no message points to the object.
     pub fn object_is_unused(&self, key: &str) {
         let mut objects = lock(&self.objects);
         objects.in_doubt.remove(key);
@@ -297,48 +298,48 @@ impl Line {
     }
 
     fn violation(&self, what: &str) {
-        if let Some(world) = self.world.upgrade() {
-            world.violation(what);
+        if let Some(simulation) = self.simulation.upgrade() {
+            simulation.violation(what);
         }
     }
 
     fn count(&self, what: &str) {
-        if let Some(world) = self.world.upgrade() {
-            world.count(what);
+        if let Some(simulation) = self.simulation.upgrade() {
+            simulation.count(what);
         }
     }
 }
 
-/// What a key says before the part that is the object's own.
+/// The part of a key before the object's own.
 fn common(key: &str) -> &str {
     key.rsplit_once('/').map_or(key, |(common, _)| common)
 }
 
-/// AWS refused the call itself, so that another attempt is of no use.
-fn is_refused(error: &AwsError) -> bool {
+/// Whether AWS rejected the call itself, so that another attempt is useless.
+fn is_rejected(error: &AwsError) -> bool {
     error.has_code(&["AccessDenied"])
 }
 
-impl Network for Line {
+impl Network for Connection {
     fn latency(&self) -> Duration {
-        let Some(world) = self.world.upgrade() else { return Duration::ZERO };
-        Duration::from_millis(world.draw(|rng| if rng.random_bool(0.01) { 250 } else { rng.random_range(1..12) }))
+        let Some(simulation) = self.simulation.upgrade() else { return Duration::ZERO };
+        Duration::from_millis(simulation.draw(|rng| if rng.random_bool(0.01) { 250 } else { rng.random_range(1..12) }))
     }
 
     fn fault(&self, operation: Operation) -> Option<Fault> {
-        let world = self.world.upgrade()?;
-        let (service, now) = (Service::of(operation), world.now());
-        let fault = world.draw(|rng| world.weather.fault(service, now, rng))?;
+        let simulation = self.simulation.upgrade()?;
+        let (service, now) = (Service::from_operation(operation), simulation.now());
+        let fault = simulation.draw(|rng| simulation.weather.fault(service, now, rng))?;
         let mut faults = lock(&self.faults);
-        // What is further back explains nothing any more.
+        // Older faults explain nothing any more.
         faults.retain(|seen| now - seen.at < MINUTE);
         faults.push(Seen { at: now, operation, fault });
         if matches!(fault, Fault::ResetAfter) || matches!(fault, Fault::Delay(delay) if delay > LATE) {
             self.doubtful[service as usize].fetch_add(1, Ordering::Relaxed);
         }
-        world.count(format!("fault {}", label(fault)));
-        world.count(format!("fault of {operation:?}"));
-        world.note(&format!("{} {operation:?} {fault:?}", self.name));
+        simulation.count(format!("fault {}", label(fault)));
+        simulation.count(format!("fault of {operation:?}"));
+        simulation.note(&format!("{} {operation:?} {fault:?}", self.name));
         Some(fault)
     }
 }

@@ -1,4 +1,4 @@
-//! The JSON Schemas of the small types that are written by hand.
+//! The JSON Schemas of the small types, which schemars cannot derive: their JSON is read by hand.
 
 use std::borrow::Cow;
 

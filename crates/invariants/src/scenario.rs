@@ -1,4 +1,4 @@
-//! The receiver with all around it played: secrets, queues and bucket in memory, and services that fail on demand.
+//! Runs the receiver with secrets, queues and a bucket in memory, which fail on demand.
 
 use std::{
     cell::OnceCell,
@@ -27,7 +27,7 @@ use crate::model::{payload::MAPPED, signature, sqs};
 /// The bucket's name.
 pub const BUCKET: &str = "payloads";
 
-/// The networks that may send, where there is a list.
+/// The IP allow-list, in scenarios that have one.
 const ALLOWED: &str = "192.0.2.0/24,2001:db8::/32";
 
 /// Whether an address is in one of [`ALLOWED`].
@@ -41,7 +41,7 @@ pub fn is_allowed(source: IpAddr) -> bool {
     }
 }
 
-/// A scheme's secrets: the current one and the one before.
+/// A scheme's secrets: the current and the previous one.
 pub fn secrets(scheme: signature::Scheme) -> [&'static str; 2] {
     match scheme {
         signature::Scheme::Aggregation => ["aggregation-secret", "aggregation-secret-before"],
@@ -49,8 +49,8 @@ pub fn secrets(scheme: signature::Scheme) -> [&'static str; 2] {
     }
 }
 
-/// The operator's `ResponseType` values.
-pub fn mapped() -> ResponseTypes {
+/// The `ResponseType` values that the operator maps.
+pub fn mapped_response_types() -> ResponseTypes {
     let kind = Kind::ALL.into_iter().find(|kind| kind.label() == MAPPED.1).expect("a kind of that label");
     ResponseTypes::from([(MAPPED.0.to_owned(), kind)])
 }
@@ -62,42 +62,42 @@ pub enum Service {
     Works,
     Fails,
     Hangs,
-    /// A queue that does not take the content, but does take a pointer. Anything else is none of it: it works.
-    Refuses,
-    /// A queue that throttles the first call. Anything else works.
+    /// A queue rejects the content of a message but accepts a pointer. Other services work.
+    Rejects,
+    /// A queue throttles the first call. Other services work.
     Stutters,
 }
 
 impl Service {
     async fn call(self, operation: Operation) -> Result<(), AwsError> {
         match self {
-            Self::Works | Self::Refuses | Self::Stutters => Ok(()),
+            Self::Works | Self::Rejects | Self::Stutters => Ok(()),
             Self::Fails => Err(AwsError::new(operation, Reason::Service)),
             Self::Hangs => pending().await,
         }
     }
 }
 
-/// What is around the receiver, and what it did there.
+/// The receiver's surroundings, and what the receiver does with them.
 #[derive(Default)]
-pub struct World {
+pub struct Scenario {
     pub queues: Service,
     pub store: Service,
     pub secrets: Service,
     pub no_pay_secret: bool,
-    /// The current keys become that only after they were first asked for.
+    /// The keys are rotated after the first read.
     pub rotates: bool,
-    /// The time in which the previous keys are accepted is over.
+    /// The previous keys have expired.
     pub previous_is_expired: bool,
-    pub no_ascii_reading: bool,
+    pub no_ascii_encoding: bool,
     /// Only [`ALLOWED`] may send.
     pub has_allowed_sources: bool,
-    done: Mutex<Done>,
+    effects: Mutex<Effects>,
 }
 
-/// What the receiver did.
+/// The receiver's calls and what they stored.
 #[derive(Default)]
-pub struct Done {
+pub struct Effects {
     pub messages: Vec<Sent>,
     pub objects: Vec<Put>,
     /// Calls to put a message on a queue.
@@ -108,7 +108,7 @@ pub struct Done {
     current_fetches: [usize; 2],
 }
 
-/// A message that a queue took.
+/// A message that a queue accepted.
 pub struct Sent {
     pub kind: Kind,
     pub body: String,
@@ -116,29 +116,29 @@ pub struct Sent {
     pub group_id: Option<String>,
 }
 
-/// An object that the bucket took.
+/// An object that the bucket accepted.
 pub struct Put {
     pub key: String,
     pub payload: Bytes,
     pub metadata: Vec<(&'static str, String)>,
 }
 
-/// What came of one event.
+/// The result of one event.
 pub struct Outcome {
-    pub answer: Response,
+    pub response: Response,
     pub record: Record,
-    pub done: Done,
+    pub effects: Effects,
 }
 
-impl World {
-    /// Hands an event's bytes to a receiver that has just started, as the program does.
+impl Scenario {
+    /// Passes an event's bytes to a cold receiver, as the program does.
     pub fn receive(self, event: &[u8]) -> Outcome {
         thread_local! {
             static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
         }
         let paused = || {
             let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-            runtime.expect("a runtime that does no input or output")
+            runtime.expect("a runtime without input and output")
         };
         let previous_key_for =
             if self.previous_is_expired { Duration::ZERO } else { Duration::from_secs(7 * 24 * 60 * 60) };
@@ -146,27 +146,27 @@ impl World {
             true => IpAllowlist::parse(ALLOWED).expect("a list of networks"),
             false => IpAllowlist::default(),
         };
-        let key_rules = KeyRules { previous_key_for, accept_ascii: !self.no_ascii_reading };
-        let policy = Policy { allowlist, key_rules, response_types: mapped() };
+        let key_rules = KeyRules { previous_key_for, accept_ascii: !self.no_ascii_encoding };
+        let policy = Policy { allowlist, key_rules, response_types: mapped_response_types() };
         let receiver = Receiver::new(policy, &self, Storage::new(&self, &self));
         let mut record = Record::default();
-        let answer = RUNTIME
+        let response = RUNTIME
             .with(|runtime| runtime.get_or_init(paused).block_on(receiver.receive(read_event(event), &mut record)));
         drop(receiver);
-        Outcome { answer, record, done: self.done.into_inner().expect("nothing has panicked") }
+        Outcome { response, record, effects: self.effects.into_inner().expect("nothing has panicked") }
     }
 
-    fn note(&self, what: impl FnOnce(&mut Done)) {
-        what(&mut self.done.lock().expect("nothing has panicked"));
+    fn note(&self, what: impl FnOnce(&mut Effects)) {
+        what(&mut self.effects.lock().expect("nothing has panicked"));
     }
 }
 
-impl SecretSource for &World {
+impl SecretSource for &Scenario {
     async fn fetch(&self, scheme: Scheme, stage: Stage) -> Result<Option<SecretVersion>, AwsError> {
         let mut first = false;
-        self.note(|done| {
-            done.fetches += 1;
-            let [aggregation, pay] = &mut done.current_fetches;
+        self.note(|effects| {
+            effects.fetches += 1;
+            let [aggregation, pay] = &mut effects.current_fetches;
             let fetches = if scheme == Scheme::Pay { pay } else { aggregation };
             *fetches += usize::from(stage == Stage::Current);
             first = *fetches < 2;
@@ -182,19 +182,19 @@ impl SecretSource for &World {
             (Stage::Current, true) | (Stage::Previous, false) => ("before", before),
             (Stage::Previous, true) => return Ok(None),
         };
-        // A line break at the end is not part of it.
+        // The receiver ignores a line break at the end.
         let text = Some(Zeroizing::new(format!("{secret}\n")));
         Ok(Some(SecretVersion { id: id.to_owned(), created: Some(SystemTime::now()), text }))
     }
 }
 
-impl Queues for &World {
+impl Queues for &Scenario {
     async fn send(&self, message: OutboundMessage<'_>) -> Result<(), AwsError> {
-        let OutboundMessage { kind, body, attributes, group_id } = message;
+        let OutboundMessage { kind, body, attributes, group_id, trace_header: _ } = message;
         let mut first = false;
-        self.note(|done| {
-            first = done.sends == 0;
-            done.sends += 1;
+        self.note(|effects| {
+            first = effects.sends == 0;
+            effects.sends += 1;
         });
         self.queues.call(Operation::SendMessage).await?;
         let failed = |code: &str| AwsError {
@@ -204,7 +204,7 @@ impl Queues for &World {
         if self.queues == Service::Stutters && first {
             return Err(failed("RequestThrottled"));
         }
-        if self.queues == Service::Refuses
+        if self.queues == Service::Rejects
             && !attributes.iter().any(|attribute| attribute.name == "ExtendedPayloadSize")
         {
             return Err(failed("InvalidMessageContents"));
@@ -215,12 +215,14 @@ impl Queues for &World {
                 (attribute.name.to_owned(), attribute.data_type.as_str().to_owned(), attribute.value.clone())
             })
             .collect();
-        self.note(|done| done.messages.push(Sent { kind, body, attributes, group_id: group_id.map(str::to_owned) }));
+        self.note(|effects| {
+            effects.messages.push(Sent { kind, body, attributes, group_id: group_id.map(str::to_owned) })
+        });
         Ok(())
     }
 }
 
-impl PayloadStore for &World {
+impl PayloadStore for &Scenario {
     fn bucket(&self) -> &str {
         BUCKET
     }
@@ -228,7 +230,7 @@ impl PayloadStore for &World {
     async fn put(&self, key: &str, payload: Bytes, metadata: &[(&'static str, &str)]) -> Result<(), AwsError> {
         self.store.call(Operation::PutObject).await?;
         let metadata = metadata.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        self.note(|done| done.objects.push(Put { key: key.to_owned(), payload, metadata }));
+        self.note(|effects| effects.objects.push(Put { key: key.to_owned(), payload, metadata }));
         Ok(())
     }
 }

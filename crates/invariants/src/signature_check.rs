@@ -1,4 +1,4 @@
-//! The signature check by itself: an authentic callback for the steps behind it.
+//! The signature check by itself, which gives the later steps an authentic callback.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flinks_webhooks::{
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::model::signature::{MAC_BYTES, Scheme};
 
-/// The callback of a body, with one signature.
+/// A callback with this body and one signature.
 pub fn callback(scheme: Scheme, mac: &[u8; MAC_BYTES], body: &[u8]) -> Callback {
     let (name, value) = match scheme {
         Scheme::Aggregation => ("flinks-authenticity-key", BASE64_STANDARD.encode(mac)),
@@ -25,28 +25,28 @@ pub fn callback(scheme: Scheme, mac: &[u8; MAC_BYTES], body: &[u8]) -> Callback 
     read_event(event.to_string().as_bytes()).expect("an event that holds a callback")
 }
 
-/// As Flinks Pay writes a signature.
+/// A signature as Flinks Pay writes it.
 pub fn in_hex(mac: &[u8]) -> String {
     let digits: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256={digits}")
 }
 
-/// A key that is valid.
+/// A signing key.
 pub fn key(secret: &str) -> SigningKey {
     SigningKey::new(secret.as_bytes()).expect("a secret that is not empty")
 }
 
-/// What the signature check makes of a body with one signature.
-pub fn prove(
+/// Verifies a body with one signature.
+pub fn verify(
     scheme: Scheme,
     mac: &[u8; MAC_BYTES],
     body: &[u8],
     keys: &[SigningKey],
-    ascii_reading: bool,
+    ascii_encoding: bool,
 ) -> Option<AuthenticCallback> {
     let callback = callback(scheme, mac, body);
-    let signatures = Signatures::from_headers(&callback.headers).expect("a well-formed signature is a claim");
+    let signatures = Signatures::from_headers(&callback.headers).expect("a well-formed signature is read");
     let signatures: Vec<_> = signatures.iter().collect();
     let [signature] = signatures.as_slice() else { panic!("one signature became {}", signatures.len()) };
-    signature.verify(&callback.body, keys.iter(), ascii_reading)
+    signature.verify(&callback.body, keys.iter(), ascii_encoding)
 }

@@ -1,4 +1,5 @@
-//! What a subject talks to: a local AWS with the stack in it, plain, behind TLS or slow, and the check of what it stored.
+//! The backend of a subject: a local AWS with the stack, over plain HTTP, behind TLS or slow. It also checks what the
+//! subject stored.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,13 +35,13 @@ use crate::{
     subject::{FLOOR, Subject},
 };
 
-/// What is added to each call to AWS where it is slow: about what a service in the same region takes. A new connection
-/// waits for as long, once, as its handshakes do.
+/// The latency of each call to a slow AWS, about that of a service in the same region. A new connection also waits this
+/// long once, as for its handshakes.
 pub const LATENCY: Duration = Duration::from_millis(5);
-/// The services that a subject uses, by the SDKs' variables for their endpoints.
+/// The SDKs' variables for the endpoints of the services that a subject uses.
 const SERVICES: [&str; 3] = ["AWS_ENDPOINT_URL_SECRETS_MANAGER", SQS, "AWS_ENDPOINT_URL_S3"];
 const SQS: &str = "AWS_ENDPOINT_URL_SQS";
-/// The queue that account details go to.
+/// The queue for account details.
 const QUEUE: &str = "AccountsDetailQueue";
 
 /// How a subject reaches AWS.
@@ -51,7 +52,7 @@ pub enum Transport {
     Http,
     /// TLS, with all certificate authorities that the system trusts to be loaded, as on Lambda
     Tls,
-    /// Plain HTTP, and 5 ms more for each call and for each new connection
+    /// Plain HTTP, with 5 ms more for each call and each new connection
     Slow,
 }
 
@@ -65,24 +66,23 @@ impl Transport {
     }
 }
 
-/// A certificate authority for this run, a certificate for 127.0.0.1, and the files by which subjects trust it.
+/// A certificate authority for this run with a certificate for 127.0.0.1, and the files that make subjects trust it.
 pub struct Authority {
     acceptor: TlsAcceptor,
-    /// The authority alone.
+    /// A bundle with only this authority.
     alone: PathBuf,
-    /// The authority among all that the system trusts: what loading them costs is part of a start.
+    /// A bundle with this authority and all that the system trusts. Loading it is part of a start.
     among_all: PathBuf,
 }
 
 impl Authority {
-    /// Makes one, with its files under `target/benches/`.
+    /// Creates an authority, with its files under `target/benches/`.
     ///
-    /// # Errors
-    /// When a file cannot be written.
+    /// # Errors If a file cannot be written.
     pub fn new() -> Result<Self, Failure> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // OpenSSL takes a certificate for self-signed where issuer and subject are of the same name.
+        // OpenSSL treats a certificate as self-signed if issuer and subject have the same name.
         params.distinguished_name.push(DnType::CommonName, "flinks-benches");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
@@ -99,7 +99,7 @@ impl Authority {
         bundle.push_str(&authority.pem());
         let folder = std::env::current_dir()?.join("target/benches");
         std::fs::create_dir_all(&folder)?;
-        // Of this run: another may be under way.
+        // Other runs may be active, so the names contain the process id.
         let file = |name: &str| folder.join(format!("{name}-{}.pem", std::process::id()));
         let (alone, among_all) = (file("authority"), file("authorities"));
         std::fs::write(&alone, authority.pem())?;
@@ -116,28 +116,26 @@ impl Authority {
 
 impl Drop for Authority {
     fn drop(&mut self) {
-        // What stays is only litter.
+        // A leftover file does no harm.
         let _ = [&self.alone, &self.among_all].map(std::fs::remove_file);
     }
 }
 
-/// A local AWS of its own for each process that is measured, with a port for each service: on AWS no connection serves
-/// two of them.
-pub struct World<'a> {
+/// A local AWS for one measured process, with a port for each service. On AWS, too, no connection serves two services.
+pub struct Backend<'a> {
     stack: Stack,
-    /// What a subject has to trust; over plain HTTP nothing.
+    /// The authority that a subject must trust. `None` for plain HTTP.
     authority: Option<&'a Authority>,
     endpoints: [(&'static str, String); SERVICES.len()],
-    /// Ends with this.
-    _fronts: JoinSet<()>,
+    /// The proxies end when this is dropped.
+    _proxies: JoinSet<()>,
 }
 
-impl<'a> World<'a> {
-    /// # Errors
-    /// When no port can be bound.
+impl<'a> Backend<'a> {
+    /// # Errors If no port can be bound.
     pub async fn start(transport: Transport, authority: &'a Authority) -> Result<Self, Failure> {
         let stack = Stack::start().await?;
-        let mut fronts = JoinSet::new();
+        let mut proxies = JoinSet::new();
         let mut endpoints = SERVICES.map(|service| (service, String::new()));
         for (_, endpoint) in &mut endpoints {
             let behind = stack.aws.listen().await?;
@@ -145,9 +143,9 @@ impl<'a> World<'a> {
                 Transport::Http => format!("http://{behind}"),
                 Transport::Tls => {
                     let acceptor = authority.acceptor.clone();
-                    format!("https://{}", front(&mut fronts, behind, Front::Tls(acceptor)).await?)
+                    format!("https://{}", start_proxy(&mut proxies, behind, Proxy::Tls(acceptor)).await?)
                 }
-                Transport::Slow => format!("http://{}", front(&mut fronts, behind, Front::Slow).await?),
+                Transport::Slow => format!("http://{}", start_proxy(&mut proxies, behind, Proxy::Slow).await?),
             };
         }
         if transport == Transport::Slow {
@@ -156,31 +154,30 @@ impl<'a> World<'a> {
             }
         }
         let authority = (transport == Transport::Tls).then_some(authority);
-        Ok(Self { stack, authority, endpoints, _fronts: fronts })
+        Ok(Self { stack, authority, endpoints, _proxies: proxies })
     }
 
-    /// The variables by which a subject finds it.
+    /// The variables that a subject needs to reach this backend.
     pub fn environment(&self, subject: &Subject) -> BTreeMap<&'static str, String> {
         let plain = self.stack.aws.endpoint();
         let mut variables: BTreeMap<_, _> = self.stack.environment().into_iter().collect();
         variables.remove("AWS_ENDPOINT_URL");
         variables.extend(self.endpoints.iter().cloned());
         if let Some(sqs) = variables.get(SQS).cloned() {
-            // The queues' URLs: an SDK may go by them.
+            // An SDK may use the host in the queues' URLs.
             for value in variables.values_mut() {
                 *value = value.replace(&plain, &sqs);
             }
         }
         variables.extend(self.authority.into_iter().flat_map(|authority| authority.environment(subject)));
-        // Lambda sets both; boto3 reads this one.
+        // Lambda sets both, and boto3 reads this one.
         variables.extend(variables.get("AWS_REGION").cloned().map(|region| ("AWS_DEFAULT_REGION", region)));
         variables
     }
 
-    /// Checks that each of so many callbacks is stored, once and to the byte.
+    /// Checks that each of `count` callbacks is stored once and byte for byte.
     ///
-    /// # Errors
-    /// What is missing or wrong.
+    /// # Errors If a callback is missing or wrong.
     pub fn check(&self, subject: &Subject, callback: &Callback, count: usize) -> Result<(), Failure> {
         let messages = self.stack.aws.messages(QUEUE);
         let objects = self.stack.aws.objects(PAYLOAD_BUCKET);
@@ -196,21 +193,21 @@ impl<'a> World<'a> {
         } else if subject.name == FLOOR {
             objects.values().map(|object| object.body.as_ref()).collect()
         } else {
-            // Each object by the one message that points at it.
+            // Each object counts through the one message that points to it.
             let keys: BTreeSet<_> = messages.iter().filter_map(|message| key(&message.body)).collect();
             keys.iter().filter_map(|key| Some(objects.get(key)?.body.as_ref())).collect()
         };
         if stored.len() != count {
-            return Err(format!("of {count} callbacks, {} can be found", stored.len()).into());
+            return Err(format!("{} of {count} callbacks were found", stored.len()).into());
         }
         if stored.iter().any(|body| *body != callback.body) {
-            return Err("a stored payload is not what was sent".into());
+            return Err("a stored payload differs from what was sent".into());
         }
         Ok(())
     }
 }
 
-/// The key in a claim check.
+/// The object's key in a claim check.
 fn key(pointer: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Pointer {
@@ -221,29 +218,29 @@ fn key(pointer: &str) -> Option<String> {
     Some(pointer.key)
 }
 
-/// What stands before a service.
+/// A proxy in front of a service.
 #[derive(Clone)]
-enum Front {
-    /// Ends the TLS of each connection.
+enum Proxy {
+    /// Terminates TLS.
     Tls(TlsAcceptor),
-    /// Lets each new connection wait.
+    /// Delays each new connection.
     Slow,
 }
 
-/// Listens on a port of its own, and passes on what is in each connection.
-async fn front(fronts: &mut JoinSet<()>, behind: SocketAddr, kind: Front) -> io::Result<SocketAddr> {
+/// Starts a proxy on a new port. It forwards each connection.
+async fn start_proxy(proxies: &mut JoinSet<()>, behind: SocketAddr, kind: Proxy) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    fronts.spawn(async move {
+    proxies.spawn(async move {
         let mut connections = JoinSet::new();
         while let Ok((stream, _)) = listener.accept().await {
             let kind = kind.clone();
-            // An error is a client that has gone, and there is nobody to tell.
+            // An error means that the client is gone, so nobody needs it.
             connections.spawn(async move {
                 stream.set_nodelay(true)?;
                 match kind {
-                    Front::Tls(acceptor) => pass_on(acceptor.accept(stream).await?, behind).await,
-                    Front::Slow => {
+                    Proxy::Tls(acceptor) => pass_on(acceptor.accept(stream).await?, behind).await,
+                    Proxy::Slow => {
                         tokio::time::sleep(LATENCY).await;
                         pass_on(stream, behind).await
                     }

@@ -1,0 +1,34 @@
+//! The files that are generated from the types: JSON Schemas, types for TypeScript and Python, and the catalogue of the
+//! queues. `cargo run -p flinks-events --features schemas --example generate` writes them; a test compares.
+
+mod asyncapi;
+mod json_schema;
+mod python;
+mod small_types;
+mod typescript;
+
+use serde_json::Value;
+
+use json_schema::Document;
+
+/// Every generated file: its path, seen from the package, and what is in it. The consumers have the types of their
+/// language beside them.
+pub fn files() -> Vec<(String, String)> {
+    let documents = json_schema::documents();
+    let mut files: Vec<_> =
+        documents.iter().map(|Document { file, schema, .. }| (file.clone(), json(schema))).collect();
+    files.extend([
+        ("../../consumers/node/flinks-events.d.ts".to_owned(), typescript::module(&documents)),
+        ("../../consumers/python/flinks_events.py".to_owned(), python::module(&documents)),
+        ("asyncapi.json".to_owned(), json(&asyncapi::document(&documents))),
+    ]);
+    files
+}
+
+/// Sorted, so that it is the same whichever features of serde_json a build turns on.
+fn json(value: &Value) -> String {
+    let mut value = value.clone();
+    value.sort_all_objects();
+    // Only a map with keys that are no strings cannot be written.
+    serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
+}

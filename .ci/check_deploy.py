@@ -1,15 +1,8 @@
-<<<<<<< HEAD
-"""Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has a
+"""Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has an
 undelivered payload delivered. Then deploys a consumer beside it.
 
-Usage: check_deploy.py MINISTACK ARCHITECTURE, with `sam build` and `sam build --config-env consumer` done for that
+Usage: check_deploy.py MINISTACK ARCHITECTURE, after `sam build` and `sam build --config-env consumer` for that
 architecture.
-=======
-"""Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has an
-undelivered payload delivered.
-
-Usage: check_deploy.py MINISTACK ARCHITECTURE, after `sam build` for that architecture.
->>>>>>> main
 """
 
 import dataclasses
@@ -164,7 +157,6 @@ def main(ministack: str, architecture: str) -> None:
         check_redelivery(outputs)
         check_redrive(outputs)
         check_dashboard()
-<<<<<<< HEAD
 
         def accept(body: bytes) -> None:
             callback = aggregation("for the consumer", body, "AccountsDetailQueue")
@@ -172,10 +164,7 @@ def main(ministack: str, architecture: str) -> None:
             assert status == 200, f"{len(body)} bytes were answered {status} {answer!r}"
 
         check_consumer(architecture, STACK, accept)
-    print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries refused")
-=======
     print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries rejected")
->>>>>>> main
 
 
 def deploy(architecture: str) -> dict[str, str]:

@@ -555,11 +555,7 @@ def snapshot_faults(files: dict[str, str], folder: pathlib.Path = SNAPSHOTS) -> 
     committed = {path.name: path.read_text() for path in folder.glob("*.json")}
     check = pathlib.Path(sys.argv[0]).name
     return [
-<<<<<<< HEAD
-        f".ci/{folder.name}/{name} says something else than the template: run .ci/{check} --write and read the diff"
-=======
-        f".ci/iam/{name} differs from the template: run .ci/check_template.py --write and read the diff"
->>>>>>> main
+        f".ci/{folder.name}/{name} differs from the template: run .ci/{check} --write and read the diff"
         for name in sorted(committed.keys() | files.keys())
         if committed.get(name) != files.get(name)
     ]
@@ -584,13 +580,8 @@ def as_list(value) -> list:
     return value if isinstance(value, list) else [value]
 
 
-<<<<<<< HEAD
 def role_faults(stack: Stack, owner: str = PSEUDO["AWS::AccountId"]) -> list[str]:
-    """A role of the functions has written-out rights only, and its S3 rights end at the buckets of one account."""
-=======
-def role_faults(stack: Stack) -> list[str]:
-    """Managed policies in the functions' roles, and S3 permissions for other accounts' buckets."""
->>>>>>> main
+    """Managed policies in the functions' roles, and S3 permissions for buckets of another account than `owner`."""
     faults = []
     for name, resource in stack.resources.items():
         properties = readable(resource.get("Properties", {}))
@@ -786,13 +777,8 @@ def translated_faults(translated: dict, stack: Stack, parameters: dict[str, str]
     ]
 
 
-<<<<<<< HEAD
 def coverage_faults(template: dict, variants: dict[str, dict[str, str]] | None = None) -> list[str]:
-    """Each condition is met in one variant and not in another, so that no half of the template goes unchecked."""
-=======
-def coverage_faults(template: dict) -> list[str]:
     """Conditions that have the same value in every variant, so that a part of the template is never checked."""
->>>>>>> main
     met: dict[str, set[bool]] = {name: set() for name in template.get("Conditions", {})}
     for parameters in (variants or VARIANTS).values():
         stack = Stack(template | {"Resources": {}, "Outputs": {}}, parameters)

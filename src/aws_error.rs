@@ -100,7 +100,8 @@ const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
         ],
     ),
     (Transient, &[SendMessage], &["OverLimit"]),
-    // KMS, as SQS and S3 pass its errors on: throttled, or failing itself. Its other states are permanent.
+    // Errors of KMS that SQS and S3 pass on: KMS throttled the call, or KMS itself failed. Its other errors are
+    // permanent.
     (
         Transient,
         EVERY,
@@ -206,7 +207,8 @@ impl AwsError {
         match self.status {
             // Not implemented; HTTP version not supported.
             Some(501 | 505) => Permanent,
-            // Request timeout, too early, too many requests. A success whose body is not the service's own.
+            // Request timeout, too early, too many requests, or a server error. A success whose body cannot be
+            // understood.
             Some(408 | 425 | 429 | 500.. | 200..=299) => Transient,
             // Content too large.
             Some(413) if self.operation == SendMessage => ContentRejected,

@@ -35,7 +35,7 @@ pub const SLOW: Duration = Duration::from_secs(13);
 pub const RESPONSE: Duration = Duration::from_secs(12);
 /// Time to fetch keys and to store a callback.
 pub const BUDGET: Duration = Duration::from_millis(11_500);
-/// What fetching the keys leaves of the budget: time for an attempt on the queue, and one on the bucket.
+/// Time that fetching the keys must leave for storing: for an attempt on the queue, and one on the bucket.
 pub const TO_STORE: Duration = Duration::from_secs(4);
 /// Time to read the keys again when no key matched a signature. Forgeries mismatch too, so it is short.
 pub const MISMATCH: Duration = Duration::from_secs(2);

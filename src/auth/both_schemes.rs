@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{rejection::Rejection, time_budget::MISMATCH};
 
-/// Returns the first valid signature. If both are valid, Pay's counts, because it decides the kind. So cached Pay keys
-/// are always tried. If there are none, the check waits until they are read, but at most [`MISMATCH`] once the
-/// aggregation signature is verified.
+/// Returns the first valid signature. If both are valid, Pay's counts, because it decides the kind. Fresh Pay keys are
+/// always tried. If the Pay keys are due or there are none, the check waits until they are read, but at most
+/// [`MISMATCH`] once the aggregation signature is verified.
 pub(super) async fn check_both<S: SecretSource>(
     pay: &mut SignatureCheck<'_, S>,
     aggregation: &mut SignatureCheck<'_, S>,

@@ -67,7 +67,8 @@ impl KeyRing {
             // The first read of the previous stage may be older than the rotation, so only the second one counts.
             read = ReadResult { current: second.current.or(read.current), previous: second.previous };
         }
-        // `count`, not `any`: each error must reach `is_worth_it`, which notes that its one more attempt was used.
+        // `count`, not `any`: `is_worth_it` must see each error, because it remembers whether the extra attempt is used
+        // up.
         let worth_a_retry = read.errors().filter(|error| retry.is_worth_it(error)).count();
         let outcome = match (read.is_whole(), worth_a_retry) {
             (true, _) => ReadOutcome::Whole,

@@ -130,7 +130,7 @@ impl Keys {
         // time of the rotation is the time when that version was created. After a roll-back the current version is old,
         // and the abandoned key is rejected at once.
         let rotated_at = self.current.version().and_then(|version| version.created);
-        // A creation time that this clock takes for the future counts as now.
+        // If the creation time is in the future by this clock, it counts as now.
         let is_accepted = rotated_at.is_some_and(|at| at.elapsed().unwrap_or_default() < self.previous_key_for);
         self.versions()
             .filter(move |(stage, _)| *stage == Stage::Current || is_accepted)

@@ -144,7 +144,8 @@ impl Message {
         &self.attributes
     }
 
-    /// Fair queues: one login's burst does not hold up the others.
+    /// The `MessageGroupId`: the LoginId, or a Pay callback's SessionId. With it SQS shares a queue fairly among
+    /// groups, so that a burst of one does not hold up the others.
     pub fn group_id(&self) -> Option<&str> {
         self.group_id.as_deref()
     }

@@ -155,7 +155,8 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
             inline: message.inline_body(),
             with_group: message.group_id().is_some() && !rejects_groups.load(Ordering::Relaxed),
         };
-        // How the message was sent when it was rejected with its group.
+        // The form, inline or claim check, in which the queue rejected the message with its group. Only if the same
+        // form is then accepted without the group was the group the reason.
         let mut rejected_with_group = None;
         let mut retry = Retry::default();
         loop {

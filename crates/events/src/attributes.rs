@@ -40,9 +40,9 @@ attributes! {
         "ResponseType" => response_type,
         /// Lower-case hex SHA-256 of the payload: the same for every retry. Deduplicate on it.
         "DeliveryId" => delivery_id,
-        /// `Login.Id`. Not on a Pay callback.
+        /// `Login.Id`, or `Login.LoginId` of a fraud alert. Not on a Pay callback.
         "LoginId" => login_id,
-        /// `RequestId`. Not on a Pay callback.
+        /// `RequestId`, or `Login.RequestId` of a fraud alert. Not on a Pay callback.
         "RequestId" => request_id,
         /// `sessionId`. Only on a Pay callback.
         "SessionId" => session_id,

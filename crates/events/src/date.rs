@@ -137,7 +137,7 @@ fn hour_and_minute(text: &str) -> Option<(u8, u8)> {
     Some((u8::try_from(hour).ok()?, u8::try_from(minute).ok()?))
 }
 
-/// Exactly so many digits, four at most.
+/// The value of a text of exactly `N` digits. `N` is at most four, so that the value fits.
 fn digits<const N: usize>(text: &str) -> Option<u16> {
     (text.len() == N && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }

@@ -57,7 +57,7 @@ pub enum UnknownReason {
     ClaimCheck,
     /// Neither its `ResponseType` nor its shape has a type here.
     NoType,
-    /// The fields that told its kind have another JSON type than expected: [`Event::lost`] names them.
+    /// The fields that identify its kind have another JSON type than expected: [`Event::lost`] names them.
     WrongType,
 }
 

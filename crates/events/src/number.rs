@@ -68,7 +68,7 @@ fn exact(number: &str) -> Option<Decimal> {
     }
     let places = i64::try_from(fraction.len()).ok()?.checked_sub(exponent.parse().ok()?)?;
     let of = |digits: &str, places: i64| {
-        // A number of more digits than an i128 has does not parse.
+        // Parsing fails if there are more digits than an `i128` can hold.
         let value: i128 = format!("{sign}{digits}").parse().ok()?;
         match u32::try_from(places) {
             Ok(places) => Decimal::try_from_i128_with_scale(value, places).ok(),

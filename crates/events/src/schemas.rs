@@ -29,6 +29,6 @@ pub fn files() -> Vec<(String, String)> {
 fn json(value: &Value) -> String {
     let mut value = value.clone();
     value.sort_all_objects();
-    // Only a map with keys that are no strings cannot be written.
+    // Serialising fails only for a map whose keys are not strings, and a `Value` has none.
     serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
 }

@@ -17,7 +17,7 @@ object! {
     pub struct Kyc {
         /// `KYC`.
         "ResponseType" => response_type: String,
-        /// Flinks' own status. Other than 200 where Flinks could not get the data.
+        /// Flinks' own status: not 200 if Flinks could not get the data.
         "HttpStatusCode" => http_status_code: i64,
         /// The people who hold the accounts.
         "Holders" => holders: Vec<Holder>,
@@ -29,7 +29,7 @@ object! {
         "InstitutionId" => institution_id: i64,
         /// The bank.
         "Institution" => institution: String,
-        /// The request at Flinks. A recovered payload has another one.
+        /// The id of the request at Flinks. A recovered payload has a different id.
         "RequestId" => request_id: String,
         /// Inferred: documented for the API's errors. Why Flinks could not get the data, such as `INVALID_LOGIN`.
         "FlinksCode" => flinks_code: String,
@@ -182,7 +182,7 @@ object! {
     pub struct Balance {
         /// What can be spent.
         "Available" => available: Money,
-        /// What is there.
+        /// The account's current balance.
         "Current" => current: Money,
         /// The limit of a credit account.
         "Limit" => limit: Money,

@@ -81,7 +81,7 @@ fn document<T: JsonSchema>(file: &str, kind: Option<Kind>) -> Document {
     Document { file: format!("schemas/{file}.json"), name: T::schema_name().into_owned(), kind, schema }
 }
 
-/// Takes away what is no part of Flinks' documentation, and marks what is inferred.
+/// Removes what schemars adds and Flinks does not document, and marks what is inferred.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -92,7 +92,7 @@ fn tidy(schema: &mut Value) {
                 }
                 members.insert("description".to_owned(), json!(text));
             }
-            // What Rust's integers are is not what Flinks says.
+            // These come from Rust's integer types, not from Flinks' documentation.
             members.retain(|key, _| !["format", "minimum", "maximum"].contains(&key.as_str()));
             members.values_mut().for_each(tidy);
         }
@@ -106,7 +106,7 @@ fn one_line_for_each_paragraph(text: &str) -> String {
     paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
-/// Makes a property one that must be there, and not `null`.
+/// Makes a property required, and excludes `null`.
 fn require(schema: &mut Value, key: &str) {
     let Some(members) = schema.as_object_mut() else { return };
     let required = members.entry("required").or_insert_with(|| json!([]));

@@ -104,7 +104,7 @@ fn type_of(schema: &Value) -> String {
 fn simple(name: &str, schema: &Value) -> String {
     match name {
         "array" => format!("list[{}]", schema.get("items").map_or_else(|| "object".to_owned(), type_of)),
-        // Numbers with a point are decimals as well: `200.0` is a whole number in JSON.
+        // An integer may be written `200.0` in JSON, and `parse_float=Decimal` then makes it a `Decimal`.
         "integer" | "number" => "Number".to_owned(),
         "string" => "str".to_owned(),
         "boolean" => "bool".to_owned(),

@@ -19,8 +19,9 @@
 //!
 //! The receiver gives up on an authentic callback only when [`BUDGET`] is used up or every way to store it has failed
 //! for good, because Flinks sends some callbacks only once. If it has no key, or cannot read one that may have signed
-//! the callback, it gives up when only [`TO_STORE`] is left, or at once if every stage of the secret is gone or denied:
-//! the table in `auth/signing_keys.rs` has the rules.
+//! the callback, it gives up when only [`TO_STORE`] is left, or at once if every stage of the secret is gone or denied.
+//! If no cached key matches and the keys cannot be read again, it responds 401 after [`MISMATCH`] or sooner. The table
+//! in `auth/signing_keys.rs` has the rules.
 
 use std::time::Duration;
 

@@ -52,7 +52,7 @@ export interface Kyc {
   FlinksCode?: string | null;
   /** The people who hold the accounts. */
   Holders?: Array<Holder> | null;
-  /** Flinks' own status. Other than 200 where Flinks could not get the data. */
+  /** Flinks' own status: not 200 if Flinks could not get the data. */
   HttpStatusCode?: number | null;
   /** The bank. */
   Institution?: string | null;
@@ -62,7 +62,7 @@ export interface Kyc {
   Login?: Login | null;
   /** Inferred: documented for the API's errors. The same in words. */
   Message?: string | null;
-  /** The request at Flinks. A recovered payload has another one. */
+  /** The id of the request at Flinks. A recovered payload has a different id. */
   RequestId?: string | null;
   /** `KYC`. */
   ResponseType: "KYC";
@@ -113,7 +113,7 @@ export type AccountHolder = Holder | string;
 export interface Balance {
   /** What can be spent. */
   Available?: number | null;
-  /** What is there. */
+  /** The account's current balance. */
   Current?: number | null;
   /** The limit of a credit account. */
   Limit?: number | null;
@@ -185,7 +185,7 @@ export interface Investments {
   Tag?: string | null;
 }
 
-/** The status of a guaranteed EFT session: `SessionSetupStatusChanged`. Flinks sends it once and never retries it. It has no event id: deduplicate on `sessionId`, as Flinks says. */
+/** The status of a guaranteed EFT session: `SessionSetupStatusChanged`. Flinks sends it once, but SQS may deliver it more than once: deduplicate on the attribute `DeliveryId`. It has no event id; Flinks says to deduplicate on `sessionId`. */
 export interface EftSessionStatus {
   /** The amount of the payment. */
   amount?: number | null;
@@ -279,11 +279,11 @@ export interface Attributes {
   ExtendedPayloadSize?: string;
   /** Flinks' own status: other than `200` if Flinks could not get the data. */
   HttpStatusCode?: string;
-  /** `Login.Id`. Not on a Pay callback. */
+  /** `Login.Id`, or `Login.LoginId` of a fraud alert. Not on a Pay callback. */
   LoginId?: string;
   /** When the callback arrived: RFC 3339, UTC. */
   ReceivedAt?: string;
-  /** `RequestId`. Not on a Pay callback. */
+  /** `RequestId`, or `Login.RequestId` of a fraud alert. Not on a Pay callback. */
   RequestId?: string;
   /** The payload's `ResponseType`, if it has one. */
   ResponseType?: string;

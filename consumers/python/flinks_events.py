@@ -70,7 +70,7 @@ class Kyc(_KycRequired, total=False):
     FlinksCode: str | None
     # The people who hold the accounts.
     Holders: list[Holder] | None
-    # Flinks' own status. Other than 200 where Flinks could not get the data.
+    # Flinks' own status: not 200 if Flinks could not get the data.
     HttpStatusCode: Number | None
     # The bank.
     Institution: str | None
@@ -80,7 +80,7 @@ class Kyc(_KycRequired, total=False):
     Login: Login | None
     # Inferred: documented for the API's errors. The same in words.
     Message: str | None
-    # The request at Flinks. A recovered payload has another one.
+    # The id of the request at Flinks. A recovered payload has a different id.
     RequestId: str | None
     # What the front end gave Flinks Connect. It does not authenticate anybody, and may be personal data.
     Tag: str | None
@@ -132,7 +132,7 @@ class Balance(TypedDict, total=False):
 
     # What can be spent.
     Available: Number | None
-    # What is there.
+    # The account's current balance.
     Current: Number | None
     # The limit of a credit account.
     Limit: Number | None
@@ -221,7 +221,7 @@ class _EftSessionStatusRequired(TypedDict):
 
 
 class EftSessionStatus(_EftSessionStatusRequired, total=False):
-    """The status of a guaranteed EFT session: `SessionSetupStatusChanged`. Flinks sends it once and never retries it. It has no event id: deduplicate on `sessionId`, as Flinks says."""
+    """The status of a guaranteed EFT session: `SessionSetupStatusChanged`. Flinks sends it once, but SQS may deliver it more than once: deduplicate on the attribute `DeliveryId`. It has no event id; Flinks says to deduplicate on `sessionId`."""
 
     # The amount of the payment.
     amount: Number | None
@@ -321,11 +321,11 @@ class Attributes(TypedDict, total=False):
     ExtendedPayloadSize: str
     # Flinks' own status: other than `200` if Flinks could not get the data.
     HttpStatusCode: str
-    # `Login.Id`. Not on a Pay callback.
+    # `Login.Id`, or `Login.LoginId` of a fraud alert. Not on a Pay callback.
     LoginId: str
     # When the callback arrived: RFC 3339, UTC.
     ReceivedAt: str
-    # `RequestId`. Not on a Pay callback.
+    # `RequestId`, or `Login.RequestId` of a fraud alert. Not on a Pay callback.
     RequestId: str
     # The payload's `ResponseType`, if it has one.
     ResponseType: str

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use super::keys::{Keys, ReadResult};
 use crate::{retry::BackOff, time_budget::MISMATCH};
 
-/// How long keys are used after a read. So a rotation is noticed within this time even without a mismatch.
+/// How long keys count as fresh after a read. After that they are due: the next callback reads them, and so notices a
+/// rotation even without a mismatch.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
 /// How long after a failed read the keys are due again.
 pub(super) const RETRY_DUE_AFTER: Duration = Duration::from_secs(30);

@@ -132,8 +132,8 @@ impl<'r, S: SecretSource> KeyReader<'r, S> {
         keys.has_usable().then_some(keys)
     }
 
-    /// If there are keys, reads once, and they serve meanwhile. If there is none, reads until there is one, until no
-    /// retry is worth it, or until `limit`.
+    /// If there are keys, reads once; other callbacks use the cached keys meanwhile. If there is none, reads until there
+    /// is one, until no retry is worth it, or until `limit`.
     async fn read_what_is_due(&mut self, limit: Instant) {
         let ring = self.ring;
         let has_usable = || ring.cache().keys.has_usable();

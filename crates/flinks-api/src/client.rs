@@ -101,7 +101,9 @@ impl FlinksApi {
     /// Polls for the data of a session, after a [`Failure::NotReady`].
     ///
     /// # Errors
-    /// With [`Failure::NotReady`], poll again.
+    /// With [`Failure::NotReady`], poll again. After a [`Failure::RetryLater`] with [`Pace::BackOff`], a poll can also be
+    /// repeated with the same RequestId: a lost poll ends nothing, and `SESSION_NONEXISTENT` says when the session is
+    /// over. (Inferred.)
     pub async fn accounts_detail_async(&self, request_id: &RequestId) -> Result<FinalResponse, Failure> {
         let path = format!("GetAccountsDetailAsync/{}", request_id.as_str());
         self.data(Method::GET, &path, Bytes::new()).await

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Body;
+use hyper::header::ORIGIN;
 use hyper::{HeaderMap, Request, StatusCode};
 
 use crate::credentials::unauthorized;
@@ -39,6 +40,11 @@ impl Flinks {
     pub(crate) async fn respond<B: Body>(&self, request: Request<B>) -> Result<Response, NoResponse> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| NoResponse::Reset)?.to_bytes();
+        // A page in a browser could make its own name point here. Browsers add this header to each POST, and without a
+        // POST there is no session.
+        if head.headers.contains_key(ORIGIN) {
+            return Ok(ApiError::chosen(403, "ACCESS_DENIED").response());
+        }
         let (operation, argument) = match route(&head.method, &head.uri) {
             Route::To(operation, argument) => (operation, argument),
             Route::OtherCustomer => return Ok(unauthorized("Please provide a valid customer id.").response()),

@@ -58,7 +58,8 @@
 //!
 //! # Limits
 //!
-//! - **Not secure.** The credentials are public. It listens on loopback by default; keep it there.
+//! - **Not secure.** The credentials are public. It listens on loopback by default; keep it there. It rejects requests
+//!   with `Origin`, because a page in a browser could send them.
 //! - **Not durable.** Everything is in memory.
 //! - **Not all of Flinks.** There is no Connect, no DeleteCard by HTTP and no Attributes. It sends no callbacks. Of the
 //!   options of GetAccountsDetail, `WithTransactions` and `AccountsFilter` have an effect.

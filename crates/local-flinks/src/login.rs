@@ -1,5 +1,6 @@
 //! Logins: how the API behaves for each, and its data.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,6 +37,23 @@ impl Behaviour {
 
     /// The call takes the 210 seconds that a call may take, and the data are there a minute later.
     pub const SLOW: Behaviour = Behaviour::Dispatched { held: SYNCHRONOUS_LIMIT, then: Duration::from_secs(60) };
+}
+
+/// Says what happens, for a list of logins.
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready => f.write_str("the data are ready"),
+            Self::Pending(then) => write!(f, "OPERATION_PENDING, and the data {} s later", then.as_secs()),
+            Self::Dispatched { held, then } => {
+                let (held, then) = (held.as_secs(), then.as_secs());
+                write!(f, "OPERATION_DISPATCHED after {held} s, and the data {then} s later")
+            }
+            Self::Refused(status, code) => write!(f, "{status} {code}"),
+            Self::Replayed(status, code) => write!(f, "{status} {code} with a RequestId that works"),
+            Self::Challenged => f.write_str("203: the user must respond"),
+        }
+    }
 }
 
 /// A login: a made-up person's connection to Flinks' test bank.
@@ -187,8 +205,8 @@ impl Login {
 }
 
 /// Prints no data.
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("id", &self.id).field("behaviour", &self.behaviour).finish_non_exhaustive()
     }
 }

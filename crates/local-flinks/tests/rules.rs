@@ -404,6 +404,16 @@ async fn other_paths_are_a_page_and_other_customers_are_unauthorized() {
     assert_eq!(caller.http.request(request).await.unwrap().status(), 401);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_page_in_a_browser_is_rejected() {
+    let caller = Caller::with(Behaviour::Ready);
+    let uri = format!("http://flinks.example/v3/{CUSTOMER_ID}/BankingServices/GenerateAuthorizeToken");
+    let request = Request::builder().method(Method::POST).uri(uri).header("flinks-auth-key", SECRET_KEY);
+    let request = request.header("origin", "http://flinks.example").body(Full::default()).unwrap();
+    assert_eq!(caller.http.request(request).await.unwrap().status(), 403);
+    assert_eq!(caller.flinks.calls(Operation::GenerateAuthorizeToken), 0);
+}
+
 #[tokio::test]
 async fn it_listens_on_loopback_until_it_is_stopped() {
     let flinks = LocalFlinks::start().await.unwrap();
@@ -428,5 +438,10 @@ async fn every_login_is_listed() {
     let expected = Login::test_users().len() + Login::examples().len() + 1;
     assert_eq!(listed.len(), expected);
     assert!(listed.contains(&LOGIN.to_owned()));
+    let texts: Vec<_> = Login::examples().iter().map(|login| login.behaviour().to_string()).collect();
+    assert_eq!(
+        texts[..2],
+        ["OPERATION_PENDING, and the data 20 s later", "OPERATION_DISPATCHED after 210 s, and the data 60 s later",]
+    );
     assert!(!format!("{:?}", caller.flinks.logins()).contains("sam_example"));
 }

@@ -78,7 +78,7 @@ impl FlinksApi {
             }
             Verdict::Failed { failure, row, request_id } => {
                 let request_id = request_id.as_deref().and_then(RequestId::read);
-                let is_replayed = row.is_some_and(|row| row.is_replayed) && received.status != 203;
+                let is_replayed = row.is_some_and(|row| row.is_replayed);
                 match (failure.cause(), request_id) {
                     (Cause::Code(code), Some(request_id)) if is_replayed => {
                         Ok(Session { request_id, replayed: Some(code.clone()) })

@@ -23,9 +23,9 @@
 //!
 //! # What is documented, and what is inferred
 //!
-//! [`codes`] says what each FlinksCode means. [`limits`] has the time limits and the size limit. [`Headers`] has the
-//! headers, [`DetailOptions`] the fields of the request. Each says what Flinks documents and what is inferred. All else
-//! that is inferred stands in `src/verdict.rs`.
+//! [`codes`] says what each FlinksCode means, and `src/verdict.rs` what a response means without a known code. [`limits`]
+//! has the time limits and the size limit. [`Headers`] has the headers, [`DetailOptions`] the fields of the request. Each
+//! says what Flinks documents. Everything else is marked as inferred, where it stands.
 //!
 //! # What never appears in an error, or in what `Debug` prints
 //!

@@ -1,6 +1,6 @@
 //! What a response means. Decisions follow the FlinksCode first and the status second.
 //!
-//! These rules are inferred, and each is the safe choice:
+//! That order and these rules are inferred, and each is the safe choice:
 //!
 //! - A 200 with a FlinksCode is never final. An unknown code then stops.
 //! - A 200 whose body has another `HttpStatusCode` counts as that status.
@@ -22,7 +22,7 @@ use crate::response::{Envelope, Received};
 pub(crate) enum Verdict<'a> {
     /// A 200, without a FlinksCode.
     Success(Envelope<'a>),
-    /// Anything else, with the RequestId if the response has one.
+    /// Anything else, with the row of the table that decided, and with the RequestId if the response has one.
     Failed { failure: Failure, row: Option<Row>, request_id: Option<String> },
 }
 
@@ -50,9 +50,8 @@ pub(crate) fn verdict(received: &Received) -> Verdict<'_> {
         None => (by_status(status, Cause::Status(status)), None),
         Some(None) => (by_status(status, Cause::UnreadableCode), None),
         Some(Some(code)) => {
-            let row = codes::find(code.as_str());
+            let row = codes::find(code.as_str()).filter(|_| status != 203);
             let failure = match row {
-                _ if status == 203 => Failure::NeedsUser(Cause::Code(code)),
                 Some(row) => by_action(row.action, Cause::Code(code)),
                 None => by_status(status, Cause::Code(code)),
             };

@@ -328,6 +328,9 @@ async fn a_deleted_login_is_gone_and_a_challenge_needs_the_user() {
     let (flinks, api) = detached(Behaviour::Challenged);
     let failure = api.authorize_cached(LOGIN).await.unwrap_err();
     assert_eq!(failure, Failure::NeedsUser(Cause::Status(203)));
+    // With a code, too: a session that waits for responses has no data.
+    flinks.add_login(Login::new(LOGIN).behaves(Behaviour::Replayed(203, "QUESTION_NOT_FOUND")));
+    assert_eq!(told(api.authorize_cached(LOGIN).await.unwrap_err()), ("user", "QUESTION_NOT_FOUND".into()));
     flinks.delete_login(LOGIN);
     assert_eq!(told(api.authorize_cached(LOGIN).await.unwrap_err()), ("gone", "INVALID_LOGIN".into()));
 }
@@ -473,20 +476,39 @@ async fn wrong_credentials_stop_at_their_endpoint() {
     assert_eq!(told(failure), ("stop", "UNAUTHORIZED".into()));
 }
 
-/// Reads one request, responds with `{}` and returns the request's head.
-async fn head_of(settings: impl FnOnce(&str) -> Settings) -> String {
+/// Reads one request, responds with these bytes, and returns the request's head and the client's failure.
+async fn exchange(settings: impl FnOnce(&str) -> Settings, response: &'static [u8]) -> (String, Failure) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let settings = settings(&format!("http://{}", listener.local_addr().unwrap()));
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = vec![0; 4096];
         let length = stream.read(&mut request).await.unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+        stream.write_all(response).await.unwrap();
         String::from_utf8(request[..length].to_vec()).unwrap()
     });
-    let api = FlinksApi::new(settings).unwrap();
-    assert!(api.authorize_cached(LOGIN).await.is_err());
-    server.await.unwrap().to_ascii_lowercase()
+    let failure = FlinksApi::new(settings).unwrap().authorize_cached(LOGIN).await.unwrap_err();
+    (server.await.unwrap().to_ascii_lowercase(), failure)
+}
+
+#[tokio::test]
+async fn the_content_headers_decide_whether_a_body_is_json() {
+    let incomplete = Failure::RetryLater(Pace::FewTimes, Cause::Incomplete);
+    let not_json = Failure::RetryLater(Pace::FewTimes, Cause::NotJson);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    assert_eq!(exchange(settings, head).await.1, incomplete, "no content type");
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Encoding: identity\r\n\r\n{}";
+    assert_eq!(exchange(settings, head).await.1, incomplete);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Encoding: gzip\r\n\r\n{}";
+    assert_eq!(exchange(settings, head).await.1, not_json);
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: \xff\r\n\r\n{}";
+    assert_eq!(exchange(settings, head).await.1, not_json);
+    let broken = Failure::RetryLater(Pace::BackOff, Cause::Broken);
+    assert_eq!(exchange(settings, b"not HTTP, but Zo\xc3\xa9\r\n\r\n").await.1, broken);
+}
+
+async fn head_of(settings: impl FnOnce(&str) -> Settings) -> String {
+    exchange(settings, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.0
 }
 
 #[tokio::test]

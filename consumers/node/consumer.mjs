@@ -146,7 +146,8 @@ function readJson(body) {
 /** The receiver's own rules: the signature, then ResponseType, then the shape. */
 function typeOf(payload, signatureForm) {
   if (!payload) return "Unknown";
-  const has = (key) => Object.hasOwn(payload, key);
+  // A key with null counts as absent.
+  const has = (key) => Object.hasOwn(payload, key) && payload[key] !== null;
   const session = has("sessionId") && has("status") ? "EftSessionStatus" : "Unknown";
   if (signatureForm === "pay") return session;
   if (signatureForm === "api") return "AccountsDetail";

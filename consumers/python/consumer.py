@@ -135,7 +135,8 @@ def type_of(payload: dict[str, Any] | None, signature_form: str | None) -> str:
     """The receiver's own rules: the signature, then ResponseType, then the shape."""
     if payload is None:
         return "Unknown"
-    is_session = "sessionId" in payload and "status" in payload
+    # A key with null counts as absent.
+    is_session = payload.get("sessionId") is not None and payload.get("status") is not None
     if signature_form == "pay":
         return "EftSessionStatus" if is_session else "Unknown"
     if signature_form == "api":
@@ -144,7 +145,7 @@ def type_of(payload: dict[str, Any] | None, signature_form: str | None) -> str:
     response_type = payload.get("ResponseType")
     if isinstance(response_type, str) and response_type in named:
         return named[response_type]
-    if "DocumentAnalysis" in payload:
+    if payload.get("DocumentAnalysis") is not None:
         return "FraudAlert"
     return "EftSessionStatus" if is_session else "Unknown"
 

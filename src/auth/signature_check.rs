@@ -59,6 +59,11 @@ impl<'c, S: SecretSource> SignatureCheck<'c, S> {
         self.verify(&keys).ok_or(Rejection::SignatureWrong)
     }
 
+    /// In place of the first step, when its read took too long: checks with the keys of the cache as they are.
+    pub fn with_cached_keys(&mut self) -> Option<AuthenticCallback> {
+        self.verify(&self.reader.ring.keys())
+    }
+
     /// Second step, with the `rejection` of the first. If no known key matched and the rules allow a read, reads the
     /// keys and checks with them.
     pub async fn with_newer_keys(&mut self, rejection: Rejection) -> Verified {

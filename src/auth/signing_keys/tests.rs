@@ -855,6 +855,19 @@ async fn a_valid_pay_signature_goes_before_a_valid_aggregation_signature() {
     assert_eq!(accepted, Ok(SignatureForm::Pay));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_valid_pay_signature_counts_while_its_cached_key_is_due_and_cannot_be_read() {
+    for trouble in [Trouble::Fails, Trouble::Hangs] {
+        let instance = Instance::warm(|_| {}).await;
+        advance(FRESH_FOR).await;
+        instance.change(|state| state.trouble = BOTH.map(|stage| (Scheme::Pay, stage, trouble)).to_vec());
+        let both = [(SignatureHeader::WebhookSignature, "first"), (SignatureHeader::AuthenticityKey, "first")];
+        let (accepted, _, elapsed) = instance.check_all(&both).await;
+        assert_eq!(accepted, Ok(SignatureForm::Pay), "{trouble:?}");
+        assert!(elapsed <= MISMATCH, "{elapsed:?}");
+    }
+}
+
 // 27. One signature is valid, and the keys of the other scheme cannot be read.
 
 #[tokio::test(start_paused = true)]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flinks_events import AccountsDetail, Kyc
 
 PAYLOAD_BUCKET = os.environ["PAYLOAD_BUCKET"]
-# A message can come back for 28 days: 14 on the queue and 14 as a dead letter. An undelivered payload comes later still.
+# A message can come back for 28 days: 14, and 14 more after a redrive. An undelivered payload comes later still.
 REMEMBERED_SECONDS = 35 * 24 * 60 * 60
 
 log = logging.getLogger("consumer")

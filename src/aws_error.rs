@@ -29,7 +29,8 @@ pub struct AwsError {
     /// AWS's id of the call, for its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_request_id: Option<String>,
-    /// The service's clock and this one differ by so much that AWS does not accept signatures.
+    /// The service's clock and this one differ by more than four minutes, so the SDK signs the next attempt with the
+    /// service's time.
     #[serde(skip)]
     pub clocks_differ: bool,
 }
@@ -48,7 +49,8 @@ pub enum Reason {
     Response,
     /// An error response.
     Service,
-    /// A success that is not the service's own; the text says what is missing. The call may have been carried out.
+    /// A success that lacks what the service always returns, so something else may have sent it. The text says what is
+    /// missing. The call may have been carried out.
     Unusable(&'static str),
 }
 
@@ -217,8 +219,7 @@ impl AwsError {
     }
 
     /// AWS sent an error response with an error code. Within one delivery the call then counts as not carried out, so a
-    /// claim check's object is used again. After any other failure the outcome counts
-    /// as unknown.
+    /// claim check's object is used again. After any other failure the outcome counts as unknown.
     pub fn is_definite(&self) -> bool {
         self.reason == Reason::Service && self.code.is_some()
     }

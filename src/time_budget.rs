@@ -1,4 +1,4 @@
-//! Every limit on the time that a callback takes, outside in. API Gateway's own is a quota of AWS.
+//! Every limit on the time that a callback takes, from the outermost to the innermost. API Gateway's is a quota of AWS.
 //!
 //! | limit | counted from | value |
 //! |---|---|---|
@@ -15,7 +15,7 @@
 //! | waiting before the second attempt, at most [`FIRST_BACK_OFF`]; this limit doubles from there | the failure | 0.05 s |
 //! | waiting between two attempts, at most [`MAX_BACK_OFF`] | the failure | 1 s |
 //! | the bucket joins, [`BUCKET_JOINS_AFTER`] | the queue's first failed attempt | 1 s |
-//! | the bucket joins at the queue's first failure, [`BUCKET_JOINS_BEFORE_THE_END`] | before the end of [`BUDGET`] | 2 s |
+//! | with less left, the bucket joins at the first failure, [`BUCKET_JOINS_BEFORE_THE_END`] | [`BUDGET`]'s end | 2 s |
 //!
 //! The receiver gives up on an authentic callback only when [`BUDGET`] is used up or every way to store it has failed
 //! for good, because Flinks sends some callbacks only once. If it has no key, or cannot read one that may have signed

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{
     secret::SecretSource,
-    signature_check::{SignatureCheck, Verified},
+    signature_check::{CheckResult, SignatureCheck},
 };
 use crate::{rejection::Rejection, time_budget::MISMATCH};
 
@@ -18,7 +18,7 @@ use crate::{rejection::Rejection, time_budget::MISMATCH};
 pub(super) async fn check_both<S: SecretSource>(
     pay: &mut SignatureCheck<'_, S>,
     aggregation: &mut SignatureCheck<'_, S>,
-) -> Verified {
+) -> CheckResult {
     let mut aggregation = pin!(aggregation.with_all_keys());
     // First Pay's known keys, beside the whole aggregation check.
     let rejections = {

@@ -44,10 +44,10 @@ impl KeyCache {
         self.keys.has_usable() && !self.refresh.is_due()
     }
 
-    /// Anybody can send forgeries, and each would cause a read. A flood would be expensive, would hold each instance up
-    /// to [`MISMATCH`], and would make Secrets Manager throttle the reads that authentic callbacks need. But a stage
-    /// that was never read may hold the key that signed, so it is read even if the last read for a mismatch has just
-    /// failed.
+    /// Anybody can send forgeries, and each would cause a read. A flood would be expensive, would block each instance
+    /// for up to [`MISMATCH`], and would make Secrets Manager throttle the reads that authentic callbacks need. But a
+    /// stage that was never read may hold the key that signed, so it is read even if the last read for a mismatch has
+    /// just failed.
     pub fn may_read_for_mismatch(&self) -> bool {
         self.keys.lacks_a_stage() || self.mismatch_read.allows_another()
     }
@@ -71,7 +71,7 @@ enum Refresh {
     NeverRead,
     /// Both stages were read.
     FreshUntil(Instant),
-    /// A stage could not be read. The cached keys serve meanwhile.
+    /// A stage could not be read. The cached keys are used meanwhile.
     DueAgainAt(Instant),
 }
 

@@ -92,7 +92,7 @@ impl KeyRing {
         ReadResult { current, previous }
     }
 
-    /// Waits until the next attempt without any key may begin. False if `limit` is too near for one.
+    /// For an instance that has no key: waits until its next attempt may begin. False if `limit` is too near for one.
     async fn wait_for_turn(&self, limit: Instant) -> bool {
         let wait = self.cache().attempts_without_key.wait();
         let left = limit.saturating_duration_since(Instant::now());
@@ -125,7 +125,7 @@ impl<'r, S: SecretSource> KeyReader<'r, S> {
             self.read_what_is_due(limit).await;
         }
         let keys = self.ring.keys();
-        // At each callback, so that an instance that serves only a few of them reports the problem as well.
+        // At each callback, so that an instance that gets only a few of them reports the problem as well.
         let unusable = keys.problems().filter(|found| found.stage == Stage::Current && found.is_unusable());
         self.found.add_problems(unusable);
         self.found.age = keys.age();
@@ -140,7 +140,7 @@ impl<'r, S: SecretSource> KeyReader<'r, S> {
         let mut retry = Retry::default();
         let mut outcome = ReadOutcome::WorthARetry;
         let _reading = if has_usable() {
-            // Another callback is reading them already: the cached keys serve.
+            // Another callback is reading them already: the cached keys are used.
             let Ok(reading) = ring.reading.try_lock() else { return };
             outcome = self.read(limit.min(Instant::now() + ATTEMPT), &mut retry).await;
             reading

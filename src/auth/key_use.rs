@@ -13,8 +13,9 @@ use crate::aws_error::FailedCalls;
 /// How the keys were used for one callback, or for a part of it.
 #[derive(Clone, Debug, Default)]
 pub struct KeyUse {
-    /// How often a scheme's keys were read, and how many of those reads returned fewer than both stages.
+    /// How often a scheme's keys were read.
     pub reads: u32,
+    /// How many of those reads did not return both stages.
     pub failed_reads: u32,
     pub failures: FailedCalls,
     /// How long ago the current key was read. If both schemes were used, the longer time.

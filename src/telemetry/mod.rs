@@ -8,7 +8,7 @@ mod record;
 mod redelivery;
 pub mod runtime;
 
-pub use log::{Entry, Level, Line, silence_panics};
+pub use log::{FinishedLine, Level, Line, silence_panics};
 pub use metric::Metric;
 pub use notices::{log_configuration_problems, log_ignored_response_types, log_prefetch};
 pub use record::Record;

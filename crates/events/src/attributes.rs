@@ -71,8 +71,9 @@ impl Attributes {
     }
 }
 
-/// From names and values, whether a Lambda event had them (`messageAttributes.X.stringValue`) or `ReceiveMessage`
-/// (`MessageAttributes.X.StringValue`). Further attributes are ignored.
+/// Makes the attributes from pairs of name and value. The pairs may come from a Lambda event
+/// (`messageAttributes.X.stringValue`) or from `ReceiveMessage` (`MessageAttributes.X.StringValue`). Other names are
+/// ignored.
 impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let mut attributes = Self::default();

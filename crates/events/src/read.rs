@@ -1,7 +1,7 @@
 //! Reads a payload's values leniently: if a value has another JSON type than expected, only its field is lost.
 //!
-//! Each object is scanned for the members that its type has, and each member is then read from its own text. So the last
-//! one of a key that is there twice counts, and nothing recurses but along the types.
+//! Each object is scanned for the members that its type has, and each member is then read from its own text. If a key
+//! occurs twice, the last one counts. Recursion is only as deep as the types, however deep the JSON is.
 
 use std::{
     fmt::{self, Write as _},
@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::fields::Scalar;
 
-/// The fields that were there, and not `null`, but of another JSON type than expected. A list's element that is of
-/// another type, or `null`, counts as a field.
+/// Fields that have a value of another JSON type than expected. An absent field or `null` is not lost. In a list, each
+/// element of another type, and each `null`, counts as a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LostFields {
     paths: Vec<String>,
@@ -26,7 +26,7 @@ impl LostFields {
     pub const MAX_PATHS: usize = 100;
 
     /// Where the first [`MAX_PATHS`](Self::MAX_PATHS) of them are, such as `Accounts[0].Transactions[3].Debit`. A path
-    /// has only names that this crate knows and positions, so that it can be logged.
+    /// consists only of positions and of names that this crate knows, so it is safe to log.
     pub fn paths(&self) -> &[String] {
         &self.paths
     }

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use json_schema::Document;
 
-/// Every generated file: its path, seen from the package, and what is in it. The consumers have the types of their
-/// language beside them.
+/// Every generated file: its path, relative to the package, and its content. The types for a language are beside its
+/// consumers.
 pub fn files() -> Vec<(String, String)> {
     let documents = json_schema::documents();
     let mut files: Vec<_> =

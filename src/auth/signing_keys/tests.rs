@@ -762,7 +762,7 @@ async fn a_current_version_that_cannot_be_a_key_does_not_replace_the_previous_on
             assert_eq!(accepted, Ok(SignatureForm::Raw), "{text:?}");
             let found = KeyProblem { scheme: Scheme::Aggregation, stage: Stage::Current, problem };
             assert_eq!((keys.problems.as_slice(), keys.unusable()), (&[found][..], 1));
-            // Reported at every callback, so that an instance that serves only a few of them reports it as well.
+            // Reported at every callback, so that an instance that gets only a few of them reports it as well.
             let (_, keys, _) = instance.check_all(&[(SignatureHeader::AuthenticityKey, "first")]).await;
             assert_eq!(keys.unusable(), 1);
             for nothing in [" \t", "\0", r#"{"":""}"#] {

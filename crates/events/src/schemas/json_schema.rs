@@ -1,5 +1,5 @@
-//! JSON Schemas, draft 2020-12. They say what a payload may be and leave it open: no formats, no patterns, further
-//! properties allowed, and nothing required but what tells the kind.
+//! JSON Schemas, draft 2020-12. They are open: they have no formats and no patterns, allow further properties, and
+//! require only the fields that identify the kind.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -32,13 +32,13 @@ pub fn documents() -> Vec<Document> {
         document::<Attributes>("attributes", None),
     ];
     for document in &mut documents {
-        let told_by: &[&str] = match document.kind {
+        let identifying_keys: &[&str] = match document.kind {
             Some(Kind::Pay) => &["sessionId", "status"],
             Some(Kind::UploadFraud) => &["DocumentAnalysis"],
             Some(_) => &["ResponseType"],
             None => &[],
         };
-        for key in told_by {
+        for key in identifying_keys {
             require(&mut document.schema, key);
         }
         if let Some(response_type) = document.kind.and_then(Kind::response_type)

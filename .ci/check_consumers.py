@@ -1,7 +1,8 @@
-"""Runs the tests of the consumers in Python and Node over their common table of cases, with `cargo dev up` for S3 and
-moto_server for DynamoDB.
+"""Runs the tests of the consumers in Rust, Python and Node over their common table of cases, with `cargo dev up` for S3
+and moto_server for DynamoDB.
 
-Usage: check_consumers.py FLINKS-DEV MOTO-SERVER CONSUMERS-PYTHON, with the dependencies of both consumers installed.
+Usage: check_consumers.py FLINKS-DEV MOTO-SERVER CONSUMERS-PYTHON, with the tests in Rust compiled and the dependencies of
+the other consumers installed.
 """
 
 import contextlib
@@ -25,7 +26,9 @@ def main(flinks_dev: str, moto_server: str, python: str) -> None:
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3}",
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{dynamodb}",
         }
+        rust = ["cargo", "test", "--quiet", "--locked", "--target-dir", "../../target", "--", "--ignored"]
         for folder, command in [
+            ("consumers/rust", rust),
             ("consumers/python", [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]),
             ("consumers/node", ["node", "--test"]),
         ]:

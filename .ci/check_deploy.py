@@ -1,7 +1,8 @@
 """Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has an
-undelivered payload delivered. Then deploys the fan-out beside it.
+undelivered payload delivered. Then deploys a consumer and the fan-out beside it.
 
-Usage: check_deploy.py MINISTACK ARCHITECTURE, after `sam build` and `sam build --config-env fan-out` for that architecture.
+Usage: check_deploy.py MINISTACK ARCHITECTURE, after `sam build`, also with `--config-env consumer` and
+`--config-env fan-out`, for that architecture.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ import boto3
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 import check_handlers
+from check_consumer_deploy import check_consumer
 from check_fan_out import check_fan_out
 from local_aws import (
     PAY_SIGNING_SECRET,
@@ -158,10 +160,11 @@ def main(ministack: str, architecture: str) -> None:
         check_dashboard()
 
         def accept(body: bytes) -> None:
-            callback = aggregation("for the teams", body, "AccountsDetailQueue")
-            status, response = post(url, body, headers | callback.headers)
-            assert status == 200, f"{len(body)} bytes got {status} {response!r}"
+            callback = aggregation("for the consumer", body, "AccountsDetailQueue")
+            status, answer = post(url, body, headers | callback.headers)
+            assert status == 200, f"{len(body)} bytes were answered {status} {answer!r}"
 
+        check_consumer(architecture, STACK, accept)
         check_fan_out(architecture, STACK, accept)
     print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries rejected")
 

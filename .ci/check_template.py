@@ -599,8 +599,8 @@ def as_list(value) -> list:
     return value if isinstance(value, list) else [value]
 
 
-def role_faults(stack: Stack) -> list[str]:
-    """Managed policies in the functions' roles, and S3 permissions for other accounts' buckets."""
+def role_faults(stack: Stack, owner: str = PSEUDO["AWS::AccountId"]) -> list[str]:
+    """Managed policies in the functions' roles, and S3 permissions for buckets of another account than `owner`."""
     faults = []
     for name, resource in stack.resources.items():
         properties = readable(resource.get("Properties", {}))
@@ -612,7 +612,7 @@ def role_faults(stack: Stack) -> list[str]:
         actions = as_list(statement.get("Action", []))
         if any(str(action).startswith("s3:") for action in actions):
             equals = statement.get("Condition", {}).get("StringEquals", {})
-            if equals.get("aws:ResourceAccount") != PSEUDO["AWS::AccountId"]:
+            if equals.get("aws:ResourceAccount") != owner:
                 faults.append(f"{place}: a bucket of another account could take this one's name (aws:ResourceAccount)")
     return faults
 

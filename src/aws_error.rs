@@ -30,7 +30,8 @@ pub struct AwsError {
     /// AWS's id of the call, for its support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_request_id: Option<String>,
-    /// The service's clock and this one differ by so much that AWS does not accept signatures.
+    /// The service's clock and this one differ by more than four minutes, so the SDK signs the next attempt with the
+    /// service's time.
     #[serde(skip)]
     pub clocks_differ: bool,
 }
@@ -49,7 +50,8 @@ pub enum Reason {
     Response,
     /// An error response.
     Service,
-    /// A success that is not the service's own; the text says what is missing. The call may have been carried out.
+    /// A success that lacks what the service always returns, so something else may have sent it. The text says what is
+    /// missing. The call may have been carried out.
     Unusable(&'static str),
 }
 
@@ -101,9 +103,10 @@ const MEANINGS: &[(Meaning, &[Operation], &[&str])] = &[
         ],
     ),
     (Transient, &[SendMessage], &["OverLimit"]),
-    // SNS has its own names for it, and for KMS.
+    // SNS has names of its own for two errors.
     (Transient, &[Publish], &["KMSThrottling", "Throttled"]),
-    // KMS, as SQS and S3 pass its errors on: throttled, or failing itself. Its other states are permanent.
+    // Errors of KMS that SQS, S3 and SNS pass on: KMS throttled the call, or KMS itself failed. Its other errors are
+    // permanent.
     (
         Transient,
         EVERY,
@@ -209,7 +212,8 @@ impl AwsError {
         match self.status {
             // Not implemented; HTTP version not supported.
             Some(501 | 505) => Permanent,
-            // Request timeout, too early, too many requests. A success whose body is not the service's own.
+            // Request timeout, too early, too many requests, or a server error. A success whose body cannot be
+            // understood.
             Some(408 | 425 | 429 | 500.. | 200..=299) => Transient,
             // Content too large.
             Some(413) if self.operation == SendMessage => ContentRejected,
@@ -218,8 +222,7 @@ impl AwsError {
     }
 
     /// AWS sent an error response with an error code. Within one delivery the call then counts as not carried out, so a
-    /// claim check's object is used again. After any other failure the outcome counts
-    /// as unknown.
+    /// claim check's object is used again. After any other failure the outcome counts as unknown.
     pub fn is_definite(&self) -> bool {
         self.reason == Reason::Service && self.code.is_some()
     }

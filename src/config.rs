@@ -12,7 +12,8 @@ use crate::{
     routing::{Kind, PerKind, ResponseTypes},
 };
 
-/// The function that runs this program, as Lambda names it. Both names are dimensions of the metrics.
+/// The function that runs this program, as Lambda names it. Its name is a dimension of every metric, its version of
+/// some.
 #[derive(Clone, Debug)]
 pub struct LambdaFunction {
     /// `AWS_LAMBDA_FUNCTION_NAME`.

@@ -33,7 +33,7 @@ pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Res
     };
     match tokio.block_on(serve(config)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => fail("lost the Lambda Runtime API"),
+        Err(_) => fail("stopped: lost the connection to the Lambda Runtime API"),
     }
 }
 

@@ -17,7 +17,8 @@
 //! stands behind the traits [`SecretSource`], [`Queues`] and [`PayloadStore`], which [`aws`] implements.
 //!
 //! A module imports only from stages before its own: `http`, `auth`, `routing`, `delivery`. What all share stands
-//! beside them. The optional `fan_out` publishes what is on the queues, and is no stage of the pipeline. What is public is used by the programs, by the tests, by `cargo dev` or by the fuzz targets.
+//! beside them. The optional `fan_out` is not a stage of the pipeline: it publishes what is on the queues. What is
+//! public is used by the programs, by the tests, by `cargo dev` or by the fuzz targets.
 
 pub mod auth;
 pub mod aws;

@@ -17,7 +17,7 @@ pub enum Rejection {
     SignatureMalformed,
     /// A well-formed signature that none of the accepted keys verifies.
     SignatureWrong,
-    /// A key that may verify the signature could not be read.
+    /// There is no key, or a key that may verify the signature could not be read.
     NoKeys,
     /// Neither the queue nor the bucket confirmed in time that it has the payload.
     NotStored,

@@ -52,7 +52,7 @@ pub async fn until<T, F: Future<Output = Result<T, AwsError>>>(
 #[derive(Default)]
 pub struct Retry {
     pub back_off: BackOff,
-    /// The one more attempt of [`Meaning::OnceMore`] was made already.
+    /// Whether the extra attempt that [`Meaning::OnceMore`] allows is used up.
     made_once_more: bool,
 }
 
@@ -77,7 +77,7 @@ impl BackOff {
     /// Waits before the next attempt. False if `limit` is too near for one.
     pub async fn wait(&mut self, limit: Instant) -> bool {
         let left = limit.saturating_duration_since(Instant::now());
-        // A call needs at least about as long as the first back-off, so another attempt would be useless.
+        // With less than the first back-off left, another attempt would hardly have time to succeed.
         if left < FIRST_BACK_OFF {
             return false;
         }

@@ -1,4 +1,4 @@
-//! Every limit on the time that a callback takes, outside in. API Gateway's own is a quota of AWS.
+//! Every limit on the time that a callback takes, from the outermost to the innermost. API Gateway's is a quota of AWS.
 //!
 //! | limit | counted from | value |
 //! |---|---|---|
@@ -15,12 +15,13 @@
 //! | waiting before the second attempt, at most [`FIRST_BACK_OFF`]; this limit doubles from there | the failure | 0.05 s |
 //! | waiting between two attempts, at most [`MAX_BACK_OFF`] | the failure | 1 s |
 //! | the bucket joins, [`BUCKET_JOINS_AFTER`] | the queue's first failed attempt | 1 s |
-//! | the bucket joins at the queue's first failure, [`BUCKET_JOINS_BEFORE_THE_END`] | before the end of [`BUDGET`] | 2 s |
+//! | with less left, the bucket joins at the first failure, [`BUCKET_JOINS_BEFORE_THE_END`] | [`BUDGET`]'s end | 2 s |
 //!
 //! The receiver gives up on an authentic callback only when [`BUDGET`] is used up or every way to store it has failed
 //! for good, because Flinks sends some callbacks only once. If it has no key, or cannot read one that may have signed
-//! the callback, it gives up when only [`TO_STORE`] is left, or at once if every stage of the secret is gone or denied:
-//! the table in `auth/signing_keys.rs` has the rules.
+//! the callback, it gives up when only [`TO_STORE`] is left, or at once if every stage of the secret is gone or denied.
+//! If no cached key matches and the keys cannot be read again, it responds 401 after [`MISMATCH`] or sooner. The table
+//! in `auth/signing_keys.rs` has the rules.
 
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub const SLOW: Duration = Duration::from_secs(13);
 pub const RESPONSE: Duration = Duration::from_secs(12);
 /// Time to fetch keys and to store a callback.
 pub const BUDGET: Duration = Duration::from_millis(11_500);
-/// What fetching the keys leaves of the budget: time for an attempt on the queue, and one on the bucket.
+/// Time that fetching the keys must leave for storing: for an attempt on the queue, and one on the bucket.
 pub const TO_STORE: Duration = Duration::from_secs(4);
 /// Time to read the keys again when no key matched a signature. Forgeries mismatch too, so it is short.
 pub const MISMATCH: Duration = Duration::from_secs(2);

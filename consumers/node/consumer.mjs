@@ -75,7 +75,7 @@ async function process(event) {
 }
 
 const PAYLOAD_BUCKET = env.PAYLOAD_BUCKET;
-// A message can come back for 28 days: 14 on the queue and 14 as a dead letter. An undelivered payload comes later still.
+// A message can come back for 28 days: 14, and 14 more after a redrive. An undelivered payload comes later still.
 const REMEMBERED_SECONDS = 35 * 24 * 60 * 60;
 
 const s3 = new S3Client({});
@@ -146,7 +146,8 @@ function readJson(body) {
 /** The receiver's own rules: the signature, then ResponseType, then the shape. */
 function typeOf(payload, signatureForm) {
   if (!payload) return "Unknown";
-  const has = (key) => Object.hasOwn(payload, key);
+  // A key with null counts as absent.
+  const has = (key) => Object.hasOwn(payload, key) && payload[key] !== null;
   const session = has("sessionId") && has("status") ? "EftSessionStatus" : "Unknown";
   if (signatureForm === "pay") return session;
   if (signatureForm === "api") return "AccountsDetail";

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flinks_events import AccountsDetail, Kyc
 
 PAYLOAD_BUCKET = os.environ["PAYLOAD_BUCKET"]
-# A message can come back for 28 days: 14 on the queue and 14 as a dead letter. An undelivered payload comes later still.
+# A message can come back for 28 days: 14, and 14 more after a redrive. An undelivered payload comes later still.
 REMEMBERED_SECONDS = 35 * 24 * 60 * 60
 
 log = logging.getLogger("consumer")
@@ -135,7 +135,8 @@ def type_of(payload: dict[str, Any] | None, signature_form: str | None) -> str:
     """The receiver's own rules: the signature, then ResponseType, then the shape."""
     if payload is None:
         return "Unknown"
-    is_session = "sessionId" in payload and "status" in payload
+    # A key with null counts as absent.
+    is_session = payload.get("sessionId") is not None and payload.get("status") is not None
     if signature_form == "pay":
         return "EftSessionStatus" if is_session else "Unknown"
     if signature_form == "api":
@@ -144,7 +145,7 @@ def type_of(payload: dict[str, Any] | None, signature_form: str | None) -> str:
     response_type = payload.get("ResponseType")
     if isinstance(response_type, str) and response_type in named:
         return named[response_type]
-    if "DocumentAnalysis" in payload:
+    if payload.get("DocumentAnalysis") is not None:
         return "FraudAlert"
     return "EftSessionStatus" if is_session else "Unknown"
 

@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use super::keys::{Keys, ReadResult};
 use crate::{retry::BackOff, time_budget::MISMATCH};
 
-/// How long keys are used after a read. So a rotation is noticed within this time even without a mismatch.
+/// How long keys count as fresh after a read. After that they are due: the next callback reads them, and so notices a
+/// rotation even without a mismatch.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(5 * 60);
 /// How long after a failed read the keys are due again.
 pub(super) const RETRY_DUE_AFTER: Duration = Duration::from_secs(30);
@@ -43,10 +44,10 @@ impl KeyCache {
         self.keys.has_usable() && !self.refresh.is_due()
     }
 
-    /// Anybody can send forgeries, and each would cause a read. A flood would be expensive, would hold each instance up
-    /// to [`MISMATCH`], and would make Secrets Manager throttle the reads that authentic callbacks need. But a stage
-    /// that was never read may hold the key that signed, so it is read even if the last read for a mismatch has just
-    /// failed.
+    /// Anybody can send forgeries, and each would cause a read. A flood would be expensive, would block each instance
+    /// for up to [`MISMATCH`], and would make Secrets Manager throttle the reads that authentic callbacks need. But a
+    /// stage that was never read may hold the key that signed, so it is read even if the last read for a mismatch has
+    /// just failed.
     pub fn may_read_for_mismatch(&self) -> bool {
         self.keys.lacks_a_stage() || self.mismatch_read.allows_another()
     }
@@ -70,7 +71,7 @@ enum Refresh {
     NeverRead,
     /// Both stages were read.
     FreshUntil(Instant),
-    /// A stage could not be read. The cached keys serve meanwhile.
+    /// A stage could not be read. The cached keys are used meanwhile.
     DueAgainAt(Instant),
 }
 

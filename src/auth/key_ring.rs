@@ -67,7 +67,8 @@ impl KeyRing {
             // The first read of the previous stage may be older than the rotation, so only the second one counts.
             read = ReadResult { current: second.current.or(read.current), previous: second.previous };
         }
-        // `count`, not `any`: each error must reach `is_worth_it`, which notes that its one more attempt was used.
+        // `count`, not `any`: `is_worth_it` must see each error, because it remembers whether the extra attempt is used
+        // up.
         let worth_a_retry = read.errors().filter(|error| retry.is_worth_it(error)).count();
         let outcome = match (read.is_whole(), worth_a_retry) {
             (true, _) => ReadOutcome::Whole,
@@ -91,7 +92,7 @@ impl KeyRing {
         ReadResult { current, previous }
     }
 
-    /// Waits until the next attempt without any key may begin. False if `limit` is too near for one.
+    /// For an instance that has no key: waits until its next attempt may begin. False if `limit` is too near for one.
     async fn wait_for_turn(&self, limit: Instant) -> bool {
         let wait = self.cache().attempts_without_key.wait();
         let left = limit.saturating_duration_since(Instant::now());
@@ -124,22 +125,22 @@ impl<'r, S: SecretSource> KeyReader<'r, S> {
             self.read_what_is_due(limit).await;
         }
         let keys = self.ring.keys();
-        // At each callback, so that an instance that serves only a few of them reports the problem as well.
+        // At each callback, so that an instance that gets only a few of them reports the problem as well.
         let unusable = keys.problems().filter(|found| found.stage == Stage::Current && found.is_unusable());
         self.found.add_problems(unusable);
         self.found.age = keys.age();
         keys.has_usable().then_some(keys)
     }
 
-    /// If there are keys, reads once, and they serve meanwhile. If there is none, reads until there is one, until no
-    /// retry is worth it, or until `limit`.
+    /// If there are keys, reads once; other callbacks use the cached keys meanwhile. If there is none, reads until there
+    /// is one, until no retry is worth it, or until `limit`.
     async fn read_what_is_due(&mut self, limit: Instant) {
         let ring = self.ring;
         let has_usable = || ring.cache().keys.has_usable();
         let mut retry = Retry::default();
         let mut outcome = ReadOutcome::WorthARetry;
         let _reading = if has_usable() {
-            // Another callback is reading them already: the cached keys serve.
+            // Another callback is reading them already: the cached keys are used.
             let Ok(reading) = ring.reading.try_lock() else { return };
             outcome = self.read(limit.min(Instant::now() + ATTEMPT), &mut retry).await;
             reading

@@ -13,14 +13,15 @@ use crate::aws_error::FailedCalls;
 /// How the keys were used for one callback, or for a part of it.
 #[derive(Clone, Debug, Default)]
 pub struct KeyUse {
-    /// How often a scheme's keys were read, and how many of those reads returned fewer than both stages.
+    /// How often a scheme's keys were read.
     pub reads: u32,
+    /// How many of those reads did not return both stages.
     pub failed_reads: u32,
     pub failures: FailedCalls,
     /// How long ago the current key was read. If both schemes were used, the longer time.
     pub age: Option<Duration>,
-    /// Secrets that cannot be a key, at each callback, and secrets that look like a mistake, when they are read and
-    /// when a signature is wrong. No duplicates.
+    /// Problems of the secrets, without duplicates. A current version that cannot be a key is reported at each
+    /// callback. Every other problem is reported when the secret is read and when a signature is wrong.
     pub problems: Vec<KeyProblem>,
     /// The keys that the callback was checked with.
     pub tried: Vec<TriedKey>,

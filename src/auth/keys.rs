@@ -27,9 +27,10 @@ pub(super) struct Keys {
 /// What is known about a stage.
 #[derive(Clone)]
 enum StageState {
-    /// This instance has not read the stage yet. If `is_denied`, the last attempt failed for good.
+    /// This instance has not read the stage yet. `not_transient` is true if the last failure was not
+    /// [`Meaning::Transient`].
     NeverRead {
-        is_denied: bool,
+        not_transient: bool,
     },
     /// The stage holds no version.
     Gone,
@@ -92,7 +93,7 @@ pub(super) struct UsableKey<'k> {
 
 impl Keys {
     pub fn new(scheme: Scheme, previous_key_for: Duration) -> Self {
-        let never_read = || StageState::NeverRead { is_denied: false };
+        let never_read = || StageState::NeverRead { not_transient: false };
         Self { scheme, previous_key_for, current: never_read(), previous: never_read() }
     }
 
@@ -114,9 +115,9 @@ impl Keys {
         was_rotated
     }
 
-    /// Whether a rotation may have happened between the reads of the two stages. There are two signs of it: both stages
-    /// have the same version, or the current version is new and the previous one is not the old current one. Two
-    /// rotations since the last read look like the second sign. A second read does no harm then.
+    /// Whether a rotation may have happened between the reads of the two stages. Either sign is enough: both stages
+    /// hold the same version, or the current version is new and the previous stage does not hold the version that was
+    /// current before. Two rotations since the last read look like the second sign; reading again does no harm then.
     pub fn may_span_a_rotation(&self, read: &ReadResult) -> bool {
         let (Ok(Some(current)), Ok(previous)) = (&read.current, &read.previous) else { return false };
         let (new, previous) = (Some(current.id.as_str()), previous.as_ref().map(|version| version.id.as_str()));
@@ -130,7 +131,7 @@ impl Keys {
         // time of the rotation is the time when that version was created. After a roll-back the current version is old,
         // and the abandoned key is rejected at once.
         let rotated_at = self.current.version().and_then(|version| version.created);
-        // A creation time that this clock takes for the future counts as now.
+        // If the creation time is in the future by this clock, it counts as now.
         let is_accepted = rotated_at.is_some_and(|at| at.elapsed().unwrap_or_default() < self.previous_key_for);
         self.versions()
             .filter(move |(stage, _)| *stage == Stage::Current || is_accepted)
@@ -141,9 +142,11 @@ impl Keys {
         self.usable().next().is_some()
     }
 
-    /// A stage was never read, and the next read of it may succeed.
+    /// A stage was never read, and its last failure, if there was one, is transient.
     pub fn lacks_a_stage(&self) -> bool {
-        [&self.current, &self.previous].iter().any(|stage| matches!(stage, StageState::NeverRead { is_denied: false }))
+        [&self.current, &self.previous]
+            .iter()
+            .any(|stage| matches!(stage, StageState::NeverRead { not_transient: false }))
     }
 
     pub fn problems(&self) -> impl Iterator<Item = KeyProblem> {
@@ -169,8 +172,8 @@ impl StageState {
         match read {
             Ok(version) => Some(mem::replace(self, version.map_or(Self::Gone, Self::Version))),
             Err(error) => {
-                if let Self::NeverRead { is_denied } = self {
-                    *is_denied = error.meaning() != Meaning::Transient;
+                if let Self::NeverRead { not_transient } = self {
+                    *not_transient = error.meaning() != Meaning::Transient;
                 }
                 None
             }

@@ -1,4 +1,4 @@
-//! A secret in Secrets Manager: how it is fetched, and which key its text means.
+//! A secret in Secrets Manager: how it is fetched, and how its text becomes a key.
 //!
 //! | text of the secret | key |
 //! |---|---|
@@ -80,7 +80,7 @@ impl KeyProblem {
     }
 }
 
-/// The key that a secret means.
+/// What [`parse`] found in a secret: the key, if it can be one, and what is wrong with it.
 pub struct ParsedSecret {
     /// `None` if the secret cannot be a key.
     pub key: Option<Zeroizing<String>>,

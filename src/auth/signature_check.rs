@@ -16,8 +16,9 @@ use crate::{
     time_budget::{MISMATCH, TimeBudget},
 };
 
-/// [`Rejection::NoKeys`] if the key that signed may be one that could not be read, else [`Rejection::SignatureWrong`].
-pub(super) type Verified = Result<AuthenticCallback, Rejection>;
+/// The outcome of a check. [`Rejection::NoKeys`] if there is no key, or if the key that signed may be one that could
+/// not be read; otherwise [`Rejection::SignatureWrong`].
+pub(super) type CheckResult = Result<AuthenticCallback, Rejection>;
 
 pub(super) struct SignatureCheck<'c, S> {
     reader: KeyReader<'c, S>,
@@ -46,7 +47,7 @@ impl<'c, S: SecretSource> SignatureCheck<'c, S> {
     }
 
     /// Both steps: checks with the known keys and then, if none of them matches, with keys that are read for it.
-    pub async fn with_all_keys(&mut self) -> Verified {
+    pub async fn with_all_keys(&mut self) -> CheckResult {
         match self.with_known_keys().await {
             Err(rejection) => self.with_newer_keys(rejection).await,
             verified => verified,
@@ -54,14 +55,19 @@ impl<'c, S: SecretSource> SignatureCheck<'c, S> {
     }
 
     /// First step: checks with the keys of the cache. Reads them before that if they are due or if there are none.
-    pub async fn with_known_keys(&mut self) -> Verified {
+    pub async fn with_known_keys(&mut self) -> CheckResult {
         let keys = self.reader.known_keys(self.budget.keys_end()).await.ok_or(Rejection::NoKeys)?;
         self.verify(&keys).ok_or(Rejection::SignatureWrong)
     }
 
+    /// In place of the first step, when its read took too long: checks with the keys of the cache as they are.
+    pub fn with_cached_keys(&mut self) -> Option<AuthenticCallback> {
+        self.verify(&self.reader.ring.keys())
+    }
+
     /// Second step, with the `rejection` of the first. If no known key matched and the rules allow a read, reads the
     /// keys and checks with them.
-    pub async fn with_newer_keys(&mut self, rejection: Rejection) -> Verified {
+    pub async fn with_newer_keys(&mut self, rejection: Rejection) -> CheckResult {
         if rejection == Rejection::NoKeys {
             return Err(rejection);
         }
@@ -74,8 +80,8 @@ impl<'c, S: SecretSource> SignatureCheck<'c, S> {
             return verified.ok_or(Rejection::SignatureWrong);
         }
         let mut retry = Retry::default();
-        // A valid signature ends the loop. Otherwise a transient failure is retried. Otherwise the response is 503 if a
-        // key may be missing, or else 401.
+        // A valid signature ends the loop. Without one, a transient failure is retried. If no retry is left, the
+        // response is 503 if a key may be missing, and otherwise 401.
         loop {
             // A stage that was never read may hold the key that signed, so there is more time to read it.
             let limit = || if ring.cache().keys.lacks_a_stage() { keys_end } else { mismatch_end };

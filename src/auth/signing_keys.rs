@@ -7,9 +7,9 @@
 //! | rule | when | what happens |
 //! |---|---|---|
 //! | | **The keys are cached** (`key_cache.rs`, `key_ring.rs`) | |
-//! | 1 | they are fresh, for [`FRESH_FOR`] after a read | they serve without a call |
-//! | 2 | they are due | one attempt to read; if it fails, the cached keys serve, and are due again [`RETRY_DUE_AFTER`] later |
-//! | 3 | they are due, and another callback is reading them | the cached keys serve |
+//! | 1 | they are fresh, for [`FRESH_FOR`] after a read | they are used without a call |
+//! | 2 | they are due | one attempt to read; if it fails, the cached keys are used, and are due again [`RETRY_DUE_AFTER`] later |
+//! | 3 | they are due, and another callback is reading them | the cached keys are used |
 //! | | **There is no key at all** (`key_ring.rs`, `key_cache.rs`) | |
 //! | 4 | a stage fails transiently | retry until only the time to store is left; then 503 |
 //! | 5 | every stage is gone or denied | 503 at once |

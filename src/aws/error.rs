@@ -15,8 +15,8 @@ use crate::aws_error::{AwsError, Operation, Reason};
 pub(super) fn aws_error<E: ProvideErrorMetadata>(operation: Operation, error: &SdkError<E, HttpResponse>) -> AwsError {
     /// Maximum length of a code or id, in bytes. AWS's own are shorter.
     const MAX_BYTES: usize = 64;
-    // Codes such as `AccessDeniedException`, and ids in hex or, S3's, in capitals: anything else may be an echo of the
-    // request.
+    // Keep only codes such as `AccessDeniedException`, and ids: S3's ids have capitals and digits, all others are hex
+    // and hyphens. Any other text may quote the request.
     let code = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
     let id = |word: &str| {
         word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')

@@ -1,6 +1,6 @@
-//! AWS behind the traits that `auth`, `delivery` and `fan_out` own: the SDK's clients, on one HTTP client. Only the programs use
-//! this folder, and only this folder uses the SDK's clients. Each call is one attempt; `crate::retry` makes
-//! the others.
+//! AWS behind the traits that `auth` and `delivery` own: the SDK's clients, on one HTTP client. No stage imports this
+//! folder, and in `src/` only this folder uses the SDK's clients. Each call is one attempt; `crate::retry` makes the
+//! others.
 
 mod clients;
 mod error;

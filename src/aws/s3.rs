@@ -39,6 +39,16 @@ impl S3 {
         };
         Self { client: LazyLock::new(Box::new(client)), bucket: config.payload_bucket.clone() }
     }
+
+    async fn delete(&self, key: &str) -> Result<(), AwsError> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().boxed().await;
+        let deleted = deleted.map_err(|error| aws_error(Operation::DeleteObject, &error))?;
+        // Only the request id shows that S3 itself responded.
+        if deleted.request_id().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::DeleteObject, "no request id"));
+        }
+        Ok(())
+    }
 }
 
 impl PayloadStore for S3 {
@@ -116,16 +126,10 @@ impl UndeliveredStore for S3 {
     }
 
     async fn delete_unused(&self, key: &str) -> Result<(), AwsError> {
-        let deleted = self.client.delete_object().bucket(&self.bucket).key(key).send().boxed().await;
-        let deleted = deleted.map_err(|error| aws_error(Operation::DeleteObject, &error))?;
-        // Only the request id shows that S3 itself responded.
-        if deleted.request_id().is_none_or(str::is_empty) {
-            return Err(AwsError::unusable(Operation::DeleteObject, "no request id"));
-        }
-        Ok(())
+        self.delete(key).await
     }
 
     async fn remove(&self, key: &UndeliveredKey, _: &Receipt) -> Result<(), AwsError> {
-        self.delete_unused(&key.to_string()).await
+        self.delete(&key.to_string()).await
     }
 }

@@ -54,8 +54,8 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// A payload on its way to its queue. Made only from a [`ClassifiedCallback`], or from an undelivered payload that was
-/// one.
+/// A payload on its way to its queue. It is made only from a [`ClassifiedCallback`], or from the undelivered payload of
+/// an earlier one.
 pub struct Message {
     kind: Kind,
     delivery_id: DeliveryId,
@@ -151,7 +151,8 @@ impl Message {
         &self.attributes
     }
 
-    /// Fair queues: one login's burst does not hold up the others.
+    /// The `MessageGroupId`: the LoginId, or a Pay callback's SessionId. With it SQS shares a queue fairly among
+    /// groups, so that a burst of one does not hold up the others.
     pub fn group_id(&self) -> Option<&str> {
         self.group_id.as_deref()
     }
@@ -214,8 +215,8 @@ impl Message {
         Self { trace_header, ..self }
     }
 
-    /// The body as text, if SQS can carry it as it is: UTF-8, not empty, of legal characters, and with its attributes
-    /// no larger than a message can be. For any other body the message is a claim check.
+    /// The body as text, if SQS can carry it as it is: not empty, UTF-8, only legal characters, and at most
+    /// [`MAX_MESSAGE_BYTES`] together with the attributes. For any other body the message is a claim check.
     pub fn inline_body(&self) -> Option<&str> {
         let size = self.body.len() + self.attributes.iter().map(Attribute::size).sum::<usize>();
         if self.body.is_empty() || size > MAX_MESSAGE_BYTES {

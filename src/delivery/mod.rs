@@ -1,4 +1,4 @@
-//! Delivery: the message for the queue, and how it is stored so that a 200 is true.
+//! Delivery: the message for the queue, and how it is stored before the receiver responds 200.
 //!
 //! [`Storage`] stores a callback's message on its queue or, failing that, in the bucket. [`Redelivery`] later sends
 //! what waits in the bucket to its queue.

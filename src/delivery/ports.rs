@@ -89,7 +89,7 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// S3's console makes such an object to show an empty folder. The object is empty.
+    /// Whether this is the empty object that S3's console makes to show an empty folder.
     pub fn is_folder(&self) -> bool {
         self.bytes == 0 && self.key.ends_with('/')
     }

@@ -48,8 +48,8 @@ pub struct Storage<Q, P> {
 ///
 /// Every message has an object of its own, because some clients delete the object together with the message. So an
 /// object is used again only after a definite error response, one with an AWS error code: the attempt then counts as
-/// not carried out. After an attempt whose outcome is unknown the next one gets a new object. An object that in the end
-/// no message points to stays in the bucket until its lifecycle rule deletes it.
+/// not carried out. After an attempt whose outcome is unknown the next one gets a new object. If no message points to
+/// an object in the end, the lifecycle rule deletes it, or the redelivery does if the queue rejected the message.
 #[derive(Debug, Default)]
 pub struct ClaimCheckObject {
     key: Option<String>,
@@ -155,7 +155,8 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
             inline: message.inline_body(),
             with_group: message.group_id().is_some() && !rejects_groups.load(Ordering::Relaxed),
         };
-        // How the message was sent when it was rejected with its group.
+        // The form, inline or claim check, in which the queue rejected the message with its group. Only if the same
+        // form is then accepted without the group was the group the reason.
         let mut rejected_with_group = None;
         let mut retry = Retry::default();
         loop {

@@ -124,8 +124,8 @@ pub struct Callback {
 /// The event of an HTTP API or a function URL (payload format 2.0), of a REST API (1.0) or of `sam local`, read from
 /// what Lambda delivers.
 ///
-/// Another event is an `Err` inside, not a deserialization error: the Lambda runtime would send such an error, which
-/// quotes the event, to the caller.
+/// Any other event becomes the inner `Err`, not a deserialization error: the Lambda runtime would send such an error,
+/// which quotes the event, to the caller.
 pub struct Event(pub Result<Callback, Rejection>);
 
 impl<'de> Deserialize<'de> for Event {

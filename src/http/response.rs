@@ -1,4 +1,4 @@
-//! The response to the sender: a status and one word, and nothing about the cause.
+//! The response to the sender: a status and a short text, and nothing about the cause.
 
 use http::{HeaderValue, header::CONTENT_TYPE};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;

@@ -1,4 +1,5 @@
-//! The X-Ray trace that an invocation belongs to, for the message: a consumer's trace then continues it.
+//! The header of the X-Ray trace that an invocation belongs to. The message carries it, so that a consumer's trace
+//! continues that trace.
 
 /// X-Ray's trace header with the three fields that it documents. Only a sampled trace has one: without tracing, nothing is
 /// added to a message.

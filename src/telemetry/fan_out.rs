@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::{
-    log::{Entry, Level, Line},
+    log::{FinishedLine, Level, Line},
     metric::Metric,
 };
 use crate::{config::LambdaFunction, fan_out::Batch, http::RequestId, routing::Kind};
@@ -14,7 +14,7 @@ pub fn fan_out_line(
     request_id: Option<&RequestId>,
     function: &LambdaFunction,
     now: SystemTime,
-) -> Entry {
+) -> FinishedLine {
     let level = match (batch.failed.is_empty(), batch.aws_failures.is_empty()) {
         (true, true) => Level::Info,
         (true, false) => Level::Warn,

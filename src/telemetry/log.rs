@@ -1,8 +1,9 @@
 //! The log: one JSON object a line, on standard output, which is also where CloudWatch takes the metrics from.
 //!
 //! Lambda reads `level` and `timestamp` of a line; CloudWatch reads `_aws`, its embedded metric format. A line consists
-//! of constant text and of [`Loggable`] values. The program has no other way to log: the traces of the SDK and of the
-//! Lambda runtime quote what they carry, and only [`runtime`](super::runtime) takes anything from them.
+//! of constant text and of [`Loggable`] values; this file adds the timestamp, `_aws`, and the function's name and
+//! version. The program has no other way to log: the traces of the SDK and of the Lambda runtime quote what they carry,
+//! and only [`runtime`](super::runtime) takes anything from them.
 
 use std::{io::Write, panic::Location, time::SystemTime};
 
@@ -68,9 +69,9 @@ pub struct Line {
 }
 
 /// A line that is ready to be written, its line break included.
-pub struct Entry(Vec<u8>);
+pub struct FinishedLine(Vec<u8>);
 
-impl Entry {
+impl FinishedLine {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -121,7 +122,8 @@ impl Line {
         }
     }
 
-    /// Sets a metric's value, once for each metric. Its further dimensions are fields of the same name.
+    /// Sets a metric's value. Call it once for each metric. For a further dimension of the metric, such as `Kind`, the
+    /// caller also sets a field with the dimension's name.
     pub fn measure(&mut self, metric: Metric, value: impl Loggable) {
         self.set(metric.name(), value);
         self.metrics.push((metric, metric.dimensions()));
@@ -138,7 +140,7 @@ impl Line {
     }
 
     /// Ends the line with the function's name and version, and with its metrics.
-    pub fn finish(mut self, function: &LambdaFunction, now: SystemTime) -> Entry {
+    pub fn finish(mut self, function: &LambdaFunction, now: SystemTime) -> FinishedLine {
         self.set_function(function);
         let millis = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let metadata = Metadata {
@@ -150,7 +152,7 @@ impl Line {
     }
 
     /// Ends the line with the function's name and version, but without metrics: its values are only logged.
-    pub fn finish_without_metrics(mut self, function: &LambdaFunction) -> Entry {
+    pub fn finish_without_metrics(mut self, function: &LambdaFunction) -> FinishedLine {
         self.set_function(function);
         self.end()
     }
@@ -161,9 +163,9 @@ impl Line {
     }
 
     /// Ends the line without the function's name and without metrics.
-    pub fn end(mut self) -> Entry {
+    pub fn end(mut self) -> FinishedLine {
         self.json.extend_from_slice(b"}\n");
-        Entry(self.json)
+        FinishedLine(self.json)
     }
 }
 

@@ -56,7 +56,7 @@ pub enum Metric {
     /// Undelivered payloads that the redelivery put on their queues, and their length.
     Redelivered,
     RedeliveredBytes,
-    /// Undelivered payloads that it could not send, and failed listings.
+    /// Payloads that the redelivery could not send, damaged and foreign objects, and incomplete listings.
     RedeliveryFailures,
     /// Messages that the fan-out's bridge published, and the length of their bodies.
     Published,

@@ -12,7 +12,7 @@ pub mod runtime;
 
 #[cfg(feature = "fan-out")]
 pub use fan_out::fan_out_line;
-pub use log::{Entry, Level, Line, silence_panics};
+pub use log::{FinishedLine, Level, Line, silence_panics};
 pub use metric::Metric;
 pub use notices::{log_configuration_problems, log_ignored_response_types, log_prefetch};
 pub use record::Record;

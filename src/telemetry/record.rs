@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{
-    log::{Entry, Level, Line},
+    log::{FinishedLine, Level, Line},
     metric::{KIND, Metric, REASON},
 };
 use crate::{
@@ -22,7 +22,8 @@ pub struct Record {
     /// Lambda's id of the invocation.
     pub request_id: Option<RequestId>,
     pub gateway_request_id: Option<RequestId>,
-    /// The stack itself sent it to try a new version. It counts in no metric, and is treated like any other.
+    /// The stack itself sent it to try a new version. It counts in no metric; otherwise it is treated like any
+    /// callback.
     pub deployment_check: bool,
     /// Length of the body, once it is known.
     pub body_bytes: Option<usize>,
@@ -74,7 +75,7 @@ impl Record {
     }
 
     /// The line, with the function's metrics.
-    pub fn line(&self, function: &LambdaFunction, now: SystemTime) -> Entry {
+    pub fn line(&self, function: &LambdaFunction, now: SystemTime) -> FinishedLine {
         let mut line = Line::new(self.level(), self.message(), now);
         line.set_some("requestId", self.request_id.as_ref());
         line.set_some("gatewayRequestId", self.gateway_request_id.as_ref());

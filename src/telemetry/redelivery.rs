@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use super::{
-    log::{Entry, Level, Line},
+    log::{FinishedLine, Level, Line},
     metric::Metric,
 };
 use crate::{config::LambdaFunction, delivery::Summary};
 
 /// The line of a run, with its metrics.
-pub fn redelivery_line(summary: &Summary, function: &LambdaFunction, now: SystemTime) -> Entry {
+pub fn redelivery_line(summary: &Summary, function: &LambdaFunction, now: SystemTime) -> FinishedLine {
     let level = match summary {
         Summary { failed: 0, damaged: 0, unlisted: 0, left: 0, .. } => Level::Info,
         Summary { failed: 0, damaged: 0, unlisted: 0, .. } => Level::Warn,

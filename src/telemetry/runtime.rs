@@ -39,7 +39,7 @@ impl Subscriber for RuntimeLog {
         let mut status = Status(None);
         event.record(&mut status);
         let metadata = event.metadata();
-        let mut line = Line::notice(log::Level::Error, "the Lambda runtime reported an error").with(
+        let mut line = Line::notice(log::Level::Error, "the Lambda runtime reported a warning or an error").with(
             "place",
             SourcePlace { file: metadata.file().unwrap_or_default(), line: metadata.line().unwrap_or_default() },
         );

@@ -344,7 +344,7 @@ async fn without_the_runtime_api_the_process_ends_and_logs_why() {
     assert!(!output.status.success());
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     let log = lines(&output.stdout);
-    assert_eq!(log.last().unwrap()["message"], "lost the Lambda Runtime API");
+    assert_eq!(log.last().unwrap()["message"], "stopped: lost the connection to the Lambda Runtime API");
 }
 
 #[tokio::test]

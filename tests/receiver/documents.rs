@@ -277,11 +277,14 @@ fn the_time_limits_match_the_code() {
 fn every_crate_uses_the_workspace_lints_and_they_forbid_unsafe() {
     let lints = lints_in("Cargo.toml");
     assert!(lints.iter().any(|lint| lint == "unsafe_code = \"forbid\""));
-    assert_eq!(lints_in("benches/Cargo.toml"), lints, "`benches` is a separate workspace");
+    for workspace in ["benches/Cargo.toml", "consumers/rust/Cargo.toml"] {
+        assert_eq!(lints_in(workspace), lints, "{workspace} is a separate workspace");
+    }
     let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates");
     let crates = fs::read_dir(crates).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut manifests: BTreeSet<_> = crates.map(|name| format!("crates/{name}/Cargo.toml")).collect();
-    manifests.extend(["Cargo.toml", "benches/floor/Cargo.toml", "benches/harness/Cargo.toml"].map(str::to_owned));
+    let others = ["benches/floor/Cargo.toml", "benches/harness/Cargo.toml", "consumers/rust/Cargo.toml"];
+    manifests.extend(["Cargo.toml"].into_iter().chain(others).map(str::to_owned));
     for manifest in manifests {
         assert!(read(&manifest).contains("[lints]\nworkspace = true\n"), "{manifest}");
     }

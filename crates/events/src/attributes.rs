@@ -40,9 +40,9 @@ attributes! {
         "ResponseType" => response_type,
         /// Lower-case hex SHA-256 of the payload: the same for every retry. Deduplicate on it.
         "DeliveryId" => delivery_id,
-        /// `Login.Id`. Not on a Pay callback.
+        /// `Login.Id`, or `Login.LoginId` of a fraud alert. Not on a Pay callback.
         "LoginId" => login_id,
-        /// `RequestId`. Not on a Pay callback.
+        /// `RequestId`, or `Login.RequestId` of a fraud alert. Not on a Pay callback.
         "RequestId" => request_id,
         /// `sessionId`. Only on a Pay callback.
         "SessionId" => session_id,
@@ -54,8 +54,8 @@ attributes! {
         "HttpStatusCode" => http_status_code,
         /// `true` for a nightly refresh, else `false`.
         "ScheduledRefresh" => scheduled_refresh,
-        /// What verified the payload: `raw`, `ascii` or `pay`; `api` for one that was fetched from Flinks' API. Further
-        /// values may follow.
+        /// What verified the payload: `raw`, `ascii` or `pay`; `api` is reserved for one that was fetched from Flinks'
+        /// API. Further values may follow.
         "SignatureForm" => signature_form,
         /// When the callback arrived: RFC 3339, UTC.
         "ReceivedAt" => received_at,
@@ -71,8 +71,9 @@ impl Attributes {
     }
 }
 
-/// From names and values, whether a Lambda event had them (`messageAttributes.X.stringValue`) or `ReceiveMessage`
-/// (`MessageAttributes.X.StringValue`). Further attributes are ignored.
+/// Makes the attributes from pairs of name and value. The pairs may come from a Lambda event
+/// (`messageAttributes.X.stringValue`) or from `ReceiveMessage` (`MessageAttributes.X.StringValue`). Other names are
+/// ignored.
 impl<N: AsRef<str>, V: Into<String>> FromIterator<(N, V)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let mut attributes = Self::default();

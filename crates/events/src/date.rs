@@ -8,9 +8,9 @@ use crate::read::{FromJson, Reader};
 
 /// A date or a time that keeps its text.
 ///
-/// Flinks writes `2025-10-01`, `2025/10/01`, `2025-10-01T17:57:16.4111654` and `2025-10-01T12:00:00Z`. A parser of RFC
-/// 3339 does not read the second and the third, and many cut the third's last digit. [`parts`](Self::parts) says what
-/// is known.
+/// Flinks writes `2025-10-01`, `2025/10/01`, `2025-10-01T17:57:16.4111654` and `2025-10-01T12:00:00Z`. An RFC 3339
+/// parser rejects the second and the third, and many other parsers drop the third's last digit.
+/// [`parts`](Self::parts) says what is known.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DateText(Box<str>);
 
@@ -137,7 +137,7 @@ fn hour_and_minute(text: &str) -> Option<(u8, u8)> {
     Some((u8::try_from(hour).ok()?, u8::try_from(minute).ok()?))
 }
 
-/// Exactly so many digits, four at most.
+/// The value of a text of exactly `N` digits. `N` is at most four, so that the value fits.
 fn digits<const N: usize>(text: &str) -> Option<u16> {
     (text.len() == N && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }

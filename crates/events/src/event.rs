@@ -14,8 +14,8 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
-    /// What the receiver's built-in rules make of it. They do not know which `ResponseType` values an operator mapped to
-    /// a queue: those are [`Kind::Unclassified`] here, unless the payload has a published shape.
+    /// The kind by the receiver's built-in rules. They do not know which `ResponseType` values an operator mapped to a
+    /// queue: those are [`Kind::Unclassified`] here, unless the payload has a published shape.
     pub kind: Kind,
     pub attributes: Attributes,
     pub payload: Payload,
@@ -57,7 +57,7 @@ pub enum UnknownReason {
     ClaimCheck,
     /// Neither its `ResponseType` nor its shape has a type here.
     NoType,
-    /// The fields that told its kind have another JSON type than expected: [`Event::lost`] names them.
+    /// The fields that identify its kind have another JSON type than expected: [`Event::lost`] names them.
     WrongType,
 }
 
@@ -109,7 +109,8 @@ fn read(kind: Kind, json: &str, is_session: bool, reader: &mut Reader) -> Result
     read.ok_or(UnknownReason::NotAnObject)
 }
 
-/// Whether a body is the claim check itself. The payload that it stands for has the length in the attribute.
+/// Whether a body is the claim check itself and not its payload. The attribute has the payload's length, so a body of
+/// that length is the payload.
 fn is_pointer(body: &[u8], attributes: &Attributes) -> bool {
     let size = attributes.extended_payload_size.as_ref();
     size.is_some_and(|size| body.starts_with(b"[\"") && *size != body.len().to_string())

@@ -106,7 +106,7 @@ impl Scalar {
         }
     }
 
-    /// The same, where it is of 1 to [`MAX_VALUE_BYTES`] bytes.
+    /// The same, but `None` if the text does not have 1 to [`MAX_VALUE_BYTES`] bytes.
     fn read(raw: &RawValue) -> Option<Self> {
         /// The longest way to write a byte of a JSON string: `\u0041`.
         const MAX_ESCAPE_BYTES: usize = 6;

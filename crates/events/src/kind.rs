@@ -31,8 +31,9 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.first_chunk().unwrap();
 
-    /// The kind of a payload. `signature_form` is what verified it: a Pay signature makes it Pay, and what was fetched
-    /// from the API is the details of accounts. Otherwise its `ResponseType` decides, and then its published shape.
+    /// The kind of a payload. `signature_form` decides first: a Pay signature means [`Pay`](Self::Pay), and a payload
+    /// that was fetched from the API is [`AccountsDetail`](Self::AccountsDetail). Otherwise its `ResponseType` decides,
+    /// and then its published shape.
     ///
     /// `mapped` has the kinds of further `ResponseType` values. It is asked only for a value that is not documented.
     pub fn of(signature_form: &str, fields: &Fields, mapped: impl FnOnce(&str) -> Option<Self>) -> Self {

@@ -52,7 +52,7 @@ impl FromJson for i64 {
     }
 }
 
-/// The value of a JSON number: its digits, without the point, and how many of them are decimal places.
+/// The exact value of a JSON number, made from its digits and the number of decimal places. `None` if it does not fit.
 fn exact(number: &str) -> Option<Decimal> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
@@ -67,8 +67,8 @@ fn exact(number: &str) -> Option<Decimal> {
         return Decimal::try_from_i128_with_scale(0, u32::try_from(scale).ok()?.min(Decimal::MAX_SCALE)).ok();
     }
     let places = i64::try_from(fraction.len()).ok()?.checked_sub(exponent.parse().ok()?)?;
-    let of = |digits: &str, places: i64| {
-        // A number of more digits than an i128 has does not parse.
+    let decimal_of = |digits: &str, places: i64| {
+        // Parsing fails if there are more digits than an `i128` can hold.
         let value: i128 = format!("{sign}{digits}").parse().ok()?;
         match u32::try_from(places) {
             Ok(places) => Decimal::try_from_i128_with_scale(value, places).ok(),
@@ -78,10 +78,10 @@ fn exact(number: &str) -> Option<Decimal> {
             }
         }
     };
-    // Without the zeros at the end only where there is no room for them.
-    of(significant, places).or_else(|| {
+    // Drop zeros at the end only if the number does not fit with them.
+    decimal_of(significant, places).or_else(|| {
         let shorter = significant.trim_end_matches('0');
-        of(shorter, places.checked_sub(i64::try_from(significant.len() - shorter.len()).ok()?)?)
+        decimal_of(shorter, places.checked_sub(i64::try_from(significant.len() - shorter.len()).ok()?)?)
     })
 }
 

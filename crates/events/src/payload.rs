@@ -15,8 +15,8 @@ pub use fraud::{
 };
 pub use pay::EftSessionStatus;
 
-/// Defines a payload's object: a type whose fields are all optional, with the key of each. By hand, because what serde
-/// derives refuses a key that is there twice, and gives up the whole object for one wrong value.
+/// Defines a payload's object: a type whose fields are all optional, with the key of each. It is written by hand,
+/// because serde's derived code rejects a duplicate key, and loses the whole object for one wrong value.
 macro_rules! object {
     (
         $(#[$of_type:meta])*

@@ -1,7 +1,7 @@
-//! Reads a payload's values leniently: a value of another JSON type than expected costs only its own field.
+//! Reads a payload's values leniently: if a value has another JSON type than expected, only its field is lost.
 //!
-//! Each object is scanned for the members that its type has, and each member is then read from its own text. So the last
-//! one of a key that is there twice counts, and nothing recurses but along the types.
+//! Each object is scanned for the members that its type has, and each member is then read from its own text. If a key
+//! occurs twice, the last one counts. Recursion is only as deep as the types, however deep the JSON is.
 
 use std::{
     fmt::{self, Write as _},
@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 
 use crate::fields::Scalar;
 
-/// The fields that were there, and not `null`, but of another JSON type than expected. A list's element that is of
-/// another type, or `null`, counts as a field.
+/// Fields that have a value of another JSON type than expected. An absent field or `null` is not lost. In a list, each
+/// element of another type, and each `null`, counts as a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LostFields {
     paths: Vec<String>,
@@ -22,16 +22,16 @@ pub struct LostFields {
 }
 
 impl LostFields {
-    /// Most paths that are kept: a payload can have a million wrong values.
+    /// Maximum number of paths that are kept: a payload can have a million wrong values.
     pub const MAX_PATHS: usize = 100;
 
     /// Where the first [`MAX_PATHS`](Self::MAX_PATHS) of them are, such as `Accounts[0].Transactions[3].Debit`. A path
-    /// has only names that this crate knows and positions, so that it can be logged.
+    /// consists only of positions and of names that this crate knows, so it is safe to log.
     pub fn paths(&self) -> &[String] {
         &self.paths
     }
 
-    /// How many they are.
+    /// How many fields were lost.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -63,7 +63,7 @@ enum Step {
     Index(usize),
 }
 
-/// What is being read, and what was lost on the way.
+/// The path to the value that is being read, and the fields that were lost so far.
 #[derive(Default)]
 pub struct Reader {
     trail: Vec<Step>,
@@ -98,7 +98,7 @@ pub trait FromJson: Sized {
 }
 
 impl FromJson for String {
-    /// `None` for a string with half of a surrogate pair as well: it is no text.
+    /// Also `None` for a string with a lone surrogate, because that is not valid text.
     fn from_json(json: &RawValue, _: &mut Reader) -> Option<Self> {
         serde_json::from_str(json.get()).ok()
     }

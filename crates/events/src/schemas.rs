@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use json_schema::Document;
 
-/// Every generated file: its path, seen from the package, and what is in it. The consumers have the types of their
-/// language beside them.
+/// Every generated file: its path, relative to the package, and its content. The types for a language are beside its
+/// consumers.
 pub fn files() -> Vec<(String, String)> {
     let documents = json_schema::documents();
     let mut files: Vec<_> =
@@ -29,6 +29,6 @@ pub fn files() -> Vec<(String, String)> {
 fn json(value: &Value) -> String {
     let mut value = value.clone();
     value.sort_all_objects();
-    // Only a map with keys that are no strings cannot be written.
+    // Serialising fails only for a map whose keys are not strings, and a `Value` has none.
     serde_json::to_string_pretty(&value).unwrap_or_default() + "\n"
 }

@@ -762,7 +762,7 @@ async fn a_current_version_that_cannot_be_a_key_does_not_replace_the_previous_on
             assert_eq!(accepted, Ok(SignatureForm::Raw), "{text:?}");
             let found = KeyProblem { scheme: Scheme::Aggregation, stage: Stage::Current, problem };
             assert_eq!((keys.problems.as_slice(), keys.unusable()), (&[found][..], 1));
-            // Reported at every callback, so that an instance that serves only a few of them reports it as well.
+            // Reported at every callback, so that an instance that gets only a few of them reports it as well.
             let (_, keys, _) = instance.check_all(&[(SignatureHeader::AuthenticityKey, "first")]).await;
             assert_eq!(keys.unusable(), 1);
             for nothing in [" \t", "\0", r#"{"":""}"#] {
@@ -853,6 +853,19 @@ async fn a_valid_pay_signature_goes_before_a_valid_aggregation_signature() {
     };
     let ((accepted, ..), ()) = tokio::join!(instance.check_all(&both), over);
     assert_eq!(accepted, Ok(SignatureForm::Pay));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_valid_pay_signature_counts_while_its_cached_key_is_due_and_cannot_be_read() {
+    for trouble in [Trouble::Fails, Trouble::Hangs] {
+        let instance = Instance::warm(|_| {}).await;
+        advance(FRESH_FOR).await;
+        instance.change(|state| state.trouble = BOTH.map(|stage| (Scheme::Pay, stage, trouble)).to_vec());
+        let both = [(SignatureHeader::WebhookSignature, "first"), (SignatureHeader::AuthenticityKey, "first")];
+        let (accepted, _, elapsed) = instance.check_all(&both).await;
+        assert_eq!(accepted, Ok(SignatureForm::Pay), "{trouble:?}");
+        assert!(elapsed <= MISMATCH, "{elapsed:?}");
+    }
 }
 
 // 27. One signature is valid, and the keys of the other scheme cannot be read.

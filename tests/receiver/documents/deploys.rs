@@ -16,8 +16,15 @@ struct Further {
     required: &'static str,
 }
 
-const FURTHER: [Further; 1] =
-    [Further { environment: "fan-out", template: "fan-out.yaml", build_dir: ".aws-sam/fan-out", required: "Kinds" }];
+const FURTHER: [Further; 2] = [
+    Further {
+        environment: "consumer",
+        template: "consumers/template.yaml",
+        build_dir: ".aws-sam/consumer",
+        required: "Kind",
+    },
+    Further { environment: "fan-out", template: "fan-out.yaml", build_dir: ".aws-sam/fan-out", required: "Kinds" },
+];
 
 /// The tables of `samconfig.toml`, by environment and command.
 type Config = BTreeMap<(String, String), BTreeMap<String, String>>;

@@ -17,7 +17,7 @@ object! {
     pub struct Kyc {
         /// `KYC`.
         "ResponseType" => response_type: String,
-        /// Flinks' own status. Other than 200 where Flinks could not get the data.
+        /// Flinks' own status: not 200 if Flinks could not get the data.
         "HttpStatusCode" => http_status_code: i64,
         /// The people who hold the accounts.
         "Holders" => holders: Vec<Holder>,
@@ -27,9 +27,9 @@ object! {
         "Login" => login: Login,
         /// Inferred: documented for GetAccountsDetail only. The bank's number at Flinks.
         "InstitutionId" => institution_id: i64,
-        /// The bank.
+        /// Flinks' identifier for the bank, such as `FlinksCapital`.
         "Institution" => institution: String,
-        /// The request at Flinks. A recovered payload has another one.
+        /// The id of the request at Flinks. A recovered payload has a different id.
         "RequestId" => request_id: String,
         /// Inferred: documented for the API's errors. Why Flinks could not get the data, such as `INVALID_LOGIN`.
         "FlinksCode" => flinks_code: String,
@@ -43,7 +43,7 @@ object! {
     pub struct AccountsDetail {
         /// `GetAccountsDetail`.
         "ResponseType" => response_type: String,
-        /// Flinks' own status. Other than 200 where Flinks could not get the data.
+        /// Flinks' own status: not 200 if Flinks could not get the data.
         "HttpStatusCode" => http_status_code: i64,
         /// The accounts.
         "Accounts" => accounts: Vec<Account>,
@@ -53,11 +53,11 @@ object! {
         "Login" => login: Login,
         /// The bank's number at Flinks.
         "InstitutionId" => institution_id: i64,
-        /// The bank.
+        /// Flinks' identifier for the bank, such as `FlinksCapital`.
         "Institution" => institution: String,
         /// The bank's name.
         "InstitutionName" => institution_name: String,
-        /// The request at Flinks. A recovered payload has another one.
+        /// The id of the request at Flinks. A recovered payload has a different id.
         "RequestId" => request_id: String,
         /// Inferred: documented for the API's errors. Why Flinks could not get the data, such as `INVALID_LOGIN`.
         "FlinksCode" => flinks_code: String,
@@ -80,9 +80,9 @@ object! {
         "Login" => login: Login,
         /// Inferred from the other payloads. The bank's number at Flinks.
         "InstitutionId" => institution_id: i64,
-        /// Inferred from the other payloads. The bank.
+        /// Inferred from the other payloads. Flinks' identifier for the bank, such as `FlinksCapital`.
         "Institution" => institution: String,
-        /// Inferred from the other payloads. The request at Flinks.
+        /// Inferred from the other payloads. The id of the request at Flinks.
         "RequestId" => request_id: String,
         /// Inferred: documented for the API's errors. Why Flinks could not get the data, such as `INVALID_LOGIN`.
         "FlinksCode" => flinks_code: String,
@@ -182,7 +182,7 @@ object! {
     pub struct Balance {
         /// What can be spent.
         "Available" => available: Money,
-        /// What is there.
+        /// The account's current balance.
         "Current" => current: Money,
         /// The limit of a credit account.
         "Limit" => limit: Money,

@@ -25,7 +25,7 @@ object! {
     pub struct FraudLogin {
         /// The LoginId.
         "LoginId" => login_id: String,
-        /// The request at Flinks.
+        /// The id of the request at Flinks.
         "RequestId" => request_id: String,
     }
 }

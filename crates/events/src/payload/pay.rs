@@ -4,8 +4,9 @@ use super::object;
 use crate::{date::DateText, number::Money};
 
 object! {
-    /// The status of a guaranteed EFT session: `SessionSetupStatusChanged`. Flinks sends it once and never retries it.
-    /// It has no event id: deduplicate on `sessionId`, as Flinks says.
+    /// The status of a guaranteed EFT session: `SessionSetupStatusChanged`. Flinks sends it once, but SQS may deliver it
+    /// more than once: deduplicate on the attribute `DeliveryId`. It has no event id; Flinks says to deduplicate on
+    /// `sessionId`.
     pub struct EftSessionStatus {
         /// The session.
         "sessionId" => session_id: String,

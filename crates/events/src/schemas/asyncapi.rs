@@ -74,10 +74,10 @@ fn channel(kind: Kind, message: &str) -> Value {
 }
 
 fn message(kind: Kind, name: &str, documents: &[Document]) -> Value {
-    // A payload that is not classified may be anything, also no JSON.
+    // An unclassified payload may be anything, even a body that is not JSON.
     let payload = match documents.iter().find(|document| document.kind == Some(kind)) {
         Some(document) => json!({ "$ref": format!("./{}", document.file) }),
-        None => json!({ "description": "Anything: also other JSON than an object, no JSON, and no text." }),
+        None => json!({ "description": "Anything: any JSON, text that is not JSON, or bytes that are not text." }),
     };
     let (headers, body) = example(kind);
     json!({

@@ -1,5 +1,5 @@
-//! JSON Schemas, draft 2020-12. They say what a payload may be and leave it open: no formats, no patterns, further
-//! properties allowed, and nothing required but what tells the kind.
+//! JSON Schemas, draft 2020-12. They are open: they have no formats and no patterns, allow further properties, and
+//! require only the fields that identify the kind.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -32,13 +32,13 @@ pub fn documents() -> Vec<Document> {
         document::<Attributes>("attributes", None),
     ];
     for document in &mut documents {
-        let told_by: &[&str] = match document.kind {
+        let identifying_keys: &[&str] = match document.kind {
             Some(Kind::Pay) => &["sessionId", "status"],
             Some(Kind::UploadFraud) => &["DocumentAnalysis"],
             Some(_) => &["ResponseType"],
             None => &[],
         };
-        for key in told_by {
+        for key in identifying_keys {
             require(&mut document.schema, key);
         }
         if let Some(response_type) = document.kind.and_then(Kind::response_type)
@@ -81,7 +81,7 @@ fn document<T: JsonSchema>(file: &str, kind: Option<Kind>) -> Document {
     Document { file: format!("schemas/{file}.json"), name: T::schema_name().into_owned(), kind, schema }
 }
 
-/// Takes away what is no part of Flinks' documentation, and marks what is inferred.
+/// Removes what schemars adds and Flinks does not document, and marks what is inferred.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -92,7 +92,7 @@ fn tidy(schema: &mut Value) {
                 }
                 members.insert("description".to_owned(), json!(text));
             }
-            // What Rust's integers are is not what Flinks says.
+            // These come from Rust's integer types, not from Flinks' documentation.
             members.retain(|key, _| !["format", "minimum", "maximum"].contains(&key.as_str()));
             members.values_mut().for_each(tidy);
         }
@@ -106,7 +106,7 @@ fn one_line_for_each_paragraph(text: &str) -> String {
     paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
-/// Makes a property one that must be there, and not `null`.
+/// Makes a property required, and excludes `null`.
 fn require(schema: &mut Value, key: &str) {
     let Some(members) = schema.as_object_mut() else { return };
     let required = members.entry("required").or_insert_with(|| json!([]));

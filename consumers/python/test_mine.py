@@ -1,0 +1,23 @@
+"""Tests of your own `process`, to copy and change. conftest.py starts the local AWS that they use.
+
+The names are files in `../fixtures/sqs`. `testing.py` has the rest of what a test needs.
+"""
+
+import pytest
+
+import consumer
+from testing import Context, fixtures, lambda_event
+
+
+def test_a_claim_check_that_comes_twice_has_one_effect(caplog):
+    with caplog.at_level("INFO"):
+        for name in ["kyc-claim-check", "kyc-claim-check.retry"]:
+            assert consumer.handler(lambda_event(name), Context()) == {"batchItemFailures": []}
+    # What `process` did, once. In place of the log, look into your own database.
+    assert caplog.messages.count("KYC with 1 holders") == 1
+
+
+# If your `process` rejects other types, name the queue that it reads: fixtures("KycQueue").
+@pytest.mark.parametrize("name", fixtures())
+def test_your_process_takes_every_fixture(name):
+    assert consumer.handler(lambda_event(name), Context()) == {"batchItemFailures": []}

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
-import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
+import { DeleteObjectCommand } from "@aws-sdk/client-s3";
 
 // First: it sets the environment that consumer.mjs reads.
 import {
@@ -20,8 +20,10 @@ import {
   keyOf,
   lambdaEvent,
   payloadOf,
+  putObject,
   readRecord,
   s3,
+  setPayload,
   table,
 } from "./testing.mjs";
 import { createHandler } from "./consumer.mjs";
@@ -52,14 +54,9 @@ async function recordOf(wanted) {
     const { sha256 } = wanted.payload;
     payload = madePayload(wanted.payload);
     assert.equal(createHash("sha256").update(payload).digest("hex"), sha256);
-    record.messageAttributes.DeliveryId.stringValue = sha256;
-    record.messageAttributes.ExtendedPayloadSize.stringValue = String(payload.length);
+    setPayload(record, payload);
   }
-  if (payload) {
-    for (const Bucket of [bucket, foreignBucket]) {
-      await s3.send(new PutObjectCommand({ Bucket, Key: keyOf(record), Body: payload }));
-    }
-  }
+  for (const Bucket of [bucket, foreignBucket]) await putObject(record, payload, Bucket);
   return [wanted.as ?? wanted.fixture, patched(record, wanted.patch ?? {})];
 }
 

@@ -4,6 +4,7 @@
 // Every test starts with an empty idempotency table. `../README.md` describes the fixtures.
 
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync, readdirSync } from "node:fs";
 import { devNull } from "node:os";
@@ -14,7 +15,7 @@ import { after, before, beforeEach } from "node:test";
 import { CreateTableCommand, DeleteTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 
-export const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url));
+const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url));
 export const table = JSON.parse(read("cases.json"));
 export const { bucket, foreignBucket } = table;
 
@@ -92,11 +93,16 @@ export const context = (remainingMs = 30_000) => ({ getRemainingTimeInMillis: ()
 /** The event with the messages of these fixtures. The payloads of claim checks are in the bucket. */
 export async function lambdaEvent(...fixtures) {
   const Records = fixtures.map(readRecord);
-  for (const record of Records) {
-    const Body = payloadOf(record);
-    if (Body) await s3.send(new PutObjectCommand({ Bucket: bucket, Key: keyOf(record), Body }));
-  }
+  for (const record of Records) await putObject(record, payloadOf(record));
   return { Records };
+}
+
+/** The event with the message of a fixture, and with a payload of yours. The other attributes are the fixture's. */
+export async function eventWith(payload, fixture = "kyc-claim-check") {
+  const record = readRecord(fixture);
+  setPayload(record, payload);
+  await putObject(record, payload);
+  return { Records: [record] };
 }
 
 /** The names of all fixtures, or of those on one queue, such as `KycQueue`. */
@@ -110,5 +116,18 @@ export const readRecord = (fixture) => JSON.parse(read(`fixtures/sqs/${fixture}.
 /** The object that a claim check points to. */
 export const payloadOf = (record) =>
   record.messageAttributes.ExtendedPayloadSize && read(`fixtures/objects/${bucket}/${keyOf(record)}`);
+
+export function setPayload(record, payload) {
+  const { DeliveryId, ExtendedPayloadSize } = record.messageAttributes;
+  DeliveryId.stringValue = createHash("sha256").update(payload).digest("hex");
+  if (ExtendedPayloadSize) ExtendedPayloadSize.stringValue = String(Buffer.byteLength(payload));
+  else record.body = payload.toString();
+}
+
+/** Puts the payload of a claim check where its pointer says. */
+export async function putObject(record, Body, Bucket = bucket) {
+  if (!record.messageAttributes.ExtendedPayloadSize) return;
+  await s3.send(new PutObjectCommand({ Bucket, Key: keyOf(record), Body }));
+}
 
 export const keyOf = (record) => JSON.parse(record.body)[1].s3Key;

@@ -16,7 +16,18 @@ import boto3
 import pytest
 
 import consumer
-from testing import BUCKET, FOREIGN_BUCKET, TABLE, Context, key_of, lambda_event, payload_of, read_record
+from testing import (
+    BUCKET,
+    FOREIGN_BUCKET,
+    TABLE,
+    Context,
+    key_of,
+    lambda_event,
+    payload_of,
+    put_object,
+    read_record,
+    set_payload,
+)
 
 s3 = boto3.client("s3")
 dynamodb = boto3.client("dynamodb")
@@ -72,11 +83,9 @@ def record_of(wanted: str | dict) -> tuple[str, dict]:
     if made := wanted.get("payload"):
         payload = made_payload(made)
         assert hashlib.sha256(payload).hexdigest() == made["sha256"]
-        record["messageAttributes"]["DeliveryId"]["stringValue"] = made["sha256"]
-        record["messageAttributes"]["ExtendedPayloadSize"]["stringValue"] = str(len(payload))
-    if payload is not None:
-        for bucket in [BUCKET, FOREIGN_BUCKET]:
-            s3.put_object(Bucket=bucket, Key=key_of(record), Body=payload)
+        set_payload(record, payload)
+    for bucket in [BUCKET, FOREIGN_BUCKET]:
+        put_object(record, payload, bucket)
     return wanted.get("as", wanted["fixture"]), patched(record, wanted.get("patch", {}))
 
 

@@ -6,7 +6,7 @@ The names are files in `../fixtures/sqs`. `testing.py` has the rest of what a te
 import pytest
 
 import consumer
-from testing import Context, fixtures, lambda_event
+from testing import Context, event_with, fixtures, lambda_event
 
 
 def test_a_claim_check_that_comes_twice_has_one_effect(caplog):
@@ -15,6 +15,13 @@ def test_a_claim_check_that_comes_twice_has_one_effect(caplog):
             assert consumer.handler(lambda_event(name), Context()) == {"batchItemFailures": []}
     # What `process` did, once. In place of the log, look into your own database.
     assert caplog.messages.count("KYC with 1 holders") == 1
+
+
+def test_a_payload_of_my_own(caplog):
+    event = event_with(b'{"ResponseType":"KYC","HttpStatusCode":200,"Holders":[]}')
+    with caplog.at_level("INFO"):
+        assert consumer.handler(event, Context()) == {"batchItemFailures": []}
+    assert "KYC with 0 holders" in caplog.messages
 
 
 # If your `process` rejects other types, name the queue that it reads: fixtures("KycQueue").

@@ -3,6 +3,7 @@
 conftest.py starts the local AWS that this uses. `../README.md` describes the fixtures.
 """
 
+import hashlib
 import json
 import pathlib
 
@@ -25,14 +26,18 @@ class Context:
 
 def lambda_event(*fixtures: str) -> dict:
     """The event with the messages of these fixtures. The payloads of claim checks are in the bucket."""
-    records = []
-    for name in fixtures:
-        record = read_record(name)
-        payload = payload_of(record)
-        if payload is not None:
-            boto3.client("s3").put_object(Bucket=BUCKET, Key=key_of(record), Body=payload)
-        records.append(record)
+    records = [read_record(name) for name in fixtures]
+    for record in records:
+        put_object(record, payload_of(record))
     return {"Records": records}
+
+
+def event_with(payload: bytes, fixture: str = "kyc-claim-check") -> dict:
+    """The event with the message of a fixture, and with a payload of yours. The other attributes are the fixture's."""
+    record = read_record(fixture)
+    set_payload(record, payload)
+    put_object(record, payload)
+    return {"Records": [record]}
 
 
 def fixtures(queue: str = "") -> list[str]:
@@ -51,6 +56,21 @@ def payload_of(record: dict) -> bytes | None:
     if "ExtendedPayloadSize" not in record["messageAttributes"]:
         return None
     return (FOLDER / "fixtures/objects" / BUCKET / key_of(record)).read_bytes()
+
+
+def set_payload(record: dict, payload: bytes) -> None:
+    attributes = record["messageAttributes"]
+    attributes["DeliveryId"]["stringValue"] = hashlib.sha256(payload).hexdigest()
+    if "ExtendedPayloadSize" in attributes:
+        attributes["ExtendedPayloadSize"]["stringValue"] = str(len(payload))
+    else:
+        record["body"] = payload.decode()
+
+
+def put_object(record: dict, payload: bytes | None, bucket: str = BUCKET) -> None:
+    """Puts the payload of a claim check where its pointer says."""
+    if "ExtendedPayloadSize" in record["messageAttributes"]:
+        boto3.client("s3").put_object(Bucket=bucket, Key=key_of(record), Body=payload)
 
 
 def key_of(record: dict) -> str:

@@ -50,6 +50,7 @@ VARIANTS = {
     "upload-fraud": {"Kind": "UploadFraud"},
     "unclassified": {"Kind": "Unclassified"},
     "python": {"Kind": "Kyc", "Language": "python"},
+    "node": {"Kind": "Kyc", "Language": "node"},
     "x86_64": {"Kind": "Kyc", "Architecture": "x86_64"},
     "given-kms-key": {"Kind": "Kyc", "KmsKeyArn": KMS_KEY},
     "given-alarm-topic": {"Kind": "Kyc", "AlarmTopicArn": TOPIC},

@@ -1,8 +1,9 @@
-"""Checks the types of the consumers in Python and Node, and runs the tests of the consumers in Rust, Python and Node over
-their common table of cases. The tests start moto themselves: for Rust and Node it is the one that MOTO_SERVER names.
+"""Checks the types of the consumers in Python and Node. Then runs the tests of all three over their common table of cases,
+with the S3 of moto and again with that of `cargo dev up`. The tests start moto themselves: for Rust and Node it is the one
+that MOTO_SERVER names.
 
-Usage: check_consumers.py CONSUMERS-PYTHON, with the tests in Rust compiled and the dependencies of the other consumers
-installed.
+Usage: check_consumers.py FLINKS-DEV CONSUMERS-PYTHON, with the tests in Rust compiled and the dependencies of the other
+consumers installed.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+
+from local_aws import free_port, server
 
 # Each takes some ten seconds.
 TIMEOUT_SECONDS = 300
@@ -31,7 +34,7 @@ WRONG_TYPES = [
 ]
 
 
-def main(python: str) -> None:
+def main(flinks_dev: str, python: str) -> None:
     pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     mypy = [python, "-m", "mypy", "--cache-dir", os.devnull]
     tsc = ["node", "node_modules/typescript/bin/tsc"]
@@ -45,6 +48,11 @@ def main(python: str) -> None:
         for folder, command in [("rust", RUST), ("python", pytest), ("node", NODE)]:
             print(f"consumers/{folder}:", flush=True)
             run(folder, command, **environment)
+    s3 = free_port()
+    with server([flinks_dev, "up", "--json", "--port", "0", "--aws-listen", f"127.0.0.1:{s3}"], s3):
+        for folder, command in [("rust", RUST), ("python", pytest), ("node", NODE)]:
+            print(f"consumers/{folder} with the S3 of `cargo dev up`:", flush=True)
+            run(folder, command, S3_ENDPOINT=f"http://127.0.0.1:{s3}")
     # Without its own moto, no test may pass.
     for folder, command in [("rust", RUST), ("node", NODE)]:
         assert not succeeds(folder, command, MOTO_SERVER=shutil.which("false")), f"consumers/{folder} needs no moto"
@@ -90,4 +98,4 @@ def check_wrong_types(checkers: dict[str, list[str]]) -> None:
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]))
+    main(*map(os.path.abspath, sys.argv[1:]))

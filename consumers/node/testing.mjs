@@ -33,6 +33,9 @@ Object.assign(env, {
   IDEMPOTENCY_TABLE: "idempotency",
 });
 
+// Another S3 in place of moto's, such as that of `cargo dev up`.
+if (env.S3_ENDPOINT) env.AWS_ENDPOINT_URL_S3 = env.S3_ENDPOINT;
+
 export const s3 = new S3Client({});
 export const dynamodb = new DynamoDBClient({});
 const TableName = env.IDEMPOTENCY_TABLE;
@@ -63,9 +66,11 @@ async function startMoto() {
 before(async () => {
   await startMoto();
   for (const Bucket of [bucket, foreignBucket]) {
-    await s3.send(
-      new CreateBucketCommand({ Bucket, CreateBucketConfiguration: { LocationConstraint: env.AWS_REGION } }),
-    );
+    const configuration = { LocationConstraint: env.AWS_REGION };
+    await s3.send(new CreateBucketCommand({ Bucket, CreateBucketConfiguration: configuration })).catch((error) => {
+      // Another S3 may have it already.
+      if (error.name !== "BucketAlreadyOwnedByYou") throw error;
+    });
   }
 });
 

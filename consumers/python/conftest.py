@@ -3,6 +3,7 @@
 Every test starts with an empty idempotency table.
 """
 
+import contextlib
 import logging
 import os
 
@@ -31,6 +32,9 @@ os.environ.update(
     PAYLOAD_BUCKET=BUCKET,
     IDEMPOTENCY_TABLE="idempotency",
 )
+# Another S3 in place of moto's, such as that of `cargo dev up`.
+if endpoint := os.environ.get("S3_ENDPOINT"):
+    os.environ["AWS_ENDPOINT_URL_S3"] = endpoint
 # consumer.py has a default for it, which the tests expect.
 os.environ.pop("CONSUMER", None)
 
@@ -39,7 +43,9 @@ os.environ.pop("CONSUMER", None)
 def buckets():
     s3 = boto3.client("s3")
     for bucket in [BUCKET, FOREIGN_BUCKET]:
-        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ca-central-1"})
+        # Another S3 may have it already.
+        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ca-central-1"})
 
 
 @pytest.fixture(autouse=True)

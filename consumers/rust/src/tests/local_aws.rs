@@ -56,11 +56,16 @@ impl Moto {
     /// A client, with the two buckets there.
     async fn s3(&self) -> aws_sdk_s3::Client {
         use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-        let s3 = s3(&self.config().await);
+        // Another S3 in place of moto's, such as that of `cargo dev up`.
+        let endpoint = env::var("S3_ENDPOINT").unwrap_or_else(|_| self.endpoint.clone());
+        let s3 = s3(&self.config().await.into_builder().endpoint_url(endpoint).build());
         for bucket in [BUCKET, FOREIGN_BUCKET] {
             let here = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::CaCentral1);
             let created = s3.create_bucket().bucket(bucket).create_bucket_configuration(here.build());
-            created.send().await.unwrap();
+            // Another S3 may have it already.
+            if let Err(error) = created.send().await {
+                assert!(error.as_service_error().is_some_and(|error| error.is_bucket_already_owned_by_you()));
+            }
         }
         s3
     }

@@ -18,6 +18,11 @@ pub fn fan_out_template() -> Value {
     with_short_names(include_str!("../data/fan-out.expanded.json"))
 }
 
+/// The same of `recovery.yaml`.
+pub fn recovery_template() -> Value {
+    with_short_names(include_str!("../data/recovery.expanded.json"))
+}
+
 /// CloudFormation's functions by their short names: `{"Fn::Sub": "X"}` as `{"Sub": "X"}`, `{"Fn::GetAtt": ["X", "Y"]}`
 /// as `{"GetAtt": "X.Y"}`.
 fn with_short_names(template: &str) -> Value {
@@ -352,11 +357,13 @@ fn objects_outlive_a_queue_and_its_dead_letters() {
     let rules = resource(&template, "PayloadBucket")["Properties"]["LifecycleConfiguration"]["Rules"].clone();
     let expiring: Vec<_> =
         rules.as_array().unwrap().iter().filter(|rule| rule.get("ExpirationInDays").is_some()).collect();
-    assert_eq!(expiring.len(), Kind::ALL.len(), "nothing else expires, above all no undelivered payload");
-    for (rule, kind) in expiring.iter().zip(Kind::ALL) {
+    let (outcomes, payloads) = expiring.split_last().unwrap();
+    assert_eq!(payloads.len(), Kind::ALL.len(), "nothing else expires, above all no undelivered payload");
+    for (rule, kind) in payloads.iter().zip(Kind::ALL) {
         assert_eq!(rule["Prefix"], format!("{}/", kind.label()));
         assert_eq!(rule["ExpirationInDays"], json!({ "Ref": "PayloadRetentionDays" }));
     }
+    assert_eq!((&outcomes["Prefix"], &outcomes["ExpirationInDays"]), (&json!("recovery/"), &json!(30)));
 }
 
 #[test]

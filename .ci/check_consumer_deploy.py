@@ -4,13 +4,13 @@ runs it, with `sam build --config-env consumer` done.
 
 import hashlib
 import json
-import os
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
 
 import boto3
+
+import stacks
 
 STACK = "flinks-consumer"
 SECONDS = 60
@@ -23,7 +23,7 @@ def check_consumer(architecture: str, receiver: str, accept: Callable[[bytes], N
     boto3.client("sqs").purge_queue(QueueUrl=queue)
     before = boto3.client("cloudformation").describe_stacks(StackName=receiver)["Stacks"]
     outputs = deploy(architecture, receiver)
-    let_mapping_start(outputs["ConsumerFunctionName"])
+    assert len(stacks.start_mappings(outputs["ConsumerFunctionName"])) == 1
     bodies = [payload(b""), payload(b"x" * 1_500_000)]
     deliveries = [hashlib.sha256(body).hexdigest() for body in bodies]
 
@@ -53,35 +53,14 @@ def payload(title: bytes) -> bytes:
 
 
 def deploy(architecture: str, receiver: str) -> dict[str, str]:
-    """The documented `sam deploy` without its question, and the stack's outputs."""
     parameters = [f"Architecture={architecture}", "Kind=AccountsDetail", "Language=rust", f"ReceiverStack={receiver}"]
-    log = subprocess.run(
-        ["sam", "deploy", "--config-env", "consumer", "--no-confirm-changeset", "--parameter-overrides", *parameters],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert log.returncode == 0, f"sam deploy failed:\n{log.stdout}"
-    stack = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-
-
-def let_mapping_start(function: str) -> None:
-    """This local AWS keeps a parameter's number as text, and its mapping then stands still: it gets the number anew."""
-    functions = boto3.client("lambda")
-    [mapping] = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
-    concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
-    functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
+    return stacks.deploy(STACK, "--config-env", "consumer", "--parameter-overrides", *parameters)
 
 
 def lines() -> list[dict]:
     """What the function logged."""
-    pages = boto3.client("logs").get_paginator("filter_log_events")
-    group = f"/aws/lambda/{STACK}-ConsumerFunction"
-    messages = [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
     # What Lambda itself logs is not all JSON here.
+    messages = stacks.log_of(f"{STACK}-ConsumerFunction")
     return [json.loads(message) for message in messages if message.startswith("{")]
 
 
@@ -117,15 +96,7 @@ def check_alarms(receiver: str) -> None:
 
 def check_wrong_environment(receiver: str) -> None:
     """Deployed as the receiver, the consumer's template is rejected before anything changes."""
-    log = subprocess.run(
-        # Else sam looks for it beside the template.
-        ["sam", "deploy", "--no-confirm-changeset", "--config-file", os.path.abspath("samconfig.toml")]
-        + ["--template-file", ".aws-sam/consumer/template.yaml"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    log = stacks.sam_deploy("--template-file", ".aws-sam/consumer/template.yaml")
     assert log.returncode != 0 and "Kind" in log.stdout.splitlines()[-1], f"it was not rejected:\n{log.stdout}"
 
 

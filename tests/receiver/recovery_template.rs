@@ -13,7 +13,15 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../docs/recovery.md");
 const QUEUES: [&str; 2] = ["RecoveryQueue", "RecoveryDeadLetterQueue"];
 /// What `RecoveryFunction` publishes.
-const METRICS: [&str; 4] = ["Recovered", "RecoveredBytes", "RecoveryPending", "RecoveryFailed"];
+const METRICS: [&str; 7] = [
+    "Recovered",
+    "RecoveredBytes",
+    "RecoveryPending",
+    "RecoveryFailed",
+    "StoredInline",
+    "StoredClaimCheck",
+    "StoredUndelivered",
+];
 
 fn properties(name: &str) -> Value {
     resource(&recovery_template(), name)["Properties"].clone()

@@ -15,6 +15,8 @@ RECEIVER = {
     "QueueArn": f"arn:aws:sqs:ca-central-1:{OTHER_ACCOUNT}:flinks-webhooks-KycQueue",
     "PayloadBucketName": "flinks-webhooks-payloadbucket-abcdefghijkl",
 }
+FAN_OUT = f"arn:aws:sns:ca-central-1:{PSEUDO['AWS::AccountId']}:flinks-fan-out-KycTopic"
+FILTER = '{"HttpStatusCode":[{"numeric":["=",200]}]}'
 KMS_KEY, TOPIC = EXAMPLES["KmsKeyArn"][0], EXAMPLES["AlarmTopicArn"][0]
 
 # What the documentation says one can deploy.
@@ -31,6 +33,12 @@ VARIANTS = {
     "given-alarm-topic": {"Kind": "Kyc", "AlarmTopicArn": TOPIC},
     "other-receiver": {"Kind": "Kyc", "ReceiverStack": "flinks-test"},
     "other-account": {"Kind": "Kyc", **RECEIVER},
+    "subscribed": {"Kind": "Kyc", "TopicArn": FAN_OUT},
+    "subscribed-with-filter": {"Kind": "Kyc", "TopicArn": FAN_OUT, "FilterPolicy": FILTER},
+    "subscribed-from-other-account": {
+        **{"Kind": "Kyc", "TopicArn": FAN_OUT.replace(PSEUDO["AWS::AccountId"], OTHER_ACCOUNT)},
+        **{"PayloadBucketName": RECEIVER["PayloadBucketName"]},
+    },
     "everything": {
         **{"Kind": "Kyc", "KmsKeyArn": KMS_KEY, "AlarmTopicArn": TOPIC, "MaximumConcurrency": "1000"},
         **{"MemorySize": "10240", "Tracing": "PassThrough", "LogRetentionDays": "3653", **RECEIVER},
@@ -53,7 +61,8 @@ def prepare(template: dict) -> None:
 
 
 def owner(parameters: dict[str, str]) -> str:
-    return OTHER_ACCOUNT if "QueueArn" in parameters else PSEUDO["AWS::AccountId"]
+    source = parameters.get("QueueArn") or parameters.get("TopicArn")
+    return source.split(":")[4] if source else PSEUDO["AWS::AccountId"]
 
 
 if __name__ == "__main__":

@@ -174,3 +174,6 @@ impl<'de> Deserialize<'de> for Key {
         String::deserialize(deserializer).map(|key| Self(Zeroizing::new(key)))
     }
 }
+
+#[cfg(test)]
+mod tests;

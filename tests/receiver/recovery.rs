@@ -276,19 +276,24 @@ async fn eight_megabytes_that_the_queue_does_not_take_arrive_later() {
 async fn whichever_call_to_aws_fails_the_message_stays_or_its_payload_and_outcome_are_stored() {
     let recovery = Fetching::start(Login::new(LOGIN).with_bytes(1_200_000)).await;
     let aws = recovery.fixture.aws().clone();
+    // Payloads, and outcomes.
+    let stored = || {
+        let is_undelivered = |key: &String| key.starts_with("undelivered/");
+        let undelivered = aws.objects(PAYLOAD_BUCKET).into_keys().filter(is_undelivered).count();
+        (recovery.on("AccountsDetailQueue").len() + undelivered, recovery.outcomes().len())
+    };
     for operation in [Operation::GetSecretValue, Operation::PutObject, Operation::SendMessage] {
         for fault in
             [Fault::Reject("AccessDenied", TAG), Fault::Throttle, Fault::Error, Fault::Reset, Fault::ResetAfter]
         {
             // The calls of one message: one read of the secret, two objects and one message.
             for nth in 1..=3 {
-                let before = (recovery.on("AccountsDetailQueue").len(), recovery.outcomes().len());
+                let before = stored();
                 aws.fault(operation, Calls::Nth(nth), fault.clone());
                 let is_done = recovery.is_done(&request()).await;
                 aws.clear_faults();
-                let undelivered = aws.objects(PAYLOAD_BUCKET).into_keys().any(|key| key.starts_with("undelivered/"));
-                let after = (recovery.on("AccountsDetailQueue").len(), recovery.outcomes().len());
-                let is_stored = (after.0 > before.0 || undelivered) && after.1 > before.1;
+                let after = stored();
+                let is_stored = after.0 > before.0 && after.1 > before.1;
                 assert!(!is_done || is_stored, "{operation:?} {fault:?} {nth}");
                 // Only what is denied for good is left to Lambda.
                 let is_for_good = matches!(fault, Fault::Reject(..));
@@ -395,4 +400,46 @@ async fn an_event_that_is_not_from_sqs_is_an_error_that_quotes_nothing() {
         assert_eq!(error_message, "the event is not from an SQS queue", "{event}");
     }
     recovery.log().await;
+}
+
+/// The most memory that a process has had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak_memory(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id().unwrap())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+}
+
+/// The functions have 512 MB and at least 256 MB. Lambda's own programs need some of it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_longest_payload_fits_into_the_memory_of_both_functions() {
+    const LAMBDAS_OWN: u64 = 60_000_000;
+    let recovery = Fetching::start(Login::new(LOGIN)).await;
+    // As long as the API's client reads.
+    const LONGEST: usize = 64 * 1024 * 1024;
+    let mut body = br#"{"HttpStatusCode":200,"RequestId":"r","Title":""#.to_vec();
+    body.resize(LONGEST - 2, b'x');
+    body.extend_from_slice(b"\"}");
+    let respond = FlinksFault::Respond(200, "application/json", body.into());
+    recovery.flinks.fault(Call::GetAccountsDetail, FlinksCalls::All, respond);
+    let aws = recovery.fixture.aws().clone();
+    aws.fault(Operation::SendMessage, Calls::All, Fault::Reject("AccessDenied", "no"));
+    assert!(recovery.is_done(&request()).await);
+    aws.clear_faults();
+    let peak = peak_memory(&recovery.process);
+    assert!(peak + LAMBDAS_OWN < 512_000_000, "{peak}");
+    assert_eq!(recovery.outcomes().values().next().unwrap()["storedAs"], "undelivered");
+
+    let runtime = RuntimeApi::start().await.unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_redelivery"));
+    command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null());
+    let process = command.envs(runtime.environment()).envs(recovery.fixture.stack.environment()).spawn().unwrap();
+    let outcome = tokio::time::timeout(PATIENCE, runtime.invoke("{}")).await.unwrap();
+    assert!(matches!(outcome, Outcome::Response(_)), "{outcome:?}");
+    let peak = peak_memory(&process);
+    assert!(peak + LAMBDAS_OWN < 256_000_000, "{peak}");
+    let message = recovery.message();
+    assert_eq!(message.attributes["SignatureForm"].value, "api");
+    assert!(recovery.fixture.payload(&message).len() > LONGEST);
 }

@@ -10,7 +10,7 @@
 //! | fetching keys when there is none: [`BUDGET`] less [`TO_STORE`] | the event | 7.5 s |
 //! | reading the keys again because no key matched, [`MISMATCH`] | the mismatch | 2 s |
 //! | fetching keys before the first event, [`START`] | the start of the process | 2 s |
-//! | one attempt at a call to AWS, [`ATTEMPT`] | the attempt | 3 s, or less if an outer limit ends first |
+//! | one attempt at a call to AWS, [`ATTEMPT`] | the attempt | 3 s, or less if an outer limit ends first; [`attempt_of`] |
 //! | opening a connection, [`CONNECT`] | the attempt | 1 s |
 //! | waiting before the second attempt, at most [`FIRST_BACK_OFF`]; this limit doubles from there | the failure | 0.05 s |
 //! | waiting between two attempts, at most [`MAX_BACK_OFF`] | the failure | 1 s |

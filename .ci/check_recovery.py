@@ -40,6 +40,7 @@ def check_recovery(architecture: str, receiver: str, redelivery: str, aws_comman
         check_imports(outputs, bucket)
         [mapping] = stacks.start_mappings(outputs["RecoveryFunctionName"])
         assert (mapping["EventSourceArn"], mapping["BatchSize"]) == (outputs["RecoveryQueueArn"], 1), mapping
+        check_without_credentials(outputs, bucket)
         store_credentials(outputs, flinks, aws_command_line)
 
         logins = {login["username"]: login for login in flinks["logins"]}
@@ -97,6 +98,20 @@ def check_imports(outputs: dict[str, str], bucket: str) -> None:
         f"/{STACK}/recovery-queue/arn": outputs["RecoveryQueueArn"],
         f"/{STACK}/payload-bucket": bucket,
     }, found
+
+
+def check_without_credentials(outputs: dict[str, str], bucket: str) -> None:
+    """Until the credentials are stored, a request stays on its queue. This one was never there: it would be hidden for
+    the rest of the check."""
+    message = {
+        **{"messageId": "m-1", "receiptHandle": "r", "body": json.dumps({"loginId": "l"}), "eventSource": "aws:sqs"},
+        **{"eventSourceARN": outputs["RecoveryQueueArn"], "attributes": {}, "messageAttributes": {}},
+    }
+    payload = json.dumps({"Records": [message]})
+    run = boto3.client("lambda").invoke(FunctionName=outputs["RecoveryFunctionName"], Payload=payload)
+    response = json.load(run["Payload"])
+    assert response == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}, response
+    assert not boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="recovery/").get("Contents")
 
 
 def store_credentials(outputs: dict[str, str], flinks: dict, aws_command_line: pathlib.Path) -> None:

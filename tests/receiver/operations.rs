@@ -112,6 +112,7 @@ fn published() -> BTreeSet<Named> {
         let function = match metric {
             // Of another stack, without a dashboard.
             Metric::Published | Metric::PublishedBytes | Metric::PublishFailures => continue,
+            // Of another stack: `recovery_template.rs` checks its dashboard.
             Metric::Recovered | Metric::RecoveredBytes | Metric::RecoveryPending | Metric::RecoveryFailed => continue,
             Metric::Undelivered
             | Metric::UndeliveredAge

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flinks_webhooks::{routing::Kind, telemetry::metric::NAMESPACE};
+use flinks_webhooks::{
+    routing::Kind,
+    telemetry::{Metric, metric::NAMESPACE},
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,14 +16,14 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../docs/recovery.md");
 const QUEUES: [&str; 2] = ["RecoveryQueue", "RecoveryDeadLetterQueue"];
 /// What `RecoveryFunction` publishes.
-const METRICS: [&str; 7] = [
-    "Recovered",
-    "RecoveredBytes",
-    "RecoveryPending",
-    "RecoveryFailed",
-    "StoredInline",
-    "StoredClaimCheck",
-    "StoredUndelivered",
+const METRICS: [Metric; 7] = [
+    Metric::Recovered,
+    Metric::RecoveredBytes,
+    Metric::RecoveryPending,
+    Metric::RecoveryFailed,
+    Metric::StoredInline,
+    Metric::StoredClaimCheck,
+    Metric::StoredUndelivered,
 ];
 
 fn properties(name: &str) -> Value {
@@ -267,7 +270,7 @@ fn every_alarm_notifies_has_its_section_and_is_on_the_dashboard() {
 fn alarms_and_widgets_name_only_what_is_published_and_every_metric_is_shown() {
     let of = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
     let function = of("FunctionName", "${RecoveryFunction}");
-    let published: BTreeSet<_> = METRICS.into_iter().collect();
+    let published: BTreeSet<_> = METRICS.into_iter().map(Metric::name).collect();
     let widgets = dashboard();
     let all_shown: Vec<Named> = widgets.iter().flat_map(shown).collect();
     for Named { namespace, name, dimensions } in

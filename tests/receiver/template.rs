@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use flinks_webhooks::{
-    config::{Config, FanOutConfig, RedeliveryConfig},
+    config::{Config, FanOutConfig, RecoveryConfig, RedeliveryConfig},
     routing::Kind,
 };
 use serde_json::{Map, Value, json};
@@ -72,7 +72,8 @@ fn variable_of(kind: Kind) -> &'static str {
 
 #[test]
 fn exactly_the_variables_that_are_read_are_declared() {
-    let (mut of_receiver, mut of_redelivery, mut of_fan_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut of_receiver, mut of_redelivery) = (BTreeSet::new(), BTreeSet::new());
+    let (mut of_fan_out, mut of_recovery) = (BTreeSet::new(), BTreeSet::new());
     let _ = Config::read(|name| {
         of_receiver.insert(name);
         None
@@ -85,6 +86,10 @@ fn exactly_the_variables_that_are_read_are_declared() {
         of_fan_out.insert(name);
         None
     });
+    let _ = RecoveryConfig::read(|name| {
+        of_recovery.insert(name);
+        None
+    });
     let from_lambda = [
         "AWS_LAMBDA_RUNTIME_API",
         "AWS_LAMBDA_FUNCTION_NAME",
@@ -95,16 +100,17 @@ fn exactly_the_variables_that_are_read_are_declared() {
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
     ];
-    let (template, fan_out) = (template(), fan_out_template());
+    let (template, fan_out, recovery) = (template(), fan_out_template(), recovery_template());
     for (template, function, mut read) in [
         (&template, "ReceiverFunction", of_receiver),
         (&template, "RedeliveryFunction", of_redelivery),
         (&fan_out, "FanOutFunction", of_fan_out),
+        (&recovery, "RecoveryFunction", of_recovery),
     ] {
         for variable in from_lambda {
             assert!(read.remove(variable), "{function} does not read {variable}");
         }
-        if function != "FanOutFunction" {
+        if FUNCTIONS.contains(&function) {
             // glibc reads these.
             read.extend(["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]);
         }

@@ -4,13 +4,13 @@ runs it, with `sam build --config-env consumer` done.
 
 import hashlib
 import json
-import os
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
 
 import boto3
+
+import stacks
 
 STACK = "flinks-consumer"
 SECONDS = 60
@@ -74,37 +74,18 @@ def check_subscribed_consumer(accept: Callable[[bytes], None]) -> None:
 
 
 def deploy(architecture: str, receiver: str, *more: str) -> dict[str, str]:
-    """The documented `sam deploy` without its question, and the stack's outputs."""
     parameters = [f"Architecture={architecture}", "Kind=AccountsDetail", "Language=rust", f"ReceiverStack={receiver}"]
-    parameters += more
-    log = subprocess.run(
-        ["sam", "deploy", "--config-env", "consumer", "--no-confirm-changeset", "--parameter-overrides", *parameters],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert log.returncode == 0, f"sam deploy failed:\n{log.stdout}"
-    stack = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    return stacks.deploy(STACK, "--config-env", "consumer", "--parameter-overrides", *parameters, *more)
 
 
 def let_mapping_start(function: str, queue: str) -> None:
-    """This local AWS keeps a parameter's number as text, and its mapping then stands still: it gets the number anew."""
-    functions = boto3.client("lambda")
-    [mapping] = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-    assert mapping["EventSourceArn"] == queue, mapping
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
-    concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
-    functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
+    assert [mapping["EventSourceArn"] for mapping in stacks.start_mappings(function)] == [queue]
 
 
 def lines() -> list[dict]:
     """What the function logged."""
-    pages = boto3.client("logs").get_paginator("filter_log_events")
-    group = f"/aws/lambda/{STACK}-ConsumerFunction"
-    messages = [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
     # What Lambda itself logs is not all JSON here.
+    messages = stacks.log_of(f"{STACK}-ConsumerFunction")
     return [json.loads(message) for message in messages if message.startswith("{")]
 
 
@@ -140,15 +121,7 @@ def check_alarms(receiver: str) -> None:
 
 def check_wrong_environment(receiver: str) -> None:
     """Deployed as the receiver, the consumer's template is rejected before anything changes."""
-    log = subprocess.run(
-        # Else sam looks for it beside the template.
-        ["sam", "deploy", "--no-confirm-changeset", "--config-file", os.path.abspath("samconfig.toml")]
-        + ["--template-file", ".aws-sam/consumer/template.yaml"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    log = stacks.sam_deploy("--template-file", ".aws-sam/consumer/template.yaml")
     assert log.returncode != 0 and "Kind" in log.stdout.splitlines()[-1], f"it was not rejected:\n{log.stdout}"
 
 

@@ -1,8 +1,8 @@
 """Deploys the template to a local AWS, posts callbacks and forgeries to its API, reads the deployed queues, and has an
-undelivered payload delivered. Then deploys a consumer and the fan-out beside it.
+undelivered payload delivered. Then deploys the recovery, a consumer and the fan-out beside it.
 
-Usage: check_deploy.py MINISTACK ARCHITECTURE, after `sam build`, also with `--config-env consumer` and
-`--config-env fan-out`, for that architecture.
+Usage: check_deploy.py MINISTACK ARCHITECTURE, after `sam build`, also with `--config-env consumer`,
+`--config-env fan-out` and `--config-env recovery`, for that architecture.
 """
 
 import dataclasses
@@ -20,6 +20,7 @@ from samcli.yamlhelper import yaml_dump, yaml_parse
 import check_handlers
 from check_consumer_deploy import check_consumer
 from check_fan_out import check_fan_out
+from check_recovery import check_recovery
 from local_aws import (
     PAY_SIGNING_SECRET,
     QUEUES,
@@ -164,6 +165,8 @@ def main(ministack: str, architecture: str) -> None:
             status, answer = post(url, body, headers | callback.headers)
             assert status == 200, f"{len(body)} bytes were answered {status} {answer!r}"
 
+        # First, because the others consume AccountsDetailQueue.
+        check_recovery(architecture, STACK, outputs["RedeliveryFunctionName"], pathlib.Path(ministack).parent)
         check_consumer(architecture, STACK, accept)
         check_fan_out(architecture, STACK, accept)
     print(f"deployed; {1 + len(others)} callbacks stored byte for byte, {len(forgeries())} forgeries rejected")

@@ -9,18 +9,17 @@ parameters when it expands a loop.
 
 import hashlib
 import json
-import os
 import pathlib
-import subprocess
 import time
 from collections.abc import Callable
 
 import boto3
-import botocore.session
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
+import stacks
 from check_consumer_deploy import check_subscribed_consumer, subscribe_consumer
 from local_aws import receive_all
+from stacks import sqs_client, start_mappings
 
 STACK = "flinks-fan-out"
 ACCOUNT = "arn:aws:sqs:ca-central-1:000000000000:"
@@ -74,11 +73,6 @@ def check_fan_out(architecture: str, receiver: str, accept: Callable[[bytes], No
     print("deployed the fan-out: each subscriber got what it asks for, byte for byte")
 
 
-def sqs_client(**settings):
-    """A client without the Extended Client, which another check adds to every client of boto3."""
-    return botocore.session.Session().create_client("sqs", **settings)
-
-
 def payload(status: int, title: str) -> bytes:
     login = {"Id": "5e115eac-1209-4f19-641c-08d6d484e2fe", "IsScheduledRefresh": False}
     fields = {"ResponseType": "GetAccountsDetail", "HttpStatusCode": status, "Login": login, "RequestId": "r"}
@@ -94,7 +88,6 @@ def filter_of(team: str) -> dict:
 
 
 def deploy(architecture: str, receiver: str, publishing: str) -> dict[str, str]:
-    """Runs the documented `sam deploy` without its question. Returns the stack's outputs."""
     built = pathlib.Path(".aws-sam/fan-out/template.yaml")
     template = yaml_parse(built.read_text())
     template["Parameters"]["Kinds"]["Default"] = "AccountsDetail,Kyc"
@@ -102,35 +95,14 @@ def deploy(architecture: str, receiver: str, publishing: str) -> dict[str, str]:
     local.write_text(yaml_dump(template))
     parameters = [f"Architecture={architecture}", "Kinds=AccountsDetail,Kyc", f"ReceiverStack={receiver}"]
     parameters.append(f"Publishing={publishing}")
-    log = sam_deploy(
-        *("--config-env", "fan-out", "--template-file", str(local), "--parameter-overrides", *parameters),
-    )
-    assert log.returncode == 0, f"sam deploy failed:\n{log.stdout}"
-    stack = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-
-
-def sam_deploy(*arguments: str) -> subprocess.CompletedProcess:
-    # By default sam looks for the configuration beside the template.
-    return subprocess.run(
-        ["sam", "deploy", "--no-confirm-changeset", "--config-file", os.path.abspath("samconfig.toml"), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    return stacks.deploy(
+        *(STACK, "--config-env", "fan-out", "--template-file", str(local), "--parameter-overrides", *parameters),
     )
 
 
 def check_mappings(function: str, receiver: str) -> None:
-    functions = boto3.client("lambda")
-    mappings = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-    queues = {mapping["EventSourceArn"].removeprefix(f"{ACCOUNT}{receiver}-") for mapping in mappings}
+    queues = {mapping["EventSourceArn"].removeprefix(f"{ACCOUNT}{receiver}-") for mapping in start_mappings(function)}
     assert queues == {"AccountsDetailQueue", "KycQueue"}, queues
-    for mapping in mappings:
-        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
-        # This local AWS keeps the number as text, and then the mapping does not start. Set it again, as a number.
-        concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
-        functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})
 
 
 def subscribe(team: str, topic: str, filter_policy: dict) -> str:
@@ -208,9 +180,7 @@ def check_drained(url: str) -> None:
 
 
 def log() -> list[str]:
-    pages = boto3.client("logs").get_paginator("filter_log_events")
-    group = f"/aws/lambda/{STACK}-FanOutFunction"
-    return [event["message"] for page in pages.paginate(logGroupName=group) for event in page["events"]]
+    return stacks.log_of(f"{STACK}-FanOutFunction")
 
 
 def check_alarms(outputs: dict[str, str]) -> None:
@@ -228,6 +198,6 @@ def check_alarms(outputs: dict[str, str]) -> None:
 
 def check_wrong_environment() -> None:
     """Checks that the receiver's environment rejects this template before anything changes."""
-    log = sam_deploy("--template-file", ".aws-sam/fan-out/template.yaml")
+    log = stacks.sam_deploy("--template-file", ".aws-sam/fan-out/template.yaml")
     # SAM cannot expand the loops over Kinds, which has no value there.
     assert log.returncode != 0 and "Fn::ForEach::EachKind" in log.stdout, f"it was not rejected:\n{log.stdout}"

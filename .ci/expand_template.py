@@ -1,7 +1,8 @@
-"""Writes the templates with their loops expanded, for the Rust tests and checkov, which do not look into loops.
+"""Writes the templates as JSON with their loops expanded, for the Rust tests and checkov, which do not look into loops.
 Parameters and conditions stay unchanged. The fan-out has all six kinds.
 
-Usage: expand_template.py            writes tests/data/template.expanded.json and tests/data/fan-out.expanded.json
+Usage: expand_template.py            writes tests/data/template.expanded.json, fan-out.expanded.json and
+                                     recovery.expanded.json
        expand_template.py --check    fails if one of them is out of date
 """
 
@@ -17,6 +18,7 @@ from samcli.yamlhelper import yaml_parse
 TEMPLATES = {
     "template.yaml": "tests/data/template.expanded.json",
     "fan-out.yaml": "tests/data/fan-out.expanded.json",
+    "recovery.yaml": "tests/data/recovery.expanded.json",
 }
 KINDS = ["Kyc", "AccountsDetail", "Investments", "Pay", "UploadFraud", "Unclassified"]
 

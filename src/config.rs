@@ -3,6 +3,8 @@
 //! An empty value counts as unset, because the template declares every variable and `sam local` can only override what
 //! is declared.
 
+#[cfg(feature = "recovery")]
+use std::net::IpAddr;
 use std::{fmt, time::Duration};
 
 use http::Uri;
@@ -85,6 +87,35 @@ pub struct FanOutConfig {
     /// `AWS_ENDPOINT_URL_SNS`, or else `AWS_ENDPOINT_URL`.
     pub sns_endpoint: Option<String>,
     pub aws: AwsConfig,
+}
+
+/// The settings of the recovery.
+#[cfg(feature = "recovery")]
+#[derive(Clone, Debug)]
+pub struct RecoveryConfig {
+    pub function: LambdaFunction,
+    pub flinks: FlinksConfig,
+    /// `RECOVERY_QUEUE_URL`: the requests.
+    pub recovery_queue_url: String,
+    /// `RECOVERY_DEAD_LETTER_QUEUE_URL`: the requests that cannot be fulfilled.
+    pub dead_letter_queue_url: String,
+    /// The queues' URLs are empty but for `ACCOUNTS_DETAIL_QUEUE_URL`, because every recovered payload goes there.
+    pub storage: StorageConfig,
+    pub aws: AwsConfig,
+}
+
+/// Flinks' API, and our credentials for it.
+#[cfg(feature = "recovery")]
+#[derive(Clone, Debug)]
+pub struct FlinksConfig {
+    /// `FLINKS_API_URL`: https, or http to this machine.
+    pub api_url: String,
+    /// `FLINKS_CUSTOMER_ID`.
+    pub customer_id: String,
+    /// `FLINKS_API_SECRET_ID`: name or ARN of the secret with the credentials.
+    pub secret_id: String,
+    /// `AWS_ENDPOINT_URL_SECRETS_MANAGER`, else `AWS_ENDPOINT_URL`.
+    pub secrets_endpoint: Option<String>,
 }
 
 /// The topics of the bridged queues.
@@ -205,6 +236,40 @@ impl FanOutConfig {
     }
 }
 
+#[cfg(feature = "recovery")]
+impl RecoveryConfig {
+    /// Reads the variables through `lookup`.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read(lookup: impl FnMut(&'static str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let of_flinks = "https://INSTANCE-api.private.fin.ag without a path; http only to this machine";
+        let mut reader = Reader { lookup, problems: Vec::new() };
+        let config = Self {
+            function: reader.function(),
+            flinks: FlinksConfig {
+                api_url: reader.checked("FLINKS_API_URL", of_flinks, is_flinks_url),
+                customer_id: reader.checked("FLINKS_CUSTOMER_ID", "letters, digits and hyphens", is_customer_id),
+                secret_id: reader.required("FLINKS_API_SECRET_ID", "name or ARN of the secret with the credentials"),
+                secrets_endpoint: reader.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            },
+            recovery_queue_url: reader.queue_url("RECOVERY_QUEUE_URL"),
+            dead_letter_queue_url: reader.queue_url("RECOVERY_DEAD_LETTER_QUEUE_URL"),
+            storage: StorageConfig {
+                queue_urls: PerKind {
+                    accounts_detail: reader.queue_url("ACCOUNTS_DETAIL_QUEUE_URL"),
+                    ..PerKind::default()
+                },
+                payload_bucket: reader.payload_bucket(),
+                sqs_endpoint: reader.endpoint("AWS_ENDPOINT_URL_SQS"),
+                s3_endpoint: reader.endpoint("AWS_ENDPOINT_URL_S3"),
+            },
+            aws: reader.aws(),
+        };
+        reader.done(config)
+    }
+}
+
 struct Reader<L> {
     lookup: L,
     problems: Vec<Problem>,
@@ -237,10 +302,14 @@ impl<L: FnMut(&'static str) -> Option<String>> Reader<L> {
                 upload_fraud: self.queue_url("UPLOAD_FRAUD_QUEUE_URL"),
                 unclassified: self.queue_url("UNCLASSIFIED_QUEUE_URL"),
             },
-            payload_bucket: self.checked("PAYLOAD_BUCKET", "name of the payload bucket", is_bucket_name),
+            payload_bucket: self.payload_bucket(),
             sqs_endpoint: self.endpoint("AWS_ENDPOINT_URL_SQS"),
             s3_endpoint: self.endpoint("AWS_ENDPOINT_URL_S3"),
         }
+    }
+
+    fn payload_bucket(&mut self) -> String {
+        self.checked("PAYLOAD_BUCKET", "name of the payload bucket", is_bucket_name)
     }
 
     #[cfg(feature = "fan-out")]
@@ -394,6 +463,22 @@ fn is_url(value: &str) -> bool {
     // `None`: something else stands before the host, such as a user name. `Some(None)`: there is no port.
     let port = authority.strip_prefix(host).map(|rest| rest.strip_prefix(':').map(str::parse::<u16>));
     matches!(url.scheme_str(), Some("http" | "https")) && !host.is_empty() && matches!(port, Some(None | Some(Ok(_))))
+}
+
+/// The address of Flinks' API: https, or http to this machine. Nothing stands after the host and the port.
+#[cfg(feature = "recovery")]
+fn is_flinks_url(value: &str) -> bool {
+    let Ok(url) = value.parse::<Uri>() else { return false };
+    let host = url.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    is_url(value) && url.path() == "/" && url.query().is_none() && (url.scheme_str() == Some("https") || is_loopback)
+}
+
+/// A customer id of Flinks: it becomes a part of a path.
+#[cfg(feature = "recovery")]
+fn is_customer_id(value: &str) -> bool {
+    value.len() <= 128 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// The beginning of an ARN: `arn:PARTITION:SERVICE:REGION:ACCOUNT:`, and perhaps the beginning of a name.

@@ -13,8 +13,6 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
@@ -24,6 +22,7 @@ use crate::{
     http::TraceHeader,
     retry,
     routing::Kind,
+    sqs_event::{BatchResponse, MessageAttribute, QueueMessage},
 };
 
 /// The topics. Each call makes one attempt.
@@ -39,74 +38,6 @@ pub struct Notification<'m> {
     pub attributes: &'m BTreeMap<String, MessageAttribute>,
     pub group_id: Option<&'m str>,
     pub trace_header: Option<&'m TraceHeader>,
-}
-
-/// What Lambda delivers of a queue. `None` for the event of anything else: the Lambda runtime would send a
-/// deserialization error, which quotes the event, to the caller.
-pub struct SqsEvent(pub Option<Vec<QueueMessage>>);
-
-impl<'de> Deserialize<'de> for SqsEvent {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let event = Value::deserialize(deserializer)?;
-        let records = serde_json::from_value(event).map(|Event { records }| records);
-        let of_sqs = |records: &Vec<QueueMessage>| {
-            !records.is_empty() && records.iter().all(|record| record.event_source == "aws:sqs")
-        };
-        Ok(Self(records.ok().filter(of_sqs)))
-    }
-}
-
-/// As much of the event as is used. `aws_lambda_events` has all of it, behind a feature that needs seven more crates.
-#[derive(Deserialize)]
-struct Event {
-    #[serde(rename = "Records")]
-    records: Vec<QueueMessage>,
-}
-
-/// A message in the event.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct QueueMessage {
-    message_id: String,
-    event_source: String,
-    /// The queue that it comes from.
-    #[serde(rename = "eventSourceARN")]
-    event_source_arn: String,
-    body: String,
-    #[serde(default)]
-    message_attributes: BTreeMap<String, MessageAttribute>,
-    #[serde(default)]
-    attributes: SystemAttributes,
-}
-
-#[derive(Default, Deserialize)]
-struct SystemAttributes {
-    #[serde(rename = "MessageGroupId")]
-    group_id: Option<String>,
-    #[serde(rename = "AWSTraceHeader")]
-    trace_header: Option<String>,
-}
-
-/// A message attribute. The receiver writes none that is binary, and one that is cannot be published: it has no text.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MessageAttribute {
-    pub data_type: String,
-    #[serde(default)]
-    pub string_value: Option<String>,
-}
-
-/// The function's response. A message that is not in the list is deleted from the queue.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchResponse {
-    pub batch_item_failures: Vec<BatchItemFailure>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchItemFailure {
-    pub item_identifier: String,
 }
 
 /// What became of a batch.
@@ -128,8 +59,7 @@ pub struct Batch {
 
 impl Batch {
     pub fn response(self) -> BatchResponse {
-        let failures = self.failed.into_iter().map(|item_identifier| BatchItemFailure { item_identifier });
-        BatchResponse { batch_item_failures: failures.collect() }
+        BatchResponse::failed(self.failed)
     }
 }
 

@@ -17,8 +17,9 @@
 //! stands behind the traits [`SecretSource`], [`Queues`] and [`PayloadStore`], which [`aws`] implements.
 //!
 //! A module imports only from stages before its own: `http`, `auth`, `routing`, `delivery`. What all share stands
-//! beside them. The optional `fan_out` is not a stage of the pipeline: it publishes what is on the queues. What is
-//! public is used by the programs, by the tests, by `cargo dev` or by the fuzz targets.
+//! beside them. The optional `fan_out` and `recovery` are not stages of the pipeline. `fan_out` publishes what is on the
+//! queues. `recovery` fetches from Flinks' API what never arrived, and `delivery` stores it. What is public is used by
+//! the programs, by the tests, by `cargo dev` or by the fuzz targets.
 
 pub mod auth;
 pub mod aws;
@@ -29,9 +30,13 @@ pub mod delivery;
 pub mod fan_out;
 pub mod http;
 pub mod lambda;
+#[cfg(feature = "recovery")]
+pub mod recovery;
 pub mod rejection;
 mod retry;
 pub mod routing;
+#[cfg(any(feature = "fan-out", feature = "recovery"))]
+pub mod sqs_event;
 pub mod telemetry;
 pub mod time_budget;
 pub mod timestamp;

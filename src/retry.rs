@@ -9,10 +9,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     aws_error::{AwsError, FailedCalls, Meaning, Operation},
-    time_budget::{ATTEMPT, FIRST_BACK_OFF, MAX_BACK_OFF},
+    time_budget::{FIRST_BACK_OFF, MAX_BACK_OFF, attempt_of},
 };
 
-/// Makes one attempt at a call: for [`ATTEMPT`], and not beyond `limit`.
+/// Makes one attempt at a call: for [`ATTEMPT`](crate::time_budget::ATTEMPT), and not beyond `limit`.
 ///
 /// # Errors
 /// The call's own error, or a timeout.
@@ -21,7 +21,20 @@ pub async fn attempt<T>(
     limit: Instant,
     call: impl Future<Output = Result<T, AwsError>>,
 ) -> Result<T, AwsError> {
-    let end = limit.min(Instant::now() + ATTEMPT);
+    attempt_with(0, operation, limit, call).await
+}
+
+/// The same for a call that carries a body of this length: [`attempt_of`] says for how long.
+///
+/// # Errors
+/// As [`attempt`].
+pub async fn attempt_with<T>(
+    bytes: usize,
+    operation: Operation,
+    limit: Instant,
+    call: impl Future<Output = Result<T, AwsError>>,
+) -> Result<T, AwsError> {
+    let end = limit.min(Instant::now() + attempt_of(bytes));
     timeout_at(end, call).await.unwrap_or_else(|_| Err(AwsError::timeout(operation)))
 }
 
@@ -33,11 +46,25 @@ pub async fn until<T, F: Future<Output = Result<T, AwsError>>>(
     limit: Instant,
     operation: Operation,
     failures: &mut FailedCalls,
+    call: impl FnMut() -> F,
+) -> Result<T, AwsError> {
+    until_with(0, limit, operation, failures, call).await
+}
+
+/// The same for a call that carries a body of this length.
+///
+/// # Errors
+/// As [`until`].
+pub async fn until_with<T, F: Future<Output = Result<T, AwsError>>>(
+    bytes: usize,
+    limit: Instant,
+    operation: Operation,
+    failures: &mut FailedCalls,
     mut call: impl FnMut() -> F,
 ) -> Result<T, AwsError> {
     let mut retry = Retry::default();
     loop {
-        let failed = match attempt(operation, limit, call()).await {
+        let failed = match attempt_with(bytes, operation, limit, call()).await {
             Ok(value) => return Ok(value),
             Err(failed) => failed,
         };
@@ -99,7 +126,10 @@ impl BackOff {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws_error::Reason;
+    use crate::{
+        aws_error::Reason,
+        time_budget::{ATTEMPT, CALLBACK_BYTES},
+    };
 
     fn failed(code: &str) -> AwsError {
         AwsError { code: Some(code.to_owned()), ..AwsError::new(Operation::PutObject, Reason::Service) }
@@ -142,6 +172,19 @@ mod tests {
             let started = Instant::now();
             let hangs = std::future::pending::<Result<(), _>>();
             let ended = attempt(Operation::PutObject, started + limit, hangs).await;
+            assert_eq!(ended, Err(AwsError::timeout(Operation::PutObject)));
+            assert_eq!(started.elapsed(), expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_longer_than_a_callback_has_more_time() {
+        for (bytes, expected) in
+            [(CALLBACK_BYTES, ATTEMPT), (CALLBACK_BYTES + 1, 2 * ATTEMPT), (64 << 20, 11 * ATTEMPT)]
+        {
+            let started = Instant::now();
+            let hangs = std::future::pending::<Result<(), _>>();
+            let ended = attempt_with(bytes, Operation::PutObject, started + Duration::from_secs(99), hangs).await;
             assert_eq!(ended, Err(AwsError::timeout(Operation::PutObject)));
             assert_eq!(started.elapsed(), expected);
         }

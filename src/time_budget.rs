@@ -10,7 +10,7 @@
 //! | fetching keys when there is none: [`BUDGET`] less [`TO_STORE`] | the event | 7.5 s |
 //! | reading the keys again because no key matched, [`MISMATCH`] | the mismatch | 2 s |
 //! | fetching keys before the first event, [`START`] | the start of the process | 2 s |
-//! | one attempt at a call to AWS, [`ATTEMPT`] | the attempt | 3 s, or less if an outer limit ends first |
+//! | one attempt at a call to AWS, [`ATTEMPT`] | the attempt | 3 s, or less if an outer limit ends first; [`attempt_of`] |
 //! | opening a connection, [`CONNECT`] | the attempt | 1 s |
 //! | waiting before the second attempt, at most [`FIRST_BACK_OFF`]; this limit doubles from there | the failure | 0.05 s |
 //! | waiting between two attempts, at most [`MAX_BACK_OFF`] | the failure | 1 s |
@@ -45,6 +45,8 @@ pub const MISMATCH: Duration = Duration::from_secs(2);
 pub const START: Duration = Duration::from_secs(2);
 /// Time for one attempt at a call. Within a region a call takes milliseconds.
 pub const ATTEMPT: Duration = Duration::from_secs(3);
+/// No callback is larger: Lambda's events have at most 6 MB. The times here are for bodies of up to this many bytes.
+pub const CALLBACK_BYTES: usize = 6_291_456;
 /// Time to open a connection.
 pub const CONNECT: Duration = Duration::from_secs(1);
 /// Longest wait before the second attempt. This limit doubles with each further attempt.
@@ -56,6 +58,17 @@ pub const MAX_BACK_OFF: Duration = Duration::from_secs(1);
 pub const BUCKET_JOINS_AFTER: Duration = Duration::from_secs(1);
 /// With less time than this left, the bucket joins at the queue's first failed attempt.
 pub const BUCKET_JOINS_BEFORE_THE_END: Duration = Duration::from_secs(2);
+
+/// Time for one attempt at a call that carries a body of this length: [`ATTEMPT`] for each [`CALLBACK_BYTES`] of it. Only
+/// the body of a recovered payload is longer than a callback.
+pub fn attempt_of(bytes: usize) -> Duration {
+    ATTEMPT * u32::try_from(bytes.div_ceil(CALLBACK_BYTES)).unwrap_or(u32::MAX).max(1)
+}
+
+/// Time to store a body of this length: [`BUDGET`], and more for a body that is longer than a callback.
+pub fn budget_of(bytes: usize) -> Duration {
+    BUDGET + attempt_of(bytes).saturating_sub(ATTEMPT)
+}
 
 /// The time that one callback may take, shared by its steps.
 #[derive(Clone, Copy, Debug)]

@@ -292,7 +292,7 @@ export interface Attributes {
   ScheduledRefresh?: string;
   /** `sessionId`. Only on a Pay callback. */
   SessionId?: string;
-  /** What verified the payload: `raw`, `ascii` or `pay`; `api` is reserved for one that was fetched from Flinks' API. Further values may follow. */
+  /** What verified the payload: `raw`, `ascii` or `pay`; `api` if it was fetched from Flinks' API. Further values may follow. */
   SignatureForm?: string;
   /** `status`. Only on a Pay callback. */
   Status?: string;

@@ -333,7 +333,7 @@ class Attributes(TypedDict, total=False):
     ScheduledRefresh: str
     # `sessionId`. Only on a Pay callback.
     SessionId: str
-    # What verified the payload: `raw`, `ascii` or `pay`; `api` is reserved for one that was fetched from Flinks' API. Further values may follow.
+    # What verified the payload: `raw`, `ascii` or `pay`; `api` if it was fetched from Flinks' API. Further values may follow.
     SignatureForm: str
     # `status`. Only on a Pay callback.
     Status: str

@@ -50,7 +50,8 @@ impl AuthenticCallback {
     }
 }
 
-/// Which scheme and encoding verified a callback. Messages have it in the attribute `SignatureForm`.
+/// What verified a payload: for a callback, the scheme and the encoding. Messages have it in the attribute
+/// `SignatureForm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
 pub enum SignatureForm {
     /// Aggregation scheme, over the raw bytes.
@@ -60,6 +61,8 @@ pub enum SignatureForm {
     Ascii,
     /// Flinks Pay scheme, over the raw bytes.
     Pay,
+    /// No signature: the payload was fetched from Flinks' API. No callback has this form.
+    Api,
 }
 
 impl SignatureForm {
@@ -68,6 +71,7 @@ impl SignatureForm {
             Self::Raw => signature_form::RAW,
             Self::Ascii => signature_form::ASCII,
             Self::Pay => signature_form::PAY,
+            Self::Api => signature_form::API,
         }
     }
 }

@@ -44,6 +44,6 @@ pub fn storage_with_http_client(http: SharedHttpClient, config: &StorageConfig, 
     storage_with_config(&sdk_config(http, aws), config)
 }
 
-fn storage_with_config(common: &SdkConfig, config: &StorageConfig) -> Storage<Sqs, S3> {
+pub(super) fn storage_with_config(common: &SdkConfig, config: &StorageConfig) -> Storage<Sqs, S3> {
     Storage::new(Sqs::new(common, config), S3::new(common, config))
 }

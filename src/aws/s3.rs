@@ -3,12 +3,12 @@
 use std::{sync::LazyLock, time::SystemTime};
 
 use aws_sdk_s3::{
-    operation::{RequestId, get_object::GetObjectError},
+    operation::{RequestId, get_object::GetObjectError, put_object::builders::PutObjectFluentBuilder},
     primitives::ByteStream,
     types::EncodingType,
 };
 use aws_types::SdkConfig;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use percent_encoding::percent_decode_str;
 
@@ -19,7 +19,9 @@ use super::{
 use crate::{
     aws_error::{AwsError, Operation, Reason},
     config::StorageConfig,
-    delivery::{Depth, Listed, Object, Page, PayloadStore, Receipt, UndeliveredKey, UndeliveredStore},
+    delivery::{
+        Depth, Listed, MAX_RECOVERED_BYTES, Object, Page, PayloadStore, Receipt, UndeliveredKey, UndeliveredStore,
+    },
 };
 
 /// The payload bucket.
@@ -38,6 +40,21 @@ impl S3 {
             aws_sdk_s3::Client::from_conf(config.build())
         };
         Self { client: LazyLock::new(Box::new(client)), bucket: config.payload_bucket.clone() }
+    }
+
+    /// Stores an object that is JSON of this program's own.
+    #[cfg(feature = "recovery")]
+    pub(super) async fn put_json(&self, key: &str, json: Bytes) -> Result<(), AwsError> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key).content_type("application/json");
+        Self::send(put.body(ByteStream::from(json))).await
+    }
+
+    async fn send(put: PutObjectFluentBuilder) -> Result<(), AwsError> {
+        let put = put.send().boxed().await.map_err(|error| aws_error(Operation::PutObject, &error))?;
+        if put.e_tag().is_none_or(str::is_empty) {
+            return Err(AwsError::unusable(Operation::PutObject, "no entity tag"));
+        }
+        Ok(())
     }
 
     async fn delete(&self, key: &str) -> Result<(), AwsError> {
@@ -61,12 +78,7 @@ impl PayloadStore for S3 {
         for (name, value) in metadata {
             put = put.metadata(*name, *value);
         }
-        let put = put.body(ByteStream::from(payload)).send().boxed().await;
-        let put = put.map_err(|error| aws_error(Operation::PutObject, &error))?;
-        if put.e_tag().is_none_or(str::is_empty) {
-            return Err(AwsError::unusable(Operation::PutObject, "no entity tag"));
-        }
-        Ok(())
+        Self::send(put.body(ByteStream::from(payload))).await
     }
 }
 
@@ -121,8 +133,15 @@ impl UndeliveredStore for S3 {
         }
         // Never log body errors: they may quote bank data. There are two: the connection broke, or the checksum is
         // wrong.
-        let body = object.body.collect().await.map_err(|_| AwsError::new(Operation::GetObject, Reason::Response))?;
-        Ok(Some(Object { body: body.into_bytes(), metadata: object.metadata.unwrap_or_default() }))
+        let broken = |_| AwsError::new(Operation::GetObject, Reason::Response);
+        // Into one piece of memory of the right size: collecting the pieces first would take twice the memory.
+        let length = object.content_length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let mut body = BytesMut::with_capacity(length.min(MAX_RECOVERED_BYTES));
+        let mut stream = object.body;
+        while let Some(piece) = stream.try_next().await.map_err(broken)? {
+            body.extend_from_slice(&piece);
+        }
+        Ok(Some(Object { body: body.freeze(), metadata: object.metadata.unwrap_or_default() }))
     }
 
     async fn delete_unused(&self, key: &str) -> Result<(), AwsError> {

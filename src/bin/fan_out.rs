@@ -7,9 +7,10 @@ use std::{process::ExitCode, time::SystemTime};
 use flinks_webhooks::{
     aws::Sns,
     config::FanOutConfig,
-    fan_out::{BatchResponse, SqsEvent, publish_batch, publish_until},
+    fan_out::{publish_batch, publish_until},
     http::RequestId,
     lambda::{catch_panic, run},
+    sqs_event::{BatchResponse, SqsEvent},
     telemetry::{Level, Line, fan_out_line},
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};

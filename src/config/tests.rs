@@ -102,6 +102,57 @@ fn an_endpoint_of_one_service_goes_before_the_common_one() {
     assert_eq!(config.storage.s3_endpoint.as_deref(), Some("http://a:1"));
 }
 
+#[cfg(feature = "recovery")]
+#[test]
+fn the_recovery_needs_flinks_api_over_tls_and_its_queues() {
+    let complete = [
+        ("FLINKS_API_URL", "https://example-api.private.fin.ag"),
+        ("FLINKS_CUSTOMER_ID", "43387ca6-0391-4c82-857d-70d95f087ecb"),
+        ("FLINKS_API_SECRET_ID", "flinks/api"),
+        ("RECOVERY_QUEUE_URL", "http://127.0.0.1/recovery"),
+        ("RECOVERY_DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/dead"),
+    ];
+    let read = |changed: &[(&str, &str)]| {
+        let lookup = |name: &'static str| {
+            let known = changed.iter().chain(&complete).chain(&COMPLETE);
+            known.copied().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+        };
+        let config = RecoveryConfig::read(lookup);
+        config.map_err(|problems| problems.iter().map(|problem| problem.variable).collect::<Vec<_>>())
+    };
+    let config = read(&[]).unwrap();
+    assert_eq!(config.storage.queue_urls.accounts_detail, "http://127.0.0.1/accounts");
+    for url in [
+        "https://example-api.private.fin.ag/",
+        "https://h:8443",
+        "http://127.0.0.1:1",
+        "http://[::1]:1/",
+        "http://localhost",
+    ] {
+        assert!(read(&[("FLINKS_API_URL", url)]).is_ok(), "{url}");
+    }
+    for (variable, value) in [
+        ("FLINKS_API_URL", ""),
+        ("FLINKS_API_URL", "example-api.private.fin.ag"),
+        ("FLINKS_API_URL", "http://example-api.private.fin.ag"),
+        ("FLINKS_API_URL", "http://127.0.0.1.example.com"),
+        ("FLINKS_API_URL", "https://example-api.private.fin.ag/v3"),
+        ("FLINKS_API_URL", "https://example-api.private.fin.ag?a"),
+        ("FLINKS_API_URL", "https://user@example-api.private.fin.ag"),
+        ("FLINKS_CUSTOMER_ID", ""),
+        ("FLINKS_CUSTOMER_ID", "../x"),
+        ("FLINKS_API_SECRET_ID", ""),
+        ("RECOVERY_QUEUE_URL", "RecoveryQueue"),
+        ("RECOVERY_DEAD_LETTER_QUEUE_URL", ""),
+        ("ACCOUNTS_DETAIL_QUEUE_URL", ""),
+        ("PAYLOAD_BUCKET", "Payloads"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "127.0.0.1"),
+    ] {
+        assert_eq!(read(&[(variable, value)]).unwrap_err(), [variable], "{value}");
+    }
+    assert!(read(&[("KYC_QUEUE_URL", ""), ("SIGNING_SECRET_ID", "")]).is_ok(), "the receiver's own");
+}
+
 #[cfg(feature = "fan-out")]
 #[test]
 fn the_fan_out_needs_its_kinds_and_where_their_queues_and_topics_are() {

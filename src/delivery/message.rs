@@ -54,8 +54,8 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// A payload on its way to its queue. It is made only from a [`ClassifiedCallback`], or from the undelivered payload of
-/// an earlier one.
+/// A payload on its way to its queue. It is made only from a [`ClassifiedCallback`], from a recovered payload, or from
+/// the undelivered payload of an earlier one.
 pub struct Message {
     kind: Kind,
     delivery_id: DeliveryId,
@@ -136,7 +136,7 @@ impl Message {
         &self.delivery_id
     }
 
-    /// Which scheme and encoding verified the callback.
+    /// What verified the payload: for a callback, the scheme and the encoding.
     pub fn signature_form(&self) -> SignatureForm {
         self.signature_form
     }
@@ -162,7 +162,7 @@ impl Message {
         self.trace_header.as_ref()
     }
 
-    /// What Flinks sent.
+    /// What Flinks sent. A recovered payload has one member more.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
@@ -172,6 +172,15 @@ impl Message {
         let ClassifiedCallback { callback, kind, fields } = classified;
         let (body, form) = (callback.body().clone(), callback.signature_form());
         Self::new(*kind, fields, DeliveryId::of_body(&body), form, rfc3339(received_at), body)
+    }
+
+    /// The message of a recovered payload that was fetched at `fetched_at`. Only
+    /// [`RecoveredPayload`](crate::recovery::RecoveredPayload) calls this. The kind is always the same, whatever the
+    /// payload says.
+    #[cfg(feature = "recovery")]
+    pub(crate) fn of_recovered(body: Bytes, fetched_at: SystemTime) -> Self {
+        let (fields, delivery_id) = (Fields::read(&body), DeliveryId::of_body(&body));
+        Self::new(Kind::AccountsDetail, &fields, delivery_id, SignatureForm::Api, rfc3339(fetched_at), body)
     }
 
     pub(super) fn new(

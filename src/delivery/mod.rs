@@ -13,6 +13,6 @@ pub use message::{Attribute, DataType, DeliveryId, MAX_MESSAGE_BYTES, Message};
 pub use ports::{
     Depth, Listed, Object, OutboundMessage, Page, PayloadStore, Queues, Receipt, StoredAs, UndeliveredStore,
 };
-pub use redelivery::{Redelivery, ReportedKey, RunBudget, Summary};
+pub use redelivery::{MAX_RECOVERED_BYTES, Redelivery, ReportedKey, RunBudget, Summary};
 pub use storage::{Storage, StoreResult};
 pub use undelivered::{UNDELIVERED_PREFIX, UndeliveredKey};

@@ -26,7 +26,7 @@ use crate::{
     aws_error::{AwsError, FailedCalls, Meaning, Operation},
     retry::{self, attempt},
     routing::Kind,
-    time_budget::{ATTEMPT, BUDGET, TimeBudget},
+    time_budget::{ATTEMPT, BUDGET, CALLBACK_BYTES, TimeBudget, attempt_of, budget_of},
 };
 
 /// What a run may use.
@@ -41,10 +41,10 @@ pub struct RunBudget {
 impl RunBudget {
     /// The budget of a function that Lambda ends at `deadline`.
     pub fn until(deadline: SystemTime) -> Self {
-        /// Enough for thousands of callbacks of usual size. Only one payload of a queue, at most 6 MB, is in memory at
-        /// a time.
+        /// Enough for thousands of callbacks of usual size. Only one payload of a queue is in memory at a time: at most
+        /// 6 MB, and [`MAX_RECOVERED_BYTES`] of `AccountsDetailQueue`.
         const BYTES_PER_QUEUE: u64 = 250_000_000;
-        /// However slow AWS is, fetching, sending and removing a payload each take at most [`BUDGET`]. The rest is for
+        /// However slow AWS is, fetching, sending and removing a callback each take at most [`BUDGET`]. The rest is for
         /// what is not AWS.
         const MAX_PER_PAYLOAD: Duration = BUDGET.saturating_mul(3).saturating_add(Duration::from_millis(1_500));
         let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
@@ -54,8 +54,9 @@ impl RunBudget {
         Self { stop: Instant::now() + time, bytes_per_queue: BYTES_PER_QUEUE }
     }
 
-    fn has_time(&self) -> bool {
-        Instant::now() < self.stop
+    /// Whether there is time to fetch and send a payload of this length. One that is longer than a callback takes longer.
+    fn has_time(&self, bytes: usize) -> bool {
+        Instant::now() + 2 * (attempt_of(bytes) - ATTEMPT) < self.stop
     }
 
     /// When a run that begins now stops listing. Half of its time is left to send what it found.
@@ -65,8 +66,8 @@ impl RunBudget {
     }
 }
 
-/// No callback is larger: Lambda's events have at most 6 MB.
-const MAX_CALLBACK_BYTES: u32 = 6_291_456;
+/// No recovered payload is larger: what is read of a response of Flinks' API, and one member more.
+pub const MAX_RECOVERED_BYTES: usize = 64 * 1024 * 1024 + 64;
 /// Maximum number of objects that a run handles for each queue, the oldest ones. A run has no time for more. For all
 /// queues together they need about 10 MB of the function's memory, which is at least 256 MB.
 const MAX_PER_QUEUE: usize = 20_000;
@@ -295,17 +296,20 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
         let mut summary = Summary::default();
         let mut failures_in_a_row = 0;
         for Waiting { digest, bytes, .. } in oldest_first {
-            let bytes = u64::from(bytes);
-            let too_much = summary.sent_bytes + bytes > budget.bytes_per_queue;
-            if !budget.has_time() || too_much || failures_in_a_row == MAX_FAILURES {
+            let length = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let too_much = summary.sent_bytes + u64::from(bytes) > budget.bytes_per_queue;
+            // A payload that has waited to be the first is sent even if it takes longer than a callback: the next run has
+            // no more time.
+            let is_first = summary.sent + summary.gone + summary.failed + summary.damaged == 0;
+            if !budget.has_time(if is_first { 0 } else { length }) || too_much || failures_in_a_row == MAX_FAILURES {
                 break;
             }
             let key = &UndeliveredKey::new(kind, digest);
-            match self.send(key, &mut summary.aws_failures).await {
+            match self.send(key, length, &mut summary.aws_failures).await {
                 Ok(Outcome::Sent) => {
                     failures_in_a_row = 0;
                     summary.sent += 1;
-                    summary.sent_bytes += bytes;
+                    summary.sent_bytes += u64::from(bytes);
                 }
                 Ok(Outcome::Gone) => summary.gone += 1,
                 Ok(Outcome::Damaged) => summary.count_damaged(&key.to_string()),
@@ -329,9 +333,10 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
     }
 
     /// Sends one payload and removes its object.
-    async fn send(&self, key: &UndeliveredKey, failures: &mut FailedCalls) -> Result<Outcome, AwsError> {
+    async fn send(&self, key: &UndeliveredKey, bytes: usize, failures: &mut FailedCalls) -> Result<Outcome, AwsError> {
         let get = || self.storage.payloads.get(key);
-        let object = retry::until(TimeBudget::start().end(), Operation::GetObject, failures, get).await?;
+        let limit = Instant::now() + budget_of(bytes);
+        let object = retry::until_with(bytes, limit, Operation::GetObject, failures, get).await?;
         let Some(object) = object else { return Ok(Outcome::Gone) };
         let Some(payload) = UndeliveredPayload::read(key.clone(), object.body, &object.metadata) else {
             return Ok(Outcome::Damaged);
@@ -345,7 +350,8 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
 
     async fn enqueue(&self, message: &Message, failures: &mut FailedCalls) -> Result<Receipt, AwsError> {
         let mut object = ClaimCheckObject::default();
-        let sent = self.storage.enqueue(message, TimeBudget::start().end(), &mut object, None, failures).await;
+        let limit = Instant::now() + budget_of(message.body().len());
+        let sent = self.storage.enqueue(message, limit, &mut object, None, failures).await;
         // Without this, a queue that rejects messages for a day would leave one more object in the bucket at each run.
         if sent.as_ref().is_err_and(AwsError::was_rejected)
             && let Some(unused) = object.into_unused()
@@ -369,11 +375,13 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// `None` for an object that the receiver did not make: its key is not a payload's, or it is too large.
+    /// `None` for an object that neither the receiver nor the recovery made: its key is not a payload's, or it is too
+    /// large.
     fn read(kind: Kind, listed: &Listed) -> Option<Self> {
         let digest = undelivered::digest(kind, &listed.key)?;
-        let bytes = listed.bytes.try_into().ok().filter(|bytes| *bytes <= MAX_CALLBACK_BYTES)?;
-        Some(Self { modified: listed.modified, digest, bytes })
+        let longest = if kind == Kind::AccountsDetail { MAX_RECOVERED_BYTES } else { CALLBACK_BYTES };
+        usize::try_from(listed.bytes).ok().filter(|bytes| *bytes <= longest)?;
+        Some(Self { modified: listed.modified, digest, bytes: listed.bytes.try_into().ok()? })
     }
 }
 

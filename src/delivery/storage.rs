@@ -7,6 +7,7 @@
 use std::{
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use futures_util::future::{Either, select};
@@ -24,9 +25,9 @@ use super::{
 use crate::{
     aws_error::{AwsError, FailedCalls, Meaning, Operation},
     rejection::Rejection,
-    retry::{self, Retry, attempt},
+    retry::{self, Retry, attempt, attempt_with},
     routing::PerKind,
-    time_budget::{ATTEMPT, BUCKET_JOINS_AFTER, BUCKET_JOINS_BEFORE_THE_END},
+    time_budget::{BUCKET_JOINS_AFTER, BUCKET_JOINS_BEFORE_THE_END, attempt_of},
 };
 
 /// The outcome of storing a message, and the failed calls on the way.
@@ -109,7 +110,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
     /// [`Rejection::NotStored`] if neither has confirmed by `limit` that it has the payload, or if both have failed for
     /// good.
     pub async fn store(&self, message: &Message, limit: Instant) -> StoreResult {
-        let joining = Joining::new(limit);
+        let joining = Joining::new(limit, message.body().len());
         let (mut on_queue, mut in_bucket) = (FailedCalls::default(), FailedCalls::default());
         let stored = {
             let queue = async {
@@ -205,7 +206,8 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
     ) -> Result<(), AwsError> {
         let key = object.key.get_or_insert_with(|| message.payload_key(&Uuid::new_v4().to_string()));
         if !object.is_stored {
-            attempt(Operation::PutObject, limit, self.payloads.put(key, message.body().clone(), &[])).await?;
+            let put = self.payloads.put(key, message.body().clone(), &[]);
+            attempt_with(message.body().len(), Operation::PutObject, limit, put).await?;
             object.is_stored = true;
         }
         let (pointer, attributes) = message.claim_check(self.payloads.bucket(), key);
@@ -239,7 +241,7 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
     ) -> Result<Receipt, ()> {
         let (key, metadata) = (UndeliveredKey::for_message(message).to_string(), undelivered::metadata(message));
         let put = || self.payloads.put(&key, message.body().clone(), &metadata);
-        let put = retry::until(limit, Operation::PutObject, failures, put).await;
+        let put = retry::until_with(message.body().len(), limit, Operation::PutObject, failures, put).await;
         put.map(|()| Receipt::new(StoredAs::Undelivered)).map_err(|failed| failures.push(failed))
     }
 }
@@ -247,11 +249,13 @@ impl<Q: Queues, P: PayloadStore> Storage<Q, P> {
 /// Decides when the bucket joins the queue: as soon as
 ///
 /// - the queue has failed for good,
-/// - an attempt on the queue has taken [`ATTEMPT`], including the time to store a claim check's object,
+/// - an attempt on the queue has taken as long as one may ([`attempt_of`]), including the time to store a claim check's
+///   object,
 /// - [`BUCKET_JOINS_AFTER`] has passed since the first failed attempt on the queue, or
 /// - an attempt on the queue has failed and less than [`BUCKET_JOINS_BEFORE_THE_END`] is left.
 pub struct Joining {
     limit: Instant,
+    attempt: Duration,
     queue: watch::Sender<QueueState>,
 }
 
@@ -266,9 +270,9 @@ struct QueueState {
 }
 
 impl Joining {
-    /// For a callback that has to be stored by `limit`.
-    pub fn new(limit: Instant) -> Self {
-        Self { limit, queue: watch::Sender::default() }
+    /// For a body of this length that has to be stored by `limit`.
+    pub fn new(limit: Instant, bytes: usize) -> Self {
+        Self { limit, attempt: attempt_of(bytes), queue: watch::Sender::default() }
     }
 
     fn attempt_begins(&self) {
@@ -279,7 +283,7 @@ impl Joining {
         let now = Instant::now();
         self.queue.send_modify(|state| {
             state.first_failure.get_or_insert(now);
-            state.bucket_starts |= state.attempt_since.is_some_and(|since| now - since >= ATTEMPT);
+            state.bucket_starts |= state.attempt_since.is_some_and(|since| now - since >= self.attempt);
         });
     }
 
@@ -291,7 +295,7 @@ impl Joining {
     fn joins_at(&self, queue: QueueState) -> Option<Instant> {
         let near_the_end = self.limit.checked_sub(BUCKET_JOINS_BEFORE_THE_END).unwrap_or(self.limit);
         let after_failure = queue.first_failure.map(|at| (at + BUCKET_JOINS_AFTER).min(near_the_end.max(at)));
-        let after_attempt = queue.attempt_since.map(|since| since + ATTEMPT);
+        let after_attempt = queue.attempt_since.map(|since| since + self.attempt);
         after_failure.into_iter().chain(after_attempt).min()
     }
 

@@ -1,9 +1,9 @@
 use std::sync::Mutex;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::{aws_error::Reason, config::FanOutConfig};
+use crate::{aws_error::Reason, config::FanOutConfig, sqs_event::SqsEvent};
 
 const QUEUES: &str = "arn:aws:sqs:ca-central-1:123456789012:flinks-webhooks-";
 const TOPICS: &str = "arn:aws:sns:ca-central-1:123456789012:flinks-fan-out-";

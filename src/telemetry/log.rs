@@ -10,6 +10,8 @@ use std::{io::Write, panic::Location, time::SystemTime};
 use serde::{Serialize, Serializer};
 
 use super::metric::{FUNCTION_NAME, FUNCTION_VERSION, Metric, NAMESPACE, Unit};
+#[cfg(feature = "recovery")]
+use crate::recovery::{Problem, ReportedCode};
 use crate::{
     auth::{KeyProblem, TriedKey},
     aws_error::FailedCalls,
@@ -38,6 +40,10 @@ impl Loggable for FailedCalls {}
 impl Loggable for KeyProblem {}
 impl Loggable for TriedKey {}
 impl Loggable for SourcePlace<'_> {}
+#[cfg(feature = "recovery")]
+impl Loggable for ReportedCode {}
+#[cfg(feature = "recovery")]
+impl Loggable for Problem {}
 impl<T: Loggable> Loggable for &T {}
 impl<T: Loggable> Loggable for [T] {}
 impl<T: Loggable> Loggable for &[T] {}

@@ -63,6 +63,13 @@ pub enum Metric {
     PublishedBytes,
     /// Messages that it could not publish. They stay on their queue.
     PublishFailures,
+    /// Payloads that the recovery stored, and their length.
+    Recovered,
+    RecoveredBytes,
+    /// Requests that the recovery put back on their queue.
+    RecoveryPending,
+    /// Requests that ended in the dead-letter queue.
+    RecoveryFailed,
 }
 
 /// A metric's unit, by CloudWatch's name for it.
@@ -89,7 +96,7 @@ impl Metric {
 
     pub fn unit(self) -> Unit {
         match self {
-            Self::BodyBytes | Self::RedeliveredBytes | Self::PublishedBytes => Unit::Bytes,
+            Self::BodyBytes | Self::RedeliveredBytes | Self::PublishedBytes | Self::RecoveredBytes => Unit::Bytes,
             Self::AuthenticateTime | Self::RouteTime | Self::StoreTime | Self::TotalTime => Unit::Milliseconds,
             Self::KeyAge | Self::UndeliveredAge => Unit::Seconds,
             _ => Unit::Count,

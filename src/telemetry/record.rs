@@ -102,11 +102,15 @@ impl Record {
         }
         if let Some(form) = self.signature_form {
             let metric = match form {
-                SignatureForm::Raw => Metric::SignedRaw,
-                SignatureForm::Ascii => Metric::SignedAscii,
-                SignatureForm::Pay => Metric::SignedPay,
+                SignatureForm::Raw => Some(Metric::SignedRaw),
+                SignatureForm::Ascii => Some(Metric::SignedAscii),
+                SignatureForm::Pay => Some(Metric::SignedPay),
+                // No callback has it.
+                SignatureForm::Api => None,
             };
-            line.count(metric);
+            if let Some(metric) = metric {
+                line.count(metric);
+            }
         }
         if let (Some(kind), Some(stored_as)) = (self.kind, self.stored_as) {
             let metric = match stored_as {

@@ -38,7 +38,11 @@ fn a_consumers_account_can_consume_and_nothing_else() {
     };
     assert_eq!(consume["Action"], json!(["s3:GetObject", "s3:DeleteObject"]));
     let prefixes = Kind::ALL.map(|kind| json!({ "Sub": format!("${{PayloadBucket.Arn}}/{}/*", kind.label()) }));
-    assert_eq!(consume["Resource"], json!(prefixes), "undelivered payloads are for the operator alone");
+    assert_eq!(
+        consume["Resource"],
+        json!(prefixes),
+        "undelivered payloads and the outcomes of recoveries are for the operator alone"
+    );
 
     // What several teams read, none of them deletes.
     assert_eq!((&keep["Effect"], &keep["Action"]), (&json!("Deny"), &json!("s3:DeleteObject")));

@@ -16,6 +16,8 @@ mod keys;
 mod operations;
 mod pipeline;
 mod properties;
+mod recovery;
+mod recovery_template;
 mod redelivery;
 mod signatures;
 mod simulation;

@@ -17,10 +17,10 @@ const REJECTIONS: &[Rejection] = Rejection::VARIANTS;
 
 /// A metric as an alarm or a widget names it. References to the template are written as in `Fn::Sub`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Named {
-    namespace: String,
-    name: String,
-    dimensions: BTreeMap<String, String>,
+pub struct Named {
+    pub namespace: String,
+    pub name: String,
+    pub dimensions: BTreeMap<String, String>,
 }
 
 /// A text, or `{"Ref": "X"}` and `{"GetAtt": "X.Y"}` as `Fn::Sub` writes them.
@@ -41,12 +41,12 @@ fn of_type(template: &Value, of_type: &str) -> BTreeMap<String, Value> {
     wanted.map(|(name, resource)| (name.clone(), resource["Properties"].clone())).collect()
 }
 
-fn alarms(template: &Value) -> BTreeMap<String, Value> {
+pub fn alarms(template: &Value) -> BTreeMap<String, Value> {
     of_type(template, "AWS::CloudWatch::Alarm")
 }
 
 /// The metrics of an alarm: the one that it watches, or those in its expression.
-fn watched(alarm: &Value) -> Vec<Named> {
+pub fn watched(alarm: &Value) -> Vec<Named> {
     let metrics = alarm.get("Metrics").map(|_| {
         metrics_of(alarm).iter().filter_map(|metric| metric.get("MetricStat")).map(|stat| &stat["Metric"]).collect()
     });
@@ -85,7 +85,7 @@ fn widgets(template: &Value) -> Vec<Value> {
 }
 
 /// The metrics of a widget. In a row, "." repeats the word above it.
-fn shown(widget: &Value) -> Vec<Named> {
+pub fn shown(widget: &Value) -> Vec<Named> {
     let mut above: Vec<String> = Vec::new();
     let mut named = Vec::new();
     for row in widget["properties"]["metrics"].as_array().into_iter().flatten() {
@@ -112,6 +112,8 @@ fn published() -> BTreeSet<Named> {
         let function = match metric {
             // Of another stack, without a dashboard.
             Metric::Published | Metric::PublishedBytes | Metric::PublishFailures => continue,
+            // Of another stack: `recovery_template.rs` checks its dashboard.
+            Metric::Recovered | Metric::RecoveredBytes | Metric::RecoveryPending | Metric::RecoveryFailed => continue,
             Metric::Undelivered
             | Metric::UndeliveredAge
             | Metric::Redelivered

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use flinks_webhooks::{
-    config::{Config, FanOutConfig, RedeliveryConfig},
+    config::{Config, FanOutConfig, RecoveryConfig, RedeliveryConfig},
     routing::Kind,
 };
 use serde_json::{Map, Value, json};
@@ -16,6 +16,11 @@ pub fn template() -> Value {
 /// The same of `fan-out.yaml`, with all kinds.
 pub fn fan_out_template() -> Value {
     with_short_names(include_str!("../data/fan-out.expanded.json"))
+}
+
+/// The same of `recovery.yaml`.
+pub fn recovery_template() -> Value {
+    with_short_names(include_str!("../data/recovery.expanded.json"))
 }
 
 /// CloudFormation's functions by their short names: `{"Fn::Sub": "X"}` as `{"Sub": "X"}`, `{"Fn::GetAtt": ["X", "Y"]}`
@@ -67,7 +72,8 @@ fn variable_of(kind: Kind) -> &'static str {
 
 #[test]
 fn exactly_the_variables_that_are_read_are_declared() {
-    let (mut of_receiver, mut of_redelivery, mut of_fan_out) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut of_receiver, mut of_redelivery) = (BTreeSet::new(), BTreeSet::new());
+    let (mut of_fan_out, mut of_recovery) = (BTreeSet::new(), BTreeSet::new());
     let _ = Config::read(|name| {
         of_receiver.insert(name);
         None
@@ -80,6 +86,10 @@ fn exactly_the_variables_that_are_read_are_declared() {
         of_fan_out.insert(name);
         None
     });
+    let _ = RecoveryConfig::read(|name| {
+        of_recovery.insert(name);
+        None
+    });
     let from_lambda = [
         "AWS_LAMBDA_RUNTIME_API",
         "AWS_LAMBDA_FUNCTION_NAME",
@@ -90,16 +100,17 @@ fn exactly_the_variables_that_are_read_are_declared() {
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
     ];
-    let (template, fan_out) = (template(), fan_out_template());
+    let (template, fan_out, recovery) = (template(), fan_out_template(), recovery_template());
     for (template, function, mut read) in [
         (&template, "ReceiverFunction", of_receiver),
         (&template, "RedeliveryFunction", of_redelivery),
         (&fan_out, "FanOutFunction", of_fan_out),
+        (&recovery, "RecoveryFunction", of_recovery),
     ] {
         for variable in from_lambda {
             assert!(read.remove(variable), "{function} does not read {variable}");
         }
-        if function != "FanOutFunction" {
+        if FUNCTIONS.contains(&function) {
             // glibc reads these.
             read.extend(["MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"]);
         }
@@ -352,11 +363,13 @@ fn objects_outlive_a_queue_and_its_dead_letters() {
     let rules = resource(&template, "PayloadBucket")["Properties"]["LifecycleConfiguration"]["Rules"].clone();
     let expiring: Vec<_> =
         rules.as_array().unwrap().iter().filter(|rule| rule.get("ExpirationInDays").is_some()).collect();
-    assert_eq!(expiring.len(), Kind::ALL.len(), "nothing else expires, above all no undelivered payload");
-    for (rule, kind) in expiring.iter().zip(Kind::ALL) {
+    let (outcomes, payloads) = expiring.split_last().unwrap();
+    assert_eq!(payloads.len(), Kind::ALL.len(), "nothing else expires, above all no undelivered payload");
+    for (rule, kind) in payloads.iter().zip(Kind::ALL) {
         assert_eq!(rule["Prefix"], format!("{}/", kind.label()));
         assert_eq!(rule["ExpirationInDays"], json!({ "Ref": "PayloadRetentionDays" }));
     }
+    assert_eq!((&outcomes["Prefix"], &outcomes["ExpirationInDays"]), (&json!("recovery/"), &json!(30)));
 }
 
 #[test]

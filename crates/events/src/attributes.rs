@@ -54,7 +54,7 @@ attributes! {
         "HttpStatusCode" => http_status_code,
         /// `true` for a nightly refresh, else `false`.
         "ScheduledRefresh" => scheduled_refresh,
-        /// What verified the payload: `raw`, `ascii` or `pay`; `api` is reserved for one that was fetched from Flinks'
+        /// What verified the payload: `raw`, `ascii` or `pay`; `api` if it was fetched from Flinks'
         /// API. Further values may follow.
         "SignatureForm" => signature_form,
         /// When the callback arrived: RFC 3339, UTC.

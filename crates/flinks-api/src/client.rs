@@ -61,6 +61,15 @@ impl FlinksApi {
     /// # Errors
     /// Never [`Failure::NotReady`].
     pub async fn authorize_cached(&self, login_id: &str) -> Result<Session, Failure> {
+        self.authorize_cached_with_tag(login_id, None).await
+    }
+
+    /// The same, with a tag for this session. Documented: Flinks attaches the tag to the request. Inferred: the data then
+    /// have it as `Tag`, as those of a callback have the tag of Connect.
+    ///
+    /// # Errors
+    /// As [`FlinksApi::authorize_cached`].
+    pub async fn authorize_cached_with_tag(&self, login_id: &str, tag: Option<&str>) -> Result<Session, Failure> {
         if !(1..=ID_BYTES).contains(&login_id.len()) {
             return Err(Failure::Stop(Cause::InvalidLoginId));
         }
@@ -68,7 +77,7 @@ impl FlinksApi {
             None => None,
             Some(header) => Some(credential(header, &self.token().await?)?),
         };
-        let body = json(&Authorize { login_id, most_recent_cached: true });
+        let body = json(&Authorize { login_id, most_recent_cached: true, tag });
         let received = self.send(Method::POST, "Authorize", credential, body).await?;
         match verdict(&received) {
             Verdict::Success(envelope) => {

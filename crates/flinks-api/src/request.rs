@@ -42,6 +42,8 @@ impl Default for DetailOptions {
 pub(crate) struct Authorize<'a> {
     pub(crate) login_id: &'a str,
     pub(crate) most_recent_cached: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tag: Option<&'a str>,
 }
 
 /// GetAccountsDetail.

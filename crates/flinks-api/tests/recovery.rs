@@ -632,3 +632,17 @@ async fn nothing_secret_is_printed() {
         assert!(!printed.contains(secret), "{secret} in {printed}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_goes_with_authorize_and_comes_back_with_the_data() {
+    for (tag, expected) in [(Some("user-1001"), json!("user-1001")), (None, Value::Null)] {
+        let (flinks, api) = detached(Behaviour::Ready);
+        let session = api.authorize_cached_with_tag(LOGIN, tag).await.unwrap();
+        let request: Value = serde_json::from_slice(&flinks.last(Operation::Authorize).unwrap().request).unwrap();
+        assert_eq!(request["Tag"], expected);
+        assert_eq!(request.get("Tag").is_some(), tag.is_some());
+        let detail = api.accounts_detail(&session.request_id).await.unwrap();
+        let detail: Value = serde_json::from_slice(detail.bytes()).unwrap();
+        assert_eq!(detail["Tag"], expected);
+    }
+}

@@ -153,3 +153,17 @@ fn a_claim_check_never_has_more_than_ten_attributes() {
     );
     assert_eq!(full.claim_check("b", "k").1.len(), 10);
 }
+
+#[cfg(feature = "recovery")]
+#[test]
+fn a_recovered_payload_is_accounts_detail_whatever_it_says() {
+    for body in [
+        r#"{"ResponseType":"KYC","sessionId":"s","status":"Completed"}"#,
+        r#"{"ResponseType":"GetAccountsDetail","DocumentAnalysis":[]}"#,
+        "{}",
+    ] {
+        let message = Message::of_recovered(body.into(), SystemTime::UNIX_EPOCH);
+        assert_eq!((message.kind(), message.signature_form()), (Kind::AccountsDetail, SignatureForm::Api), "{body}");
+        assert_eq!(message.body(), body);
+    }
+}

@@ -11,7 +11,7 @@ use crate::{
     auth::{AuthenticCallback, SignatureForm},
     aws_error::Reason,
     config::LambdaFunction,
-    delivery::{Object, OutboundMessage},
+    delivery::{DeliveryId, Object, OutboundMessage},
     routing::{ClassifiedCallback, ResponseTypes},
     telemetry::redelivery_line,
 };
@@ -464,4 +464,43 @@ async fn a_listing_that_fails_on_its_way_is_used_as_far_as_it_came() {
     assert_eq!((summary.sent, summary.left, summary.aws_failures.iter().count()), (3, 1, 1));
     fake.failing = vec![("first page", None)];
     assert!(fake.run_within(Duration::from_secs(270), 1_000).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_recovered_payload_may_be_longer_than_a_callback() {
+    let longer = vec![b' '; CALLBACK_BYTES + 1];
+    for kind in Kind::ALL {
+        let fake = FakeAws::default();
+        let digest: [u8; 32] = hex::decode(DeliveryId::of_body(&longer).as_str()).unwrap().try_into().unwrap();
+        let metadata = [("signature-form", "api"), ("received-at", "2026-10-01T17:57:16.411Z")];
+        let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        fake.put(&UndeliveredKey::new(kind, digest).to_string(), 5, longer.clone(), metadata.into());
+        let is_recovered = usize::from(kind == Kind::AccountsDetail);
+        let summary = fake.run_within(Duration::from_secs(270), 99_000_000).await.unwrap();
+        assert_eq!((summary.sent, summary.damaged), (is_recovered, 1 - is_recovered), "{kind:?}");
+    }
+    let waiting = |bytes| {
+        let key = UndeliveredKey::new(Kind::AccountsDetail, [1; 32]).to_string();
+        Waiting::read(Kind::AccountsDetail, &Listed { key, modified: SystemTime::UNIX_EPOCH, bytes }).is_some()
+    };
+    assert!(waiting(MAX_RECOVERED_BYTES as u64) && !waiting(MAX_RECOVERED_BYTES as u64 + 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_payload_is_sent_if_there_is_time_or_if_it_is_the_first() {
+    let long = |seed: u8| vec![seed; 10 * CALLBACK_BYTES];
+    let metadata = || {
+        let metadata = [("signature-form", "api"), ("received-at", "2026-10-01T17:57:16.411Z")];
+        HashMap::from(metadata.map(|(name, value)| (name.to_owned(), value.to_owned())))
+    };
+    for (seconds, expected) in [(10, 1), (60, 2)] {
+        let fake = FakeAws::default();
+        for seed in [b'1', b'2'] {
+            let digest: [u8; 32] = hex::decode(DeliveryId::of_body(&long(seed)).as_str()).unwrap().try_into().unwrap();
+            let key = UndeliveredKey::new(Kind::AccountsDetail, digest).to_string();
+            fake.put(&key, u64::from(seed), long(seed), metadata());
+        }
+        let summary = fake.run_within(Duration::from_secs(seconds), 999_000_000).await.unwrap();
+        assert_eq!((summary.sent, summary.left), (expected, 2 - expected), "{seconds} s");
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
     auth::{AuthenticCallback, SignatureForm},
     aws_error::Reason,
     routing::{ClassifiedCallback, ResponseTypes},
-    time_budget::{BUDGET, RESPONSE},
+    time_budget::{ATTEMPT, BUDGET, RESPONSE},
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ struct Further {
     required: &'static str,
 }
 
-const FURTHER: [Further; 2] = [
+const FURTHER: [Further; 3] = [
     Further {
         environment: "consumer",
         template: "consumers/template.yaml",
@@ -24,6 +24,12 @@ const FURTHER: [Further; 2] = [
         required: "Kind",
     },
     Further { environment: "fan-out", template: "fan-out.yaml", build_dir: ".aws-sam/fan-out", required: "Kinds" },
+    Further {
+        environment: "recovery",
+        template: "recovery.yaml",
+        build_dir: ".aws-sam/recovery",
+        required: "FlinksApiUrl",
+    },
 ];
 
 /// The tables of `samconfig.toml`, by environment and command.

@@ -163,7 +163,10 @@ impl Callback {
             SignatureForm::Pay => ("X-Webhook-Signature", sign::pay(&self.body, secret)),
             SignatureForm::Ascii => ("flinks-authenticity-key", sign::ascii(text(), secret)),
             SignatureForm::Raw if self.is_alias => ("X-Flinks-Signature", sign::aggregation(&self.body, secret)),
-            SignatureForm::Raw => ("flinks-authenticity-key", sign::aggregation(&self.body, secret)),
+            // No callback has the form of the API.
+            SignatureForm::Raw | SignatureForm::Api => {
+                ("flinks-authenticity-key", sign::aggregation(&self.body, secret))
+            }
         };
         let content_type = if self.is_json { "application/json; charset=utf-8" } else { "application/octet-stream" };
         let foreign = sign::pay(&self.body, "guessed");

@@ -168,6 +168,7 @@ fn describe(finding: &Finding) -> &'static str {
             "aggregation scheme (flinks-authenticity-key), ascii encoding: a question mark for each UTF-16 unit outside ASCII"
         }
         SignatureForm::Pay => "Flinks Pay scheme (X-Webhook-Signature): the body's own bytes",
+        SignatureForm::Api => "no signature: fetched from Flinks' API",
     }
 }
 

@@ -1,0 +1,209 @@
+//! [`Request`]: a message of `RecoveryQueue`, which says what to recover and how far that is.
+
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::{DateTime, date_time::Format};
+use flinks_api::RequestId;
+use serde_json::{Map, Value};
+
+use crate::timestamp::rfc3339;
+
+const LOGIN_ID: &str = "loginId";
+const TAG: &str = "tag";
+const REQUEST_ID: &str = "requestId";
+const STARTED_AT: &str = "startedAt";
+const ATTEMPT: &str = "attempt";
+const FEW_TIMES: &str = "fewTimes";
+const POLLING_SINCE: &str = "pollingSince";
+const NOT_BEFORE: &str = "notBefore";
+
+/// What the function itself adds to a request. A request from outside has none of these.
+const OWN: [&str; 6] = [REQUEST_ID, STARTED_AT, ATTEMPT, FEW_TIMES, POLLING_SINCE, NOT_BEFORE];
+
+/// A request to recover a login's data.
+#[derive(Clone)]
+pub struct Request {
+    pub login_id: String,
+    pub tag: Option<String>,
+    pub progress: Progress,
+    /// The members from outside, also those that are not known here.
+    members: Map<String, Value>,
+}
+
+/// How far a request is.
+#[derive(Clone)]
+pub struct Progress {
+    /// The session whose data Flinks still processes.
+    pub request_id: Option<RequestId>,
+    /// When the function first saw the request.
+    pub started_at: SystemTime,
+    /// How often the request began again.
+    pub attempt: u32,
+    /// How often it failed in a way that is retried only a few times.
+    pub few_times: u32,
+    /// When the session's first 202 came.
+    pub polling_since: Option<SystemTime>,
+    /// Until then, Flinks is not asked.
+    pub not_before: Option<SystemTime>,
+}
+
+impl Progress {
+    fn begin(now: SystemTime) -> Self {
+        Self { request_id: None, started_at: now, attempt: 0, few_times: 0, polling_since: None, not_before: None }
+    }
+
+    /// Since when its session is polled. `None` without a session.
+    pub fn polled_since(&self) -> Option<SystemTime> {
+        self.request_id.is_some().then(|| self.polling_since.unwrap_or(self.started_at))
+    }
+
+    /// The same without its session.
+    pub fn without_session(self) -> Self {
+        Self { request_id: None, polling_since: None, ..self }
+    }
+}
+
+impl Request {
+    /// Reads a message. `None` if it is not a JSON object with a LoginId. What cannot be read of the progress counts as
+    /// absent: the request then begins again.
+    pub fn read(body: &str, now: SystemTime) -> Option<Self> {
+        let Value::Object(mut members) = serde_json::from_str(body).ok()? else { return None };
+        let login_id = text(members.get(LOGIN_ID)?).filter(|id| !id.is_empty())?;
+        let tag = members.get(TAG).and_then(text).filter(|tag| !tag.is_empty());
+        let [request_id, started_at, attempt, few_times, polling_since, not_before] =
+            OWN.map(|name| members.remove(name).unwrap_or_default());
+        // A time in the future would never pass.
+        let past = |value: &Value| time(value).map(|time| time.min(now));
+        let number = |value: &Value| value.as_u64().and_then(|number| number.try_into().ok()).unwrap_or_default();
+        let progress = Progress {
+            request_id: request_id.as_str().and_then(RequestId::read),
+            attempt: number(&attempt),
+            few_times: number(&few_times),
+            polling_since: past(&polling_since),
+            not_before: time(&not_before),
+            ..Progress::begin(past(&started_at).unwrap_or(now))
+        };
+        Some(Self { login_id, tag, progress, members })
+    }
+
+    /// The same request, this far.
+    pub fn with_progress(self, progress: Progress) -> Self {
+        Self { progress, ..self }
+    }
+
+    /// The message with which the request goes on.
+    pub fn message(&self) -> String {
+        let Progress { request_id, started_at, attempt, few_times, polling_since, not_before } = &self.progress;
+        let mut members = self.members.clone();
+        members.insert(STARTED_AT.to_owned(), rfc3339(*started_at).into());
+        members.insert(ATTEMPT.to_owned(), (*attempt).into());
+        if let Some(request_id) = request_id {
+            members.insert(REQUEST_ID.to_owned(), request_id.as_str().into());
+        }
+        if *few_times > 0 {
+            members.insert(FEW_TIMES.to_owned(), (*few_times).into());
+        }
+        for (name, time) in [(POLLING_SINCE, polling_since), (NOT_BEFORE, not_before)] {
+            if let Some(time) = time {
+                members.insert(name.to_owned(), rfc3339(*time).into());
+            }
+        }
+        Value::Object(members).to_string()
+    }
+
+    /// The request as it came from outside.
+    pub fn original(&self) -> String {
+        Value::Object(self.members.clone()).to_string()
+    }
+
+    /// How long the request waits before Flinks is asked again.
+    pub fn waits(&self, now: SystemTime) -> Option<Duration> {
+        self.progress.not_before?.duration_since(now).ok().filter(|left| !left.is_zero())
+    }
+}
+
+/// A text without the white space around it, which people paste with it. A number counts as its text.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn time(value: &Value) -> Option<SystemTime> {
+    DateTime::from_str(value.as_str()?, Format::DateTime).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn at(millis: u64) -> SystemTime {
+        NOW + Duration::from_millis(1_800_000_000_000 + millis)
+    }
+
+    #[test]
+    fn a_request_from_outside_begins_now() {
+        for body in [
+            r#"{"loginId":"l-1","tag":"t"}"#,
+            r#"{"tag":" t\n","loginId":"  l-1 ","more":{"a":[1]},"startedAt":5,"attempt":-1,"requestId":"../x"}"#,
+            r#"{"loginId":"l-1","tag":"t","startedAt":"2099-01-01T00:00:00Z","notBefore":"soon","attempt":"2"}"#,
+        ] {
+            let request = Request::read(body, at(0)).unwrap();
+            assert_eq!((request.login_id.as_str(), request.tag.as_deref()), ("l-1", Some("t")), "{body}");
+            let Progress { request_id, started_at, attempt, few_times, polling_since, not_before } = request.progress;
+            assert_eq!((request_id, started_at, attempt, few_times), (None, at(0), 0, 0), "{body}");
+            assert_eq!((polling_since, not_before), (None, None), "{body}");
+        }
+        assert_eq!(Request::read(r#"{"loginId":7,"tag":1001}"#, NOW).unwrap().tag.as_deref(), Some("1001"));
+        for without_tag in [r#"{"loginId":"l"}"#, r#"{"loginId":"l","tag":null}"#, r#"{"loginId":"l","tag":" "}"#] {
+            assert_eq!(Request::read(without_tag, NOW).unwrap().tag, None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_request_is_unreadable() {
+        for body in [
+            "",
+            "l-1",
+            "\"l-1\"",
+            "[]",
+            "{}",
+            "{",
+            "null",
+            r#"{"loginId":""}"#,
+            r#"{"loginId":" "}"#,
+            r#"{"loginId":null}"#,
+            r#"{"loginId":["l"]}"#,
+            r#"{"LoginId":"l"}"#,
+            r#"{"loginId":"l"} x"#,
+        ] {
+            assert!(Request::read(body, NOW).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_request_comes_back_as_it_went_and_the_original_has_nothing_of_the_functions_own() {
+        let mut request = Request::read(r#"{"loginId":"l-1","tag":"t","more":{"a":[1]}}"#, at(0)).unwrap();
+        let original = request.original();
+        request.progress = Progress {
+            request_id: RequestId::read("r-1"),
+            started_at: at(123),
+            attempt: 3,
+            few_times: 2,
+            polling_since: Some(at(456)),
+            not_before: Some(at(99_000)),
+        };
+        let read = Request::read(&request.message(), at(50_000)).unwrap();
+        assert_eq!(read.message(), request.message());
+        assert_eq!(read.progress.started_at, at(123));
+        assert_eq!(read.waits(at(50_000)), Some(Duration::from_secs(49)));
+        assert_eq!(read.waits(at(99_000)), None);
+        assert_eq!(read.original(), original);
+        let original: Value = serde_json::from_str(&original).unwrap();
+        assert_eq!(original, serde_json::json!({ "loginId": "l-1", "tag": "t", "more": { "a": [1] } }));
+    }
+}

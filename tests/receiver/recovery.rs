@@ -25,6 +25,8 @@ const TAG: &str = "secret-tag";
 const SECRET_ID: &str = "flinks/api-credentials";
 const QUEUE: &str = "RecoveryQueue";
 const DEAD_LETTERS: &str = "RecoveryDeadLetterQueue";
+/// The function's timeout.
+const TIMEOUT: Duration = Duration::from_secs(330);
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 const EIGHT_MEGABYTES: usize = 8_000_000;
@@ -52,6 +54,7 @@ impl Fetching {
 
     async fn program(fixture: &Fixture, flinks: &LocalFlinks) -> (RuntimeApi, Child) {
         let runtime = RuntimeApi::start().await.unwrap();
+        runtime.set_timeout(TIMEOUT);
         let mut command = Command::new(env!("CARGO_BIN_EXE_recovery"));
         command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let own = [
@@ -289,7 +292,7 @@ async fn whichever_call_to_aws_fails_the_message_stays_or_its_payload_and_outcom
             // The calls of one message: one read of the secret, two objects and one message.
             for nth in 1..=3 {
                 let before = stored();
-                aws.fault(operation, Calls::Nth(nth), fault.clone());
+                aws.fault(operation, Calls::Nth(nth), fault);
                 let is_done = recovery.is_done(&request()).await;
                 aws.clear_faults();
                 let after = stored();
@@ -432,6 +435,7 @@ async fn the_longest_payload_fits_into_the_memory_of_both_functions() {
     assert_eq!(recovery.outcomes().values().next().unwrap()["storedAs"], "undelivered");
 
     let runtime = RuntimeApi::start().await.unwrap();
+    runtime.set_timeout(TIMEOUT);
     let mut command = Command::new(env!("CARGO_BIN_EXE_redelivery"));
     command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null());
     let process = command.envs(runtime.environment()).envs(recovery.fixture.stack.environment()).spawn().unwrap();

@@ -14,7 +14,7 @@ use super::{
 };
 use flinks_dev::failed_call::reason;
 
-/// How many objects to read at the same time. Each has up to 6 MB.
+/// How many objects to read at the same time. Each has up to 6 MB, and a recovered payload up to 64 MiB.
 const AT_ONCE: usize = 8;
 
 /// Whose an object is. After an interrupted redrive, two messages can share an object. Then the greater verdict counts.

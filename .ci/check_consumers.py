@@ -1,5 +1,5 @@
 """Runs the tests of the consumers in Rust, Python and Node over their common table of cases, with `cargo dev up` for S3
-and moto_server for DynamoDB.
+and SQS, and moto_server for DynamoDB.
 
 Usage: check_consumers.py FLINKS-DEV MOTO-SERVER CONSUMERS-PYTHON, with the tests in Rust compiled and the dependencies of
 the other consumers installed.
@@ -17,13 +17,14 @@ TIMEOUT_SECONDS = 300
 
 
 def main(flinks_dev: str, moto_server: str, python: str) -> None:
-    s3, dynamodb = free_port(), free_port()
+    aws, dynamodb = free_port(), free_port()
     with contextlib.ExitStack() as servers:
-        up = [flinks_dev, "up", "--json", "--port", "0", "--aws-listen", f"127.0.0.1:{s3}"]
-        servers.enter_context(server(up, s3))
+        up = [flinks_dev, "up", "--json", "--port", "0", "--aws-listen", f"127.0.0.1:{aws}"]
+        servers.enter_context(server(up, aws))
         servers.enter_context(server([moto_server, "-H", "127.0.0.1", "-p", str(dynamodb)], dynamodb))
         endpoints = {
-            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{s3}",
+            "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{aws}",
+            "AWS_ENDPOINT_URL_SQS": f"http://127.0.0.1:{aws}",
             "AWS_ENDPOINT_URL_DYNAMODB": f"http://127.0.0.1:{dynamodb}",
         }
         rust = ["cargo", "test", "--quiet", "--locked", "--target-dir", "../../target", "--", "--ignored"]

@@ -1,6 +1,6 @@
 """Runs consumer.py over the cases that all languages share, `../cases.json`, and looks at what it leaves behind.
 
-A local S3 and a local DynamoDB do for AWS. `../README.md` describes the cases.
+`conftest.py` waits for a local S3 and a local DynamoDB, which do for AWS. `../README.md` describes the cases.
 """
 
 import base64
@@ -11,10 +11,8 @@ import json
 import logging
 import os
 import pathlib
-import socket
 import time
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -24,30 +22,7 @@ TABLE = json.loads((FOLDER / "cases.json").read_text("utf-8"))
 BUCKET, FOREIGN_BUCKET = TABLE["bucket"], TABLE["foreignBucket"]
 IDEMPOTENCY_TABLE = "idempotency"
 
-HELP = "start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055"
-
-
-def wait_for(endpoint: str) -> None:
-    """Until a server that was just started listens."""
-    place = urlsplit(endpoint)
-    if place.hostname not in ["127.0.0.1", "localhost"]:
-        pytest.exit(HELP, returncode=2)
-    for _ in range(100):
-        with contextlib.suppress(OSError), socket.create_connection((place.hostname, place.port or 80), 1):
-            return
-        time.sleep(0.1)
-    pytest.exit(f"nothing listens at {endpoint}: {HELP}", returncode=2)
-
-
-for service in ["S3", "DYNAMODB"]:
-    wait_for(os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL", ""))
-
-# Made up: the tests never use an account that this machine happens to know.
-os.environ.pop("AWS_PROFILE", None)
-os.environ.update(
-    AWS_ACCESS_KEY_ID="fake", AWS_SECRET_ACCESS_KEY="fake", AWS_DEFAULT_REGION="ca-central-1",
-    PAYLOAD_BUCKET=BUCKET, IDEMPOTENCY_TABLE=IDEMPOTENCY_TABLE,
-)
+os.environ.update(PAYLOAD_BUCKET=BUCKET, IDEMPOTENCY_TABLE=IDEMPOTENCY_TABLE)
 
 import consumer  # noqa: E402: it reads the environment
 

@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use super::connection::{Connection, Target};
 use flinks_dev::{failure::Failure, output::Output};
+pub use login::PREFIX as RECOVERY_PREFIX;
 use plan::Plan;
 use report::Report;
 

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 /// The prefix of everything that a recovery writes to the bucket.
-const PREFIX: &str = "recovery/";
+pub const PREFIX: &str = "recovery/";
 /// The most bytes of a LoginId that RecoveryFunction accepts, and that stand in a key as they are.
 const MAX_BYTES: usize = 128;
 

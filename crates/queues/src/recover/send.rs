@@ -1,6 +1,6 @@
 //! Sends the requests, in batches, and notes each in the bucket.
 
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::{error::SdkError, types::SendMessageBatchRequestEntry};
 use futures_util::future::join_all;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -34,7 +34,7 @@ pub enum State {
     /// There is no outcome yet. `true` if this run sent the request.
     Waiting { sent: bool },
     /// The request is finished. `false` if it was finished before this run.
-    Finished { outcome: Outcome, now: bool },
+    Finished { outcome: Box<Outcome>, now: bool },
     /// The outcome cannot be read, for this reason.
     Unreadable(String),
     /// The request became a dead letter without an outcome, for this reason.
@@ -65,7 +65,7 @@ impl Run {
     fn from_step(step: Step) -> Self {
         let state = match (step.action, step.recent) {
             (Action::Waiting(_), _) => State::Waiting { sent: false },
-            (Action::Recovered, Some(outcome)) => State::Finished { outcome, now: false },
+            (Action::Recovered, Some(outcome)) => State::Finished { outcome: Box::new(outcome), now: false },
             // Overwritten when the request is sent.
             _ => State::NotSent("not tried, because SQS accepted no request of the batch before".to_owned()),
         };
@@ -93,7 +93,8 @@ async fn send(connection: &Connection, place: &Recovery, batch: &mut [&mut Run])
     for (index, run) in batch.iter_mut().enumerate() {
         let id = index.to_string();
         run.state = match &response {
-            Err(error) => State::NotSent(reason(error)),
+            Err(error @ SdkError::ServiceError(_)) => State::NotSent(reason(error)),
+            Err(error) => State::NotSent(format!("{} (SQS may have accepted it all the same)", reason(error))),
             Ok(response) => match response.successful().iter().find(|sent| sent.id() == id) {
                 // SQS gives each message that it accepts an id. A response without one comes from another server.
                 Some(sent) if !sent.message_id().is_empty() => State::Waiting { sent: true },

@@ -71,7 +71,7 @@ async fn finished(connection: &Connection, place: &Recovery, run: &Run) -> Optio
     let objects = Objects::list(connection, &place.bucket, &run.request.login_id).await.ok()?;
     let key = objects.newest_besides(&run.known)?;
     Some(match outcome::read(connection, &place.bucket, key).await {
-        Ok(outcome) => State::Finished { outcome, now: true },
+        Ok(outcome) => State::Finished { outcome: Box::new(outcome), now: true },
         Err(why) => State::Unreadable(why),
     })
 }

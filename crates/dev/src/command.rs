@@ -87,11 +87,9 @@ impl Arguments {
             Command::Sign(arguments) => sign::run(&arguments, output).await,
             Command::Verify(arguments) => verify::run(&arguments, output).await,
             Command::Event(arguments) => event::run(&arguments, output).await,
-            Command::Queues(_)
-            | Command::Peek(_)
-            | Command::Redrive(_)
-            | Command::Forget(_)
-            | Command::Recover(_) => run_queues(),
+            Command::Queues(_) | Command::Peek(_) | Command::Redrive(_) | Command::Forget(_) | Command::Recover(_) => {
+                run_queues()
+            }
         }
     }
 }

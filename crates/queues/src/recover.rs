@@ -33,7 +33,7 @@ use report::Report;
 ///
 /// A file has one LoginId on each line, LOGIN-ID,TAG on each line (CSV), or a request in JSON on each line, such as
 /// {"loginId": "…", "tag": "…"}. Empty lines and lines that start with # are ignored. A LoginId that is there several
-/// times is sent once. The tag goes to the consumers if Flinks' data have none. The command never prints it without
+/// times is sent once. The tag goes to Flinks, which puts it into the data. The command never prints it without
 /// --show-tags.
 ///
 /// The command can be repeated. It does not send a LoginId again whose request still waits, or whose data were recovered
@@ -41,7 +41,8 @@ use report::Report;
 /// another program has sent. With --again it sends all.
 ///
 /// Exit codes: 0 if all data were recovered, or without --send if the command could look. 1 if a request could not be
-/// sent, failed or still waits. 2 if the command could not run as asked; then nothing is sent.
+/// sent, failed or still waits; with --wait 0, only if one could not be sent. 2 if the command could not run as asked;
+/// then nothing is sent.
 #[derive(clap::Args, Debug)]
 pub struct RecoverArguments {
     /// LoginIds, and files with LoginIds. - is standard input.

@@ -1,31 +1,56 @@
-"""What the tests here share: a local AWS, and made-up credentials for it."""
+"""pytest reads this file first. It starts a local AWS on a free port, and sets the environment that consumer.py reads.
 
-import contextlib
+Every test starts with an empty idempotency table.
+"""
+
+import logging
 import os
-import socket
-import time
-from urllib.parse import urlsplit
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
-HELP = "start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055"
+from testing import BUCKET, FOREIGN_BUCKET
+
+# The server runs in this process, so no other server can be in its place, and it ends with the tests.
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
+HOST, PORT = server.get_host_and_port()
+logging.getLogger("werkzeug").setLevel(logging.WARNING)  # otherwise it logs each request
+
+# Made up: the tests never use an account or an endpoint that this machine happens to know.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ.update(
+    AWS_ENDPOINT_URL=f"http://{HOST}:{PORT}",
+    AWS_ACCESS_KEY_ID="fake",
+    AWS_SECRET_ACCESS_KEY="fake",
+    AWS_DEFAULT_REGION="ca-central-1",
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    PAYLOAD_BUCKET=BUCKET,
+    IDEMPOTENCY_TABLE="idempotency",
+)
+# consumer.py has a default for it, which the tests expect.
+os.environ.pop("CONSUMER", None)
 
 
-def wait_for(endpoint: str) -> None:
-    """Until a server that was just started listens."""
-    place = urlsplit(endpoint)
-    if place.hostname not in ["127.0.0.1", "localhost"]:
-        pytest.exit(HELP, returncode=2)
-    for _ in range(100):
-        with contextlib.suppress(OSError), socket.create_connection((place.hostname, place.port or 80), 1):
-            return
-        time.sleep(0.1)
-    pytest.exit(f"nothing listens at {endpoint}: {HELP}", returncode=2)
+@pytest.fixture(scope="session", autouse=True)
+def buckets():
+    s3 = boto3.client("s3")
+    for bucket in [BUCKET, FOREIGN_BUCKET]:
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ca-central-1"})
 
 
-for service in ["S3", "DYNAMODB", "SQS"]:
-    wait_for(os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL", ""))
-
-# Made up: the tests never use an account that this machine happens to know.
-os.environ.pop("AWS_PROFILE", None)
-os.environ.update(AWS_ACCESS_KEY_ID="fake", AWS_SECRET_ACCESS_KEY="fake", AWS_DEFAULT_REGION="ca-central-1")
+@pytest.fixture(autouse=True)
+def idempotency_table():
+    dynamodb = boto3.client("dynamodb")
+    name = os.environ["IDEMPOTENCY_TABLE"]
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield
+    dynamodb.delete_table(TableName=name)

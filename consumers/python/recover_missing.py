@@ -44,6 +44,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -132,7 +133,7 @@ def handler(_event: Any, context: Any) -> dict[str, int]:
     return counts
 
 
-def overdue(context: Any):
+def overdue(context: Any) -> Iterator[dict[str, Any]]:
     """The logins whose time has come, the longest overdue first. The next run takes those that are left."""
     arguments = {
         "TableName": TABLE, "IndexName": "overdue", "KeyConditionExpression": "waiting = :yes AND dueAt <= :now",

@@ -1,4 +1,4 @@
-"""Runs recover_missing.py on a local DynamoDB and a local SQS, with a clock that the tests move."""
+"""Runs recover_missing.py on the local DynamoDB and SQS of conftest.py, with a clock that the tests move."""
 
 import contextlib
 import json

@@ -61,7 +61,7 @@ impl Flinks {
     }
 
     /// Adds the login of a callback. A GetAccountsDetail callback brings its data, which replace older ones. Any other
-    /// callback with a LoginId adds a login with made-up data, unless there is one.
+    /// callback with a LoginId adds a login with made-up data, unless there is one with a callback's data.
     pub(super) fn add(&self, payload: &[u8]) {
         let (login, bytes) = match Login::from_callback(payload) {
             Some(login) => (login, payload.len()),
@@ -72,7 +72,7 @@ impl Flinks {
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.logins.get(login.id()).copied() {
-            Some(_) if bytes == 0 => return,
+            Some(old) if bytes == 0 && old > 0 => return,
             Some(old) => {
                 kept.bytes = kept.bytes.saturating_sub(old);
                 kept.order.retain(|id| id != login.id());
@@ -117,7 +117,7 @@ impl Flinks {
     /// One line for each login.
     pub(super) fn logins(&self) -> Vec<String> {
         let logins = self.server.logins();
-        let line = |login: &Login| format!("{}  {:<22}  {}", login.id(), login.username(), login.behaviour());
+        let line = |login: &Login| format!("{}  {:<24}  {}", login.id(), login.username(), login.behaviour());
         logins.iter().map(line).collect()
     }
 
@@ -194,6 +194,7 @@ mod tests {
         for kyc_or_fraud in ["5e115eac-1209-4f19-641c-08d6d484e2fe", "2c4b6a88-1357-4246-9bdf-02468ace1357"] {
             assert!(login(&flinks, kyc_or_fraud).is_some(), "{kyc_or_fraud}");
         }
+        assert_eq!(login(&flinks, "5e115eac-1209-4f19-641c-08d6d484e2fe").unwrap().username(), "zoe_example");
     }
 
     #[tokio::test]
@@ -203,9 +204,13 @@ mod tests {
             let login = json!({ "Id": "l-1", "Username": "ada", "LastRefresh": refreshed });
             json!({ "ResponseType": kind, "HttpStatusCode": 200, "Login": login }).to_string()
         };
-        for (kind, refreshed, expected) in
-            [("KYC", "1", "1"), ("GetAccountsDetail", "2", "2"), ("KYC", "3", "2"), ("GetAccountsDetail", "4", "4")]
-        {
+        for (kind, refreshed, expected) in [
+            ("KYC", "0", "0"),
+            ("KYC", "1", "1"),
+            ("GetAccountsDetail", "2", "2"),
+            ("KYC", "3", "2"),
+            ("GetAccountsDetail", "4", "4"),
+        ] {
             flinks.add(callback(kind, refreshed).as_bytes());
             let login = login(&flinks, "l-1").unwrap();
             assert_eq!((login.last_refresh(), login.username()), (expected, "ada"), "{kind} {refreshed}");

@@ -16,10 +16,12 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
+use axum::{Router, extract::Request, response::IntoResponse};
 use flinks_dev::stack::{PAYLOAD_BUCKET, RECOVERY_DEAD_LETTER_QUEUE, RECOVERY_QUEUE, Stack};
+use hyper_util::{client::legacy, rt::TokioExecutor};
 use local_aws::{Calls, Fault, Operation};
 use serde_json::{Value, json};
-use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command, time::timeout};
 
 const DENIED: Fault = Fault::Reject("AccessDenied", "not you");
 /// A time limit that no run comes near.
@@ -214,6 +216,44 @@ async fn a_failed_send_is_named_and_the_command_can_be_repeated() {
 }
 
 #[tokio::test]
+async fn each_request_of_a_batch_fails_or_succeeds_alone() {
+    let desk = Desk::start().await;
+    let response = json!({
+        "Successful": [{ "Id": "1", "MessageId": "m-1", "MD5OfMessageBody": "" }],
+        "Failed": [{ "Id": "0", "Code": "InternalError", "SenderFault": false, "Message": "not now" }],
+    });
+    let endpoint = desk.with_batch_response(response).await;
+    let arguments = ["a-0", "a-1", "a-2", "--send", "--wait", "0", "--json", "--endpoint", &endpoint];
+    let run = run(tool(&arguments)).await;
+    assert_eq!(run.status.code(), Some(1), "{}", error(&run));
+    let lines = objects(&run);
+    let results: Vec<_> = lines[..3].iter().map(|line| (&line["state"], &line["problem"])).collect();
+    assert_eq!(
+        results,
+        [
+            (&json!("not-sent"), &json!("InternalError: not now")),
+            (&json!("waiting"), &Value::Null),
+            (&json!("not-sent"), &json!("the response of SQS does not name the request")),
+        ]
+    );
+    // A later run knows only the request that was sent.
+    let lines = desk.json(&["a-0", "a-1", "a-2"]).await;
+    let states: Vec<_> = lines[..3].iter().map(|line| &line["state"]).collect();
+    assert_eq!(states, ["send", "waiting", "send"]);
+}
+
+#[tokio::test]
+async fn an_undelivered_payload_is_explained() {
+    let desk = Desk::start().await;
+    let mut outcome = recovered(LOGIN);
+    outcome["storedAs"] = json!("undelivered");
+    let function = desk.finish_requests([(LOGIN, outcome)]);
+    let run = desk.ok(&[LOGIN, "--send"]).await;
+    function.abort();
+    assert!(text(&run).contains("until the redelivery puts it on the queue"), "{}", text(&run));
+}
+
+#[tokio::test]
 async fn a_request_that_cannot_be_noted_is_sent_all_the_same() {
     let desk = Desk::start().await;
     desk.stack.aws.fault(Operation::PutObject, Calls::All, DENIED);
@@ -384,6 +424,24 @@ impl Desk {
     fn bodies(&self) -> Vec<Value> {
         let messages = self.stack.aws.messages(RECOVERY_QUEUE);
         messages.iter().map(|message| serde_json::from_str(&message.body).unwrap()).collect()
+    }
+
+    /// Starts a proxy in front of the stack, which responds to SendMessageBatch itself. Returns its URL.
+    async fn with_batch_response(&self, response: Value) -> String {
+        let behind = self.stack.aws.endpoint();
+        let client = legacy::Client::builder(TokioExecutor::new()).build_http::<axum::body::Body>();
+        let router = Router::new().fallback(async move |mut request: Request| {
+            if request.headers().get("x-amz-target").is_some_and(|target| target == "AmazonSQS.SendMessageBatch") {
+                return ([("content-type", "application/x-amz-json-1.0")], response.to_string()).into_response();
+            }
+            let path = request.uri().path_and_query().unwrap();
+            *request.uri_mut() = format!("{behind}{path}").parse().unwrap();
+            client.request(request).await.unwrap().into_response()
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        endpoint
     }
 
     /// Acts as RecoveryFunction: takes the requests from the queue, and finishes each with its outcome. Begins when the

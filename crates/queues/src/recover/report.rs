@@ -200,6 +200,10 @@ fn outcome_json(outcome: &Outcome) -> Value {
 }
 
 fn outcome_text(outcome: &Outcome) -> String {
+    let stored_as = match outcome.stored_as.as_deref() {
+        Some("undelivered") => Some("undelivered, in the bucket until the redelivery puts it on the queue".to_owned()),
+        stored_as => stored_as.map(|stored_as| format!("stored as {stored_as}")),
+    };
     let labelled = |label: &str, text: &Option<String>| text.as_ref().map(|text| format!("{label}{text}"));
     let parts = [
         Some(outcome.outcome.clone()),
@@ -207,7 +211,7 @@ fn outcome_text(outcome: &Outcome) -> String {
         outcome.problem.clone(),
         labelled("DeliveryId ", &outcome.delivery_id),
         outcome.bytes.map(|bytes| format!("{bytes} bytes")),
-        labelled("stored as ", &outcome.stored_as),
+        stored_as,
         labelled("LastRefresh ", &outcome.last_refresh),
         labelled("ended ", &outcome.ended_at),
     ];

@@ -61,6 +61,10 @@ enum Command {
     /// Find one person's data in the queues, the dead letters and the bucket. With --delete, delete it.
     #[command(disable_help_flag = true)]
     Forget(Unread),
+    /// Recover the data of logins whose callbacks never arrived: fetch them from Flinks and put them on
+    /// AccountsDetailQueue.
+    #[command(disable_help_flag = true)]
+    Recover(Unread),
 }
 
 /// Arguments that the package `flinks-queues` reads.
@@ -83,7 +87,9 @@ impl Arguments {
             Command::Sign(arguments) => sign::run(&arguments, output).await,
             Command::Verify(arguments) => verify::run(&arguments, output).await,
             Command::Event(arguments) => event::run(&arguments, output).await,
-            Command::Queues(_) | Command::Peek(_) | Command::Redrive(_) | Command::Forget(_) => run_queues(),
+            Command::Queues(_) | Command::Peek(_) | Command::Redrive(_) | Command::Forget(_) | Command::Recover(_) => {
+                run_queues()
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use flinks_webhooks::{
     routing::Kind,
 };
 use local_aws::{LocalAws, QueueSettings, Redrive};
+use serde_json::Value;
 
 /// The secrets that sign the samples. They are plainly fake.
 pub const SIGNING_SECRET: &str = "sample-signing-secret-never-deploy";
@@ -19,6 +20,12 @@ pub const PAY_SIGNING_SECRET: &str = "sample-pay-signing-secret-never-deploy";
 pub const SIGNING_SECRET_ID: &str = "flinks/signing-secret";
 pub const PAY_SIGNING_SECRET_ID: &str = "flinks/pay-signing-secret";
 pub const PAYLOAD_BUCKET: &str = "flinks-payloads";
+
+/// The names of the optional queue for recoveries and its dead-letter queue.
+pub const RECOVERY_QUEUE: &str = "RecoveryQueue";
+pub const RECOVERY_DEAD_LETTER_QUEUE: &str = "RecoveryDeadLetterQueue";
+/// The name of the secret with the credentials for Flinks' API.
+pub const FLINKS_API_SECRET_ID: &str = "flinks/api-credentials";
 
 /// After this many receives a message goes to the dead-letter queue, as in the template.
 const MAX_RECEIVES: u32 = 5;
@@ -63,6 +70,19 @@ impl Stack {
         aws.create_secret(SIGNING_SECRET_ID, SIGNING_SECRET);
         aws.create_secret(PAY_SIGNING_SECRET_ID, PAY_SIGNING_SECRET);
         Self { aws }
+    }
+
+    /// Creates what the optional recovery has besides: its queue with the dead-letter queue, and the secret with the
+    /// credentials for Flinks' API.
+    pub fn add_recovery(&self, credentials: &Value) {
+        /// Six times the timeout of the function, as in the template.
+        const VISIBILITY_SECONDS: u32 = 1980;
+        self.aws.create_queue(RECOVERY_DEAD_LETTER_QUEUE, QueueSettings::default());
+        let dead_letter_queue = RECOVERY_DEAD_LETTER_QUEUE.to_owned();
+        let redrive = Some(Redrive { dead_letter_queue, max_receive_count: MAX_RECEIVES });
+        let settings = QueueSettings { redrive, visibility_timeout: VISIBILITY_SECONDS, ..QueueSettings::default() };
+        self.aws.create_queue(RECOVERY_QUEUE, settings);
+        self.aws.create_secret(FLINKS_API_SECRET_ID, &credentials.to_string());
     }
 
     /// The environment variables with which the function uses this stack.

@@ -2,6 +2,7 @@
 //! page that shows the callbacks.
 
 mod callback;
+mod flinks;
 mod front;
 mod inspector;
 mod journal;
@@ -20,6 +21,7 @@ use local_aws::LocalAws;
 use tokio::net::TcpListener;
 
 use crate::{failure::Failure, output::Output, stack::Stack};
+use flinks::Flinks;
 use front::Front;
 use journal::Journal;
 use printer::Printer;
@@ -49,6 +51,23 @@ pub struct UpArguments {
     /// It also rejects requests with Forwarded or X-Forwarded-..., which come through a tunnel or proxy.
     #[arg(long, value_name = "NAME")]
     aws_allow_host: Vec<String>,
+    /// Also run a local Flinks: the part of Flinks' API that gives back a login's data.
+    ///
+    /// Its logins are those of the callbacks: the samples' from the start, and each one that `cargo dev send` or another
+    /// sender posts to the receiver. So a callback that the receiver could not take (over 6 MB, for example) can be
+    /// fetched here, with the same data. Flinks' own test users are there too. A forged callback adds no login. The
+    /// command prints the address, the credentials and the calls to try.
+    ///
+    /// The local AWS then has RecoveryQueue, its dead-letter queue and the secret flinks/api-credentials. `cargo dev
+    /// recover LOGIN-ID --send` puts a request on that queue. The function that takes it is not a part of this command,
+    /// because its HTTP client would make every `cargo dev` slower to compile. docs/recovery.md says how to run the
+    /// function against this Flinks.
+    #[arg(long)]
+    flinks: bool,
+    /// Port of the local Flinks, on 127.0.0.1 and on ::1 if the machine has IPv6. With 0 the command chooses a free port
+    /// and prints it.
+    #[arg(long, value_name = "PORT", default_value_t = 4567, requires = "flinks")]
+    flinks_port: u16,
 }
 
 /// Runs until Ctrl-C.
@@ -63,10 +82,20 @@ pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure
     let front_address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
     let front_sockets = listen(front_address, "--port PORT (0 chooses a free one)").await?;
     let aws_sockets = listen(arguments.aws_listen, "--aws-listen ADDRESS:PORT (port 0 chooses a free one)").await?;
+    let flinks = match arguments.flinks {
+        false => None,
+        true => {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.flinks_port));
+            let sockets = listen(address, "--flinks-port PORT (0 chooses a free one)").await?;
+            Some(Flinks::start(sockets).map_err(|error| no_address(&error))?)
+        }
+    };
     let stack = Stack::with_aws(local_aws(aws_sockets, arguments)?);
+    if flinks.is_some() {
+        stack.add_recovery(&flinks::credentials());
+    }
     let front_address = front_sockets.0.local_addr();
-    let front_address =
-        front_address.map_err(|error| Failure::usage(format!("cannot get the socket's address: {error}")))?;
+    let front_address = front_address.map_err(|error| no_address(&error))?;
     let addresses =
         Addresses { front: front_address, aws_listen: stack.aws.address(), aws: reachable(stack.aws.address()) };
 
@@ -75,9 +104,9 @@ pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure
         .config(&[("AWS_ENDPOINT_URL", &endpoint)])
         .map_err(|problems| Failure::usage(format!("the receiver's configuration is wrong: {problems:?}")))?;
     let printer = Printer::start(*output);
-    let front = Arc::new(Front::new(&config, Journal::default(), printer.lines()));
+    report::started(*output, &addresses, &config, flinks.as_ref());
+    let front = Arc::new(Front::new(&config, Journal::default(), printer.lines(), flinks));
     front.prepare().await;
-    report::started(*output, &addresses, &config);
 
     server::serve(front_sockets, Arc::clone(&front)).await?;
     stack.aws.shutdown();
@@ -92,7 +121,7 @@ pub async fn run(arguments: &UpArguments, output: &Output) -> Result<(), Failure
 fn local_aws(sockets: (TcpListener, Option<TcpListener>), arguments: &UpArguments) -> Result<LocalAws, Failure> {
     let (first, second) = sockets;
     let aws = LocalAws::with_listener(first);
-    let aws = aws.map_err(|error| Failure::usage(format!("cannot get the socket's address: {error}")))?;
+    let aws = aws.map_err(|error| no_address(&error))?;
     if let Some(second) = second {
         aws.serve(second);
     }
@@ -113,6 +142,10 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
+}
+
+fn no_address(error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot get the socket's address: {error}"))
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error, option: &str) -> Failure {

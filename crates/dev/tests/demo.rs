@@ -53,3 +53,13 @@ fn a_script_gets_one_object_for_each_callback_and_then_the_counts() {
         assert_eq!(callback["attributes"]["DeliveryId"].is_string(), stored);
     }
 }
+
+#[test]
+fn the_tool_compiles_without_the_client_of_flinks_api() {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--package", "flinks-dev", "--edges", "normal,build", "--prefix", "none"]);
+    let tree = tree.args(["--locked", "--offline"]).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    let packages = String::from_utf8(tree.stdout).unwrap();
+    assert!(packages.contains("local-flinks v"), "{}", String::from_utf8_lossy(&tree.stderr));
+    assert!(!packages.contains("flinks-api v"), "{packages}");
+}

@@ -300,6 +300,101 @@ async fn a_tunnel_reaches_only_the_webhook() {
     }
 }
 
+/// Runs the first printed commands for a login, without the poll after a 202. Returns the data. `None` if this machine
+/// has no curl.
+async fn fetch(up: &Up, login_id: &str) -> Option<Value> {
+    let commands: Vec<String> = serde_json::from_value(up.started["flinks"]["commands"].clone()).unwrap();
+    let script = commands[..4].join("\n").replace(ACCOUNTS_LOGIN, login_id);
+    let output = tokio::process::Command::new("sh").args(["-c", &script]).output().await.unwrap();
+    if String::from_utf8_lossy(&output.stderr).contains("curl: not found") {
+        let _ = writeln!(std::io::stderr(), "skipped: this machine has no curl");
+        return None;
+    }
+    Some(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// The login of the sample accounts-detail.
+const ACCOUNTS_LOGIN: &str = "6b818cd8-359f-41c8-2246-08de0113edf4";
+
+fn accounts_detail(login_id: &str, bytes: usize) -> String {
+    json!({
+        "ResponseType": "GetAccountsDetail", "HttpStatusCode": 200, "Accounts": [], "Padding": "x".repeat(bytes),
+        "Login": { "Id": login_id, "LastRefresh": "2026-10-01T17:57:16.4111654" }, "RequestId": "r-1",
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn the_printed_commands_fetch_the_data_of_a_sample_from_the_local_flinks() {
+    let up = Up::start_with(&["--json", "--flinks", "--flinks-port", "0"]).await;
+    let samples = flinks_dev::samples::all();
+    let sample = samples.iter().find(|sample| sample.name == "accounts-detail").unwrap();
+    let Some(mut data) = fetch(&up, ACCOUNTS_LOGIN).await else { return };
+    let mut sent: Value = serde_json::from_slice(&sample.body).unwrap();
+    assert_ne!(data["RequestId"], sent["RequestId"]);
+    sent.as_object_mut().unwrap().remove("ResponseType");
+    data["RequestId"] = sent["RequestId"].clone();
+    assert_eq!(data, sent);
+}
+
+#[tokio::test]
+async fn the_local_flinks_has_the_data_of_each_callback_that_was_posted_however_large() {
+    let mut up = Up::start_with(&["--json", "--flinks", "--flinks-port", "0"]).await;
+    for (login_id, bytes, status) in [("small", 10, 200), ("large", 7_000_000, 413), ("huge", 11_000_000, 413)] {
+        let body = accounts_detail(login_id, bytes);
+        assert_eq!(up.post_signed(&body).await.0, status, "{login_id}");
+        up.line().await;
+        let Some(data) = fetch(&up, login_id).await else { return };
+        assert_eq!(data["Login"]["Id"], login_id);
+        assert_eq!(data["Padding"].as_str().unwrap().len(), bytes);
+    }
+    let body = accounts_detail("forged", 10);
+    let signature = sign::aggregation(body.as_bytes(), "another secret");
+    assert_eq!(up.post(&[JSON, (AGGREGATION, &signature)], &body).await.0, 401);
+    // There is no RequestId, so the last call is rejected too.
+    let Some(data) = fetch(&up, "forged").await else { return };
+    assert_ne!(data["HttpStatusCode"], 200);
+}
+
+#[tokio::test]
+async fn the_local_flinks_and_the_queue_of_recoveries_are_there_only_if_asked_for() {
+    let without = Up::start().await;
+    assert_eq!((&without.started["flinks"], &without.started["recoveryQueue"]), (&Value::Null, &Value::Null));
+    let (_, queues) = without.aws_request(&[LIST_QUEUES]).await;
+    assert!(!queues.contains("RecoveryQueue"), "{queues}");
+
+    let with = Up::start_with(&["--json", "--flinks", "--flinks-port", "0"]).await;
+    let (_, queues) = with.aws_request(&[LIST_QUEUES]).await;
+    for name in ["RecoveryQueue", "RecoveryDeadLetterQueue"] {
+        assert!(queues.contains(&format!("/{name}\"")), "{queues}");
+    }
+    assert!(with.started["recoveryQueue"].as_str().unwrap().ends_with("/000000000000/RecoveryQueue"));
+    let secret = [("X-Amz-Target", "secretsmanager.GetSecretValue")];
+    let endpoint = with.started["environment"]["AWS_ENDPOINT_URL"].as_str().unwrap();
+    let asked = json!({ "SecretId": "flinks/api-credentials" }).to_string();
+    let (_, secret) = running::post(&with.client(), endpoint, &secret, asked).await;
+    let secret: Value = serde_json::from_str(&secret).unwrap();
+    let value: Value = serde_json::from_str(secret["SecretString"].as_str().unwrap()).unwrap();
+    assert_eq!(value["apiKey"], with.started["flinks"]["apiKey"]);
+    assert_eq!(value["secretKey"], with.started["flinks"]["secretKey"]);
+}
+
+#[tokio::test]
+async fn the_text_of_up_with_flinks_has_the_logins_and_the_commands() {
+    let mut up = Up::start_with(&["--flinks", "--flinks-port", "0"]).await;
+    up.post_signed(KYC).await;
+    let text = up.end("-TERM").await;
+    for expected in [ACCOUNTS_LOGIN, "greatday", "/GenerateAuthorizeToken", "/RecoveryQueue", "docs/recovery.md"] {
+        assert!(text.contains(expected), "{expected} is not in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_port_of_flinks_needs_flinks() {
+    let (code, error) = running::fails(&["--port", "0", "--flinks-port", "1"]).await;
+    assert_eq!((code, error.lines().count()), (Some(2), 1), "{error}");
+}
+
 const LIST_QUEUES: (&str, &str) = ("X-Amz-Target", "AmazonSQS.ListQueues");
 
 /// Whether this machine has an IPv6 loopback. Without one, the tests of both loopbacks are skipped.

@@ -61,8 +61,16 @@ impl LocalFlinks {
     /// As [`LocalFlinks::start`].
     pub fn with_listener(listener: TcpListener) -> io::Result<LocalFlinks> {
         let flinks = LocalFlinks::new(listener.local_addr()?);
-        tokio::spawn(server::run(listener, Arc::clone(&flinks.inner.flinks), flinks.inner.stop.subscribe()));
+        flinks.serve(listener);
         Ok(flinks)
+    }
+
+    /// Serves the same logins on another socket.
+    ///
+    /// # Panics
+    /// As [`LocalFlinks::start`].
+    pub fn serve(&self, listener: TcpListener) {
+        tokio::spawn(server::run(listener, Arc::clone(&self.inner.flinks), self.inner.stop.subscribe()));
     }
 
     /// Creates a server without a socket: requests come through [`LocalFlinks::connector`].

@@ -13,7 +13,7 @@ use flinks_dev::failed_call;
 use flinks_dev::{
     aws,
     failure::Failure,
-    stack::{PAYLOAD_BUCKET, dead_letter_queue},
+    stack::{PAYLOAD_BUCKET, RECOVERY_QUEUE, dead_letter_queue},
 };
 
 /// Where to look.
@@ -91,6 +91,15 @@ pub struct DeadLetters {
     pub max_receives: u32,
 }
 
+/// Where the requests for recoveries go, and where their outcomes are.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    pub queue_url: String,
+    /// `None` if the queue has no redrive policy.
+    pub dead_letters: Option<DeadLetters>,
+    pub bucket: String,
+}
+
 /// How many messages are in a queue; on AWS approximately.
 #[derive(Clone, Copy, Debug)]
 pub struct Counts {
@@ -159,7 +168,10 @@ impl Connection {
     pub async fn queues(&self, kinds: &[Kind]) -> Result<Vec<Queue>, Failure> {
         let urls = self.urls(kinds).await?;
         let queues = urls.into_iter().map(async |(kind, url)| {
-            let dead_letters = self.dead_letters(kind, &url).await?;
+            let queue = kind.queue();
+            let dead_letters = self.dead_letters(queue, &url).await?;
+            let dead_letters = dead_letters
+                .ok_or_else(|| Failure::usage(format!("{queue} has no redrive policy, so it has no dead letters")))?;
             Ok(Queue { kind, url, dead_letters })
         });
         try_join_all(queues).await
@@ -208,6 +220,57 @@ impl Connection {
         let value = response.parameters().first().and_then(|parameter| parameter.value());
         let missing = || Failure::usage(format!("the stack {stack} does not name its bucket: no SSM parameter {name}"));
         value.map(str::to_owned).ok_or_else(missing)
+    }
+
+    /// Where the requests for recoveries go: the queue of the optional recovery stack, and the receiver's bucket.
+    ///
+    /// # Errors
+    /// When AWS cannot be reached, or there is no such stack, or it belongs to another receiver.
+    pub async fn recovery(&self, recovery_stack: &str) -> Result<Recovery, Failure> {
+        let (queue_url, bucket) = match &self.place {
+            Place::Local { endpoint } => {
+                let url = self.url(RECOVERY_QUEUE, None).await?.ok_or_else(|| {
+                    Failure::usage(format!("there is no {RECOVERY_QUEUE} at {endpoint}: start `cargo dev up --flinks`"))
+                })?;
+                (url, PAYLOAD_BUCKET.to_owned())
+            }
+            Place::Stack { name: stack, region } => self.recovery_of_stack(stack, recovery_stack, region).await?,
+        };
+        let dead_letters = self.dead_letters(RECOVERY_QUEUE, &queue_url).await?;
+        Ok(Recovery { queue_url, dead_letters, bucket })
+    }
+
+    async fn recovery_of_stack(
+        &self,
+        stack: &str,
+        recovery_stack: &str,
+        region: &str,
+    ) -> Result<(String, String), Failure> {
+        let (queue, bucket) = (format!("/{recovery_stack}/recovery-queue/url"), format!("/{stack}/payload-bucket"));
+        let its_bucket = format!("/{recovery_stack}/payload-bucket");
+        let names = [&queue, &bucket, &its_bucket].map(String::clone);
+        let response = self.parameters.get_parameters().set_names(Some(names.to_vec())).send().await;
+        let response =
+            response.map_err(|error| failed_call::failure("read the stacks' SSM parameters", None, &error))?;
+        let value = |name: &str| {
+            let found = response.parameters().iter().find(|parameter| parameter.name() == Some(name));
+            found.and_then(|parameter| parameter.value()).map(str::to_owned)
+        };
+        let missing = |what: &str, stack: &str, name: &str| {
+            Failure::usage(format!(
+                "there is no {what} {stack} in {region}: it has no SSM parameter {name}. Check the name, AWS_REGION and \
+                 AWS_PROFILE"
+            ))
+        };
+        let bucket = value(&bucket).ok_or_else(|| missing("stack of this project", stack, &bucket))?;
+        let queue = value(&queue).ok_or_else(|| missing("recovery stack", recovery_stack, &queue))?;
+        match value(&its_bucket) {
+            Some(its_bucket) if its_bucket != bucket => Err(Failure::usage(format!(
+                "the recovery stack {recovery_stack} stores into another bucket than the stack {stack}, so it belongs \
+                 to another receiver: use --recovery-stack NAME"
+            ))),
+            _ => Ok((queue, bucket)),
+        }
     }
 
     async fn urls(&self, kinds: &[Kind]) -> Result<Vec<(Kind, String)>, Failure> {
@@ -261,24 +324,21 @@ impl Connection {
         }
     }
 
-    /// Finds the dead-letter queue through the redrive policy, because it has no parameter of its own.
-    async fn dead_letters(&self, kind: Kind, url: &str) -> Result<DeadLetters, Failure> {
+    /// Finds the dead-letter queue through the redrive policy, because it has no parameter of its own. `None` without a
+    /// redrive policy.
+    async fn dead_letters(&self, queue: &str, url: &str) -> Result<Option<DeadLetters>, Failure> {
         let request = self.sqs.get_queue_attributes().queue_url(url);
         let response = request.attribute_names(QueueAttributeName::RedrivePolicy).send().await;
-        let queue = kind.queue();
         let response =
             response.map_err(|error| failed_call::failure(&format!("look at {queue}"), self.local(), &error))?;
         let policy = response.attributes().and_then(|attributes| attributes.get(&QueueAttributeName::RedrivePolicy));
         let policy: Option<Value> = policy.and_then(|policy| serde_json::from_str(policy).ok());
-        let (arn, max_receives) = policy
-            .as_ref()
-            .and_then(read_policy)
-            .ok_or_else(|| Failure::usage(format!("{queue} has no redrive policy, so it has no dead letters")))?;
+        let Some((arn, max_receives)) = policy.as_ref().and_then(read_policy) else { return Ok(None) };
         let mut parts = arn.rsplit(':');
         let (name, account) = (parts.next().unwrap_or_default(), parts.next());
         let url = self.url(name, account).await?;
         let url = url.ok_or_else(|| Failure::usage(format!("the dead-letter queue of {queue}, {arn}, is gone")))?;
-        Ok(DeadLetters { url, max_receives })
+        Ok(Some(DeadLetters { url, max_receives }))
     }
 }
 

@@ -1,5 +1,5 @@
-//! `cargo dev queues`, `peek`, `redrive` and `forget`: what is in the queues and their dead-letter queues, here or in a
-//! deployed stack.
+//! `cargo dev queues`, `peek`, `redrive`, `forget` and `recover`: what is in the queues and their dead-letter queues, or
+//! should be, here or in a deployed stack.
 
 mod connection;
 mod depth;
@@ -7,6 +7,7 @@ mod forget;
 mod message;
 mod object;
 mod peek;
+mod recover;
 mod redrive;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,7 @@ enum Command {
     Peek(peek::PeekArguments),
     Redrive(redrive::RedriveArguments),
     Forget(forget::ForgetArguments),
+    Recover(recover::RecoverArguments),
 }
 
 impl Arguments {
@@ -44,6 +46,7 @@ impl Arguments {
             Command::Peek(arguments) => peek::run(&arguments, output).await,
             Command::Redrive(arguments) => redrive::run(&arguments, output).await,
             Command::Forget(arguments) => forget::run(&arguments, output).await,
+            Command::Recover(arguments) => recover::run(&arguments, output).await,
         }
     }
 }

@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use flinks_dev::failed_call;
 
-/// Larger objects are not read into memory. No payload is that large, because Lambda's limit for events is 6 MB.
-pub const MAX_BYTES: i64 = 64 * 1024 * 1024;
+/// Larger objects are not read into memory. No payload is that large: Lambda's limit for events is 6 MB, and a recovery
+/// takes at most 64 MiB and adds a member.
+pub const MAX_BYTES: i64 = 65 * 1024 * 1024;
 
 /// Why the payload cannot be read.
 #[derive(Debug)]

@@ -119,6 +119,25 @@ async fn a_matching_attribute_alone_identifies_the_persons_message() {
 }
 
 #[tokio::test]
+async fn the_outcomes_of_the_persons_recoveries_are_deleted() {
+    let desk = Desk::start().await;
+    for (key, object) in [
+        ("recovery/l-1/20261125T141500.123Z.json", json!({ "loginId": "l-1", "tag": PERSON, "outcome": "recovered" })),
+        ("recovery/l-1/requested", json!({ "loginId": "l-1" })),
+        ("recovery/l-2/20261125T141500.123Z.json", json!({ "loginId": "l-2", "tag": null, "outcome": "gone" })),
+        // These members name nobody in a payload.
+        ("kyc/d/1", json!({ "loginId": "l-1", "tag": PERSON })),
+    ] {
+        let put = desk.s3.put_object().bucket(PAYLOAD_BUCKET).key(key);
+        put.body(object.to_string().into_bytes().into()).send().await.unwrap();
+    }
+    desk.json(&["--delete"]).await;
+    assert_eq!(desk.keys(), ["kyc/d/1", "recovery/l-1/requested", "recovery/l-2/20261125T141500.123Z.json"]);
+    desk.run_for("l-1", &["--by", "login-id", "--delete"]).await;
+    assert_eq!(desk.keys(), ["kyc/d/1", "recovery/l-2/20261125T141500.123Z.json"]);
+}
+
+#[tokio::test]
 async fn the_object_of_a_claim_check_is_deleted_with_its_message() {
     let desk = Desk::start().await;
     desk.claim_check(QUEUE, "kyc/d/1", HERS_ESCAPED.as_bytes(), &[]).await;

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     callback::{Callback, Reason, Request},
+    flinks::Flinks,
     journal::Journal,
 };
 use crate::stack::{self, AwsReceiver};
@@ -39,11 +40,17 @@ pub(super) struct Front {
     authenticator: Authenticator<SecretsManager>,
     response_types: ResponseTypes,
     payload_bucket: String,
+    flinks: Option<Flinks>,
 }
 
 impl Front {
-    /// Sends each callback to `done` when it has its response.
-    pub(super) fn new(config: &Config, journal: Journal, done: mpsc::Sender<Arc<Callback>>) -> Self {
+    /// Sends each callback to `done` when it has its response. The local Flinks, if there is one, gets its login.
+    pub(super) fn new(
+        config: &Config,
+        journal: Journal,
+        done: mpsc::Sender<Arc<Callback>>,
+        flinks: Option<Flinks>,
+    ) -> Self {
         Self {
             receiver: stack::receiver(config),
             slots: Semaphore::new(MAX_CONCURRENT),
@@ -57,6 +64,7 @@ impl Front {
             ),
             response_types: config.policy.response_types.clone(),
             payload_bucket: config.storage.payload_bucket.clone(),
+            flinks,
         }
     }
 
@@ -113,10 +121,26 @@ impl Front {
     }
 
     async fn publish(&self, callback: Callback) -> Arc<Callback> {
+        // A forgery is not from Flinks.
+        if !matches!(callback.status, 401 | 403) {
+            self.add_login(&callback.request.body);
+        }
         let callback = self.journal.add(callback);
         // This fails only if the printer has ended, which happens at shutdown.
         let _ = self.done.send(Arc::clone(&callback)).await;
         callback
+    }
+
+    /// Whether a local Flinks runs beside it, which gives back the data of the callbacks.
+    pub(super) fn has_flinks(&self) -> bool {
+        self.flinks.is_some()
+    }
+
+    /// Gives the local Flinks, if there is one, the login of a callback.
+    pub(super) fn add_login(&self, payload: &[u8]) {
+        if let Some(flinks) = &self.flinks {
+            flinks.add(payload);
+        }
     }
 
     /// The message of a stored callback, with the attributes that it has on its queue. A consumer may have deleted the

@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::{
     callback::{Callback, PATH, Reason, Summary},
+    flinks::Flinks,
     journal::Totals,
 };
 use crate::{
     output::Output,
-    stack::{PAY_SIGNING_SECRET, SIGNING_SECRET},
+    stack::{PAY_SIGNING_SECRET, RECOVERY_QUEUE, SIGNING_SECRET},
 };
 
 /// The local AWS's port in `events/env.json`.
@@ -44,13 +45,20 @@ impl Addresses {
         Some(format!("{}/{path}", self.aws_endpoint()))
     }
 
+    /// The URL of a queue that the receiver does not use.
+    fn url_of(&self, queue: &str, config: &Config) -> Option<String> {
+        let url = self.queue_url(Kind::AccountsDetail, config)?;
+        let (account, _) = url.rsplit_once('/')?;
+        Some(format!("{account}/{queue}"))
+    }
+
     fn is_reachable_from_containers(&self) -> bool {
         !self.aws_listen.ip().is_loopback() && self.aws_listen.port() == SAM_PORT
     }
 }
 
 /// Prints everything that a person or a script needs to send callbacks and to read the queues.
-pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
+pub(super) fn started(output: Output, addresses: &Addresses, config: &Config, flinks: Option<&Flinks>) {
     let front = addresses.front;
     let url = |kind: Kind| Some((kind.queue(), addresses.queue_url(kind, config)?));
     let queues: Vec<_> = Kind::ALL.into_iter().filter_map(url).collect();
@@ -70,6 +78,8 @@ pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
         "signingSecret": SIGNING_SECRET,
         "paySigningSecret": PAY_SIGNING_SECRET,
         "reachableFromContainers": addresses.is_reachable_from_containers(),
+        "flinks": flinks.map(Flinks::json),
+        "recoveryQueue": flinks.and_then(|_| addresses.url_of(RECOVERY_QUEUE, config)),
     }));
 
     let title = AnsiColor::Cyan.on_default().bold();
@@ -90,6 +100,22 @@ pub(super) fn started(output: Output, addresses: &Addresses, config: &Config) {
     }
     output.line(format_args!("  s3://{}   large and odd payloads", config.storage.payload_bucket));
     output.line("");
+    if let Some(flinks) = flinks {
+        output.line(format_args!("{}  {}", heading("Flinks   "), flinks.endpoint()));
+        output.line("  Its logins are those of the callbacks that arrive here, and from the start:");
+        for login in flinks.logins() {
+            output.line(format_args!("    {login}"));
+        }
+        output.line("  Fetch the data of a login:");
+        for command in flinks.commands() {
+            output.line(format_args!("    {command}"));
+        }
+        if let Some(queue) = addresses.url_of(RECOVERY_QUEUE, config) {
+            output.line(format_args!("  {queue}   requests for a recovery"));
+        }
+        output.line("  The function that takes the requests does not run here: docs/recovery.md.");
+        output.line("");
+    }
     output.line(heading("Run the built function in a container against this local AWS:"));
     output.line("  sam local invoke ReceiverFunction -e events/kyc.json");
     if !addresses.is_reachable_from_containers() {

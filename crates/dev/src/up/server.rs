@@ -25,6 +25,8 @@ use crate::failure::Failure;
 
 /// How long the shutdown waits for running callbacks.
 const LAST_CALLBACKS: Duration = Duration::from_secs(5);
+/// The largest body that a recovery takes from Flinks. It is kept only for the local Flinks.
+const MAX_RECOVERED_BYTES: usize = 64 * 1024 * 1024;
 /// How much of a too large body the server reads. A sender reads the response only after it has sent its body.
 const MAX_DISCARDED_BYTES: usize = 10 * MAX_BODY_BYTES;
 
@@ -82,9 +84,13 @@ async fn webhook(
         body,
         source_ip: sender.ip().to_string(),
     };
-    to_response(match read(body).await {
+    let kept = if front.has_flinks() { MAX_RECOVERED_BYTES } else { MAX_BODY_BYTES };
+    to_response(match read(body, kept).await {
         Ok(Read::Whole(body)) => front.handle(request(body)).await.0,
-        Ok(Read::TooLarge(bytes)) => front.reject_body(request(Bytes::new()), bytes).await,
+        Ok(Read::TooLarge(bytes, body)) => {
+            front.add_login(&body);
+            front.reject_body(request(Bytes::new()), bytes).await
+        }
         // The sender disconnected before the body was complete.
         Err(_) => gateway_response(400, "Bad Request"),
     })
@@ -99,26 +105,29 @@ fn headers(head: &Parts) -> Vec<(String, String)> {
 
 enum Read {
     Whole(Bytes),
-    /// The body exceeds API Gateway's limit. The server read and dropped this many bytes.
-    TooLarge(usize),
+    /// The body exceeds API Gateway's limit. The server read this many bytes. The bytes follow, or none if there are too
+    /// many to keep.
+    TooLarge(usize, Bytes),
 }
 
-async fn read(body: Body) -> Result<Read, axum::Error> {
+/// Reads a body, and keeps it up to a number of bytes.
+async fn read(body: Body, kept: usize) -> Result<Read, axum::Error> {
     let mut stream = body.into_data_stream();
     let (mut whole, mut bytes) = (BytesMut::new(), 0);
     while let Some(piece) = stream.next().await {
         let piece = piece?;
         bytes += piece.len();
-        if bytes <= MAX_BODY_BYTES {
+        if bytes <= kept {
             whole.extend_from_slice(&piece);
         } else {
-            whole.clear();
+            whole = BytesMut::new();
         }
         if bytes > MAX_DISCARDED_BYTES {
             break;
         }
     }
-    Ok(if bytes > MAX_BODY_BYTES { Read::TooLarge(bytes) } else { Read::Whole(whole.freeze()) })
+    let whole = whole.freeze();
+    Ok(if bytes > MAX_BODY_BYTES { Read::TooLarge(bytes, whole) } else { Read::Whole(whole) })
 }
 
 fn to_response(response: HttpResponse) -> Response {

@@ -8,13 +8,16 @@ use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode_str;
 
 use super::{
-    super::object::{self, NoPayload},
+    super::{
+        object::{self, NoPayload},
+        recover::RECOVERY_PREFIX,
+    },
     report::{Found, NotRead, Outcome, Place, Report},
     search::Search,
 };
 use flinks_dev::failed_call::reason;
 
-/// How many objects to read at the same time. Each has up to 6 MB.
+/// How many objects to read at the same time. Each has up to 6 MB, and a recovered payload up to 64 MiB.
 const AT_ONCE: usize = 8;
 
 /// Whose an object is. After an interrupted redrive, two messages can share an object. Then the greater verdict counts.
@@ -137,7 +140,11 @@ async fn look(search: &Search, key: String, known: Option<Verdict>) -> (String, 
         return (key, Look::Persons(found));
     }
     let payload = object::get(&search.connection.s3, &search.bucket, &key).await;
-    let look = match payload.as_deref().map(|payload| search.wanted.is_in(payload)) {
+    let is_in = |payload| match key.starts_with(RECOVERY_PREFIX) {
+        true => search.wanted.is_in_recovery(payload),
+        false => search.wanted.is_in(payload),
+    };
+    let look = match payload.as_deref().map(is_in) {
         Ok(Ok(true)) => Look::Persons(remove(search, key.clone()).await),
         Ok(Ok(false)) => Look::Others,
         Ok(Err(why)) => Look::NotRead(why.to_owned()),

@@ -73,23 +73,35 @@ impl Wanted {
         if payload.trim_ascii().is_empty() {
             return Ok(false);
         }
-        let text = str::from_utf8(payload).map_err(|_| "the payload is not UTF-8")?;
-        // RFC 8259, section 8.1, lets a parser ignore a byte-order mark.
-        let json = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-        let in_members = |json: &str, keys: &[&str]| {
-            let values = members(json, keys).map_err(|_| "the payload is not JSON")?;
-            Ok(values.into_iter().any(|value| self.is(value)))
-        };
+        let json = text(payload)?;
         match self.field {
-            Field::SessionId => in_members(json, &["sessionId"]),
-            Field::Tag => in_members(json, &["Tag"]),
+            Field::SessionId => self.is_in_members(json, &["sessionId"]),
+            Field::Tag => self.is_in_members(json, &["Tag"]),
             Field::LoginId => {
-                let logins = members(json, &["Login"]).map_err(|_| "the payload is not JSON")?;
+                let logins = members(json, &["Login"]).map_err(|_| NOT_JSON)?;
                 // This cannot fail, because the whole payload is valid JSON.
-                let found = |login: &RawValue| in_members(login.get(), &["Id", "LoginId"]) == Ok(true);
+                let found = |login: &RawValue| self.is_in_members(login.get(), &["Id", "LoginId"]) == Ok(true);
                 Ok(logins.into_iter().any(found))
             }
         }
+    }
+
+    /// Whether an object of a recovery has the value: the outcome, or the note of a request.
+    ///
+    /// # Errors
+    /// If the object cannot be read, with the reason.
+    pub fn is_in_recovery(&self, object: &[u8]) -> Result<bool, &'static str> {
+        let json = text(object)?;
+        match self.field {
+            Field::SessionId => Ok(false),
+            Field::Tag => self.is_in_members(json, &["tag"]),
+            Field::LoginId => self.is_in_members(json, &["loginId"]),
+        }
+    }
+
+    fn is_in_members(&self, json: &str, keys: &[&str]) -> Result<bool, &'static str> {
+        let values = members(json, keys).map_err(|_| NOT_JSON)?;
+        Ok(values.into_iter().any(|value| self.is(value)))
     }
 
     /// Compares a string by its text, and a number as written.
@@ -120,6 +132,14 @@ impl Wanted {
         let is_receivers = name.split('/').all(|part| known(part) || digits(part));
         if is_receivers && self.value.len() < MIN_LENGTH { name.to_owned() } else { self.redact(name) }
     }
+}
+
+const NOT_JSON: &str = "the payload is not JSON";
+
+fn text(payload: &[u8]) -> Result<&str, &'static str> {
+    let text = str::from_utf8(payload).map_err(|_| "the payload is not UTF-8")?;
+    // RFC 8259, section 8.1, lets a parser ignore a byte-order mark.
+    Ok(text.strip_prefix('\u{FEFF}').unwrap_or(text))
 }
 
 /// The values of all members with one of these keys. JSON that is not an object has none. The function does not

@@ -60,8 +60,8 @@ pub struct UpArguments {
     ///
     /// The local AWS then has RecoveryQueue, its dead-letter queue and the secret flinks/api-credentials. `cargo dev
     /// recover LOGIN-ID --send` puts a request on that queue. The function that takes it is not a part of this command,
-    /// because its HTTP client would make every `cargo dev` slower to compile. docs/recovery.md says how to run the
-    /// function against this Flinks.
+    /// because its HTTP client would make every `cargo dev` slower to compile. docs/recovery.md says which test runs
+    /// the function against this Flinks.
     #[arg(long)]
     flinks: bool,
     /// Port of the local Flinks, on 127.0.0.1 and on ::1 if the machine has IPv6. With 0 the command chooses a free port

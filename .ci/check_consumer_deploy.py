@@ -19,11 +19,13 @@ SECONDS = 60
 def check_consumer(architecture: str, receiver: str, accept: Callable[[bytes], None]) -> None:
     """`accept` posts a body to the API as Flinks does, and returns once it was answered 200."""
     # What other checks received and left there would come back.
-    queue = boto3.client("ssm").get_parameter(Name=f"/{receiver}/queues/accounts-detail/url")["Parameter"]["Value"]
+    parameter = f"/{receiver}/queues/accounts-detail"
+    queue = boto3.client("ssm").get_parameter(Name=f"{parameter}/url")["Parameter"]["Value"]
+    arn = boto3.client("ssm").get_parameter(Name=f"{parameter}/arn")["Parameter"]["Value"]
     boto3.client("sqs").purge_queue(QueueUrl=queue)
     before = boto3.client("cloudformation").describe_stacks(StackName=receiver)["Stacks"]
     outputs = deploy(architecture, receiver)
-    let_mapping_start(outputs["ConsumerFunctionName"])
+    let_mapping_start(outputs["ConsumerFunctionName"], arn)
     bodies = [payload(b""), payload(b"x" * 1_500_000)]
     deliveries = [hashlib.sha256(body).hexdigest() for body in bodies]
 
@@ -47,14 +49,34 @@ def check_consumer(architecture: str, receiver: str, accept: Callable[[bytes], N
     print("the deployed consumer processed a small post and one of 1.5 MB once each")
 
 
-def payload(title: bytes) -> bytes:
+def payload(title: bytes, status: int = 200) -> bytes:
     account = b'{"Title":"%b","Balance":{"Current":37700.25}}' % title
-    return b'{"ResponseType":"GetAccountsDetail","HttpStatusCode":200,"Accounts":[%b]}' % account
+    return b'{"ResponseType":"GetAccountsDetail","HttpStatusCode":%d,"Accounts":[%b]}' % (status, account)
 
 
-def deploy(architecture: str, receiver: str) -> dict[str, str]:
+def subscribe_consumer(architecture: str, receiver: str, topic: str) -> None:
+    """Moves the consumer from the receiver's queue to a queue of its own, which is subscribed to the topic."""
+    wanted = '{"HttpStatusCode":[{"numeric":["=",200]}]}'
+    outputs = deploy(architecture, receiver, f"TopicArn={topic}", f"FilterPolicy='{wanted}'")
+    let_mapping_start(outputs["ConsumerFunctionName"], outputs["SubscribedQueueArn"])
+
+
+def check_subscribed_consumer(accept: Callable[[bytes], None]) -> None:
+    """Once the fan-out publishes, the consumer processes what its filter lets through."""
+    processed = [payload(b"subscribed"), payload(b"y" * 1_500_000)]
+    accept(payload(b"subscribed", status=403))
+    for body in processed:
+        accept(body)
+    deliveries = {hashlib.sha256(body).hexdigest() for body in processed}
+    wait_for(lambda: logged("processed").keys() >= deliveries, "the subscribed consumer did not process the posts")
+    other = hashlib.sha256(payload(b"subscribed", status=403)).hexdigest()
+    assert other not in logged("processed"), f"the filter let {other} through: {lines()}"
+
+
+def deploy(architecture: str, receiver: str, *more: str) -> dict[str, str]:
     """The documented `sam deploy` without its question, and the stack's outputs."""
     parameters = [f"Architecture={architecture}", "Kind=AccountsDetail", "Language=rust", f"ReceiverStack={receiver}"]
+    parameters += more
     log = subprocess.run(
         ["sam", "deploy", "--config-env", "consumer", "--no-confirm-changeset", "--parameter-overrides", *parameters],
         stdin=subprocess.DEVNULL,
@@ -67,10 +89,11 @@ def deploy(architecture: str, receiver: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def let_mapping_start(function: str) -> None:
+def let_mapping_start(function: str, queue: str) -> None:
     """This local AWS keeps a parameter's number as text, and its mapping then stands still: it gets the number anew."""
     functions = boto3.client("lambda")
     [mapping] = functions.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    assert mapping["EventSourceArn"] == queue, mapping
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
     concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
     functions.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": concurrency})

@@ -37,6 +37,8 @@ RECEIVER = {
     "QueueArn": f"arn:aws:sqs:ca-central-1:{OTHER_ACCOUNT}:flinks-webhooks-KycQueue",
     "PayloadBucketName": "flinks-webhooks-payloadbucket-abcdefghijkl",
 }
+FAN_OUT = f"arn:aws:sns:ca-central-1:{PSEUDO['AWS::AccountId']}:flinks-fan-out-KycTopic"
+FILTER = '{"HttpStatusCode":[{"numeric":["=",200]}]}'
 KMS_KEY, TOPIC = EXAMPLES["KmsKeyArn"][0], EXAMPLES["AlarmTopicArn"][0]
 
 # What the documentation says one can deploy.
@@ -48,11 +50,18 @@ VARIANTS = {
     "upload-fraud": {"Kind": "UploadFraud"},
     "unclassified": {"Kind": "Unclassified"},
     "python": {"Kind": "Kyc", "Language": "python"},
+    "node": {"Kind": "Kyc", "Language": "node"},
     "x86_64": {"Kind": "Kyc", "Architecture": "x86_64"},
     "given-kms-key": {"Kind": "Kyc", "KmsKeyArn": KMS_KEY},
     "given-alarm-topic": {"Kind": "Kyc", "AlarmTopicArn": TOPIC},
     "other-receiver": {"Kind": "Kyc", "ReceiverStack": "flinks-test"},
     "other-account": {"Kind": "Kyc", **RECEIVER},
+    "subscribed": {"Kind": "Kyc", "TopicArn": FAN_OUT},
+    "subscribed-with-filter": {"Kind": "Kyc", "TopicArn": FAN_OUT, "FilterPolicy": FILTER},
+    "subscribed-from-other-account": {
+        **{"Kind": "Kyc", "TopicArn": FAN_OUT.replace(PSEUDO["AWS::AccountId"], OTHER_ACCOUNT)},
+        **{"PayloadBucketName": RECEIVER["PayloadBucketName"]},
+    },
     "everything": {
         **{"Kind": "Kyc", "KmsKeyArn": KMS_KEY, "AlarmTopicArn": TOPIC, "MaximumConcurrency": "1000"},
         **{"MemorySize": "10240", "Tracing": "PassThrough", "LogRetentionDays": "3653", **RECEIVER},
@@ -67,7 +76,8 @@ def variant_faults(template: dict, parameters: dict[str, str]) -> tuple[list[str
     except Exception as error:  # SAM has many, and all of them mean the same here
         return [*faults, f"not translatable: {error}"], None
     stack = Stack(translated, parameters)
-    owner = OTHER_ACCOUNT if "QueueArn" in parameters else PSEUDO["AWS::AccountId"]
+    source = parameters.get("QueueArn") or parameters.get("TopicArn")
+    owner = source.split(":")[4] if source else PSEUDO["AWS::AccountId"]
     faults += [
         *stack.faults,
         *leftover_faults(translated),

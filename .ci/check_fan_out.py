@@ -1,5 +1,6 @@
-"""Deploys fan-out.yaml beside the receiver's stack with two subscribers, and has a callback reach both. check_deploy.py
-runs it, with `sam build --config-env fan-out` done.
+"""Deploys fan-out.yaml beside the receiver's stack with several subscribers, and has a callback reach each. One of them is
+the consumer that check_consumer_deploy.py has deployed. check_deploy.py runs it, with `sam build --config-env fan-out`
+done.
 
 This local AWS lacks three things. It takes the dead-letter queue of a subscription, but sends nothing there (moto neither).
 Its SNS stops at 256 KiB. Both are left to tests/receiver/fan_out.rs. And it has only the default values of a template's
@@ -18,6 +19,7 @@ import boto3
 import botocore.session
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
+from check_consumer_deploy import check_subscribed_consumer, subscribe_consumer
 from local_aws import receive_all
 
 STACK = "flinks-fan-out"
@@ -39,6 +41,7 @@ def check_fan_out(architecture: str, receiver: str, accept: Callable[[bytes], No
     topic = outputs["AccountsDetailTopicArn"]
     assert parameters.get_parameter(Name=f"/{STACK}/topics/accounts-detail/arn")["Parameter"]["Value"] == topic
     check_mappings(outputs["FanOutFunctionName"], receiver)
+    subscribe_consumer(architecture, receiver, topic)
     # It waits on the queue: the function does not read it yet, and no team has subscribed.
     first, large, failed = payload(200, "first"), payload(200, "x" * 1_500_000), payload(403, "failed")
     accept(first)
@@ -63,6 +66,7 @@ def check_fan_out(architecture: str, receiver: str, accept: Callable[[bytes], No
     # The receiver deduplicates nothing: a retry of Flinks reaches the teams again, with the same DeliveryId.
     accept(first)
     assert [message["id"] for message in receive(urls["team-all"], 1)] == [hash_of(first)]
+    check_subscribed_consumer(accept)
     check_alarms(outputs)
     check_wrong_environment()
     after = boto3.client("cloudformation").describe_stacks(StackName=receiver)["Stacks"]

@@ -15,7 +15,7 @@ import { BatchProcessor, EventType, processPartialResponse } from "@aws-lambda-p
 import { IdempotencyConfig, makeIdempotent } from "@aws-lambda-powertools/idempotency";
 import { DynamoDBPersistenceLayer } from "@aws-lambda-powertools/idempotency/dynamodb";
 import { GetObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { parse } from "lossless-json";
+import { isLosslessNumber, parse } from "lossless-json";
 
 // For editors and type checkers. The types of the payloads are in the file beside this one. There an amount is a `number`;
 // here it is a `LosslessNumber`, whose `value` is its text, because a `number` keeps 15 digits only.
@@ -42,6 +42,8 @@ import { parse } from "lossless-json";
  *   object.
  *
  * @typedef {Message & Typed} Event
+ *
+ * @typedef {import("aws-lambda").SQSRecord} SQSRecord
  */
 
 /**
@@ -74,11 +76,19 @@ async function process(event) {
   }
 }
 
-const PAYLOAD_BUCKET = env.PAYLOAD_BUCKET;
+const PAYLOAD_BUCKET = required("PAYLOAD_BUCKET");
+const IDEMPOTENCY_TABLE = required("IDEMPOTENCY_TABLE");
 // A message can come back for 28 days: 14, and 14 more after a redrive. An undelivered payload comes later still.
 const REMEMBERED_SECONDS = 35 * 24 * 60 * 60;
 
 const s3 = new S3Client({});
+
+/** @param {string} name */
+function required(name) {
+  const value = env[name];
+  if (!value) throw new Error(`the environment variable ${name} is not set`);
+  return value;
+}
 
 /** A message that cannot be opened. Its text may be logged: it holds nothing of the payload. */
 class BadMessage extends Error {}
@@ -86,11 +96,12 @@ class BadMessage extends Error {}
 /**
  * The event in an SQS record of Lambda. A claim check's payload comes from S3.
  *
- * @returns {Promise<Event>}
+ * @param {SQSRecord} record
+ * @param {string} deliveryId
  */
 async function openMessage(record, deliveryId) {
   const attributes = Object.fromEntries(
-    Object.entries(record.messageAttributes).map(([name, value]) => [name, value.stringValue]),
+    Object.entries(record.messageAttributes).map(([name, value]) => [name, value.stringValue ?? ""]),
   );
   // Only this attribute makes a body a pointer: what Flinks sends may look like one.
   const body = "ExtendedPayloadSize" in attributes ? await fetchPayload(record.body) : Buffer.from(record.body);
@@ -98,10 +109,15 @@ async function openMessage(record, deliveryId) {
     throw new BadMessage("the payload is not the one of its DeliveryId");
   }
   const payload = readJson(body);
-  return { deliveryId, type: typeOf(payload, attributes.SignatureForm), payload, body, attributes };
+  const type = typeOf(payload, attributes.SignatureForm);
+  return /** @type {Event} */ ({ deliveryId, type, payload, body, attributes });
 }
 
-/** The payload that a claim check points to: bytes, because it need not be text. */
+/**
+ * The payload that a claim check points to: bytes, because it need not be text.
+ *
+ * @param {string} pointer
+ */
 async function fetchPayload(pointer) {
   let name, bucket, key;
   try {
@@ -118,17 +134,19 @@ async function fetchPayload(pointer) {
   }
   try {
     const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-    return Buffer.from(await object.Body.transformToByteArray());
+    // GetObject always returns a body; its type does not say so.
+    return Buffer.from((await object.Body?.transformToByteArray()) ?? []);
   } catch (error) {
     // NoSuchKey if the object is gone; AccessDenied, if this function may not list the bucket.
-    throw new BadMessage(`S3 did not return the payload: ${error.name}`);
+    throw new BadMessage(`S3 did not return the payload: ${nameOf(error)}`);
   }
 }
 
 /**
  * The JSON object in a payload, with exact amounts; undefined if it is something else.
  *
- * @returns {any}
+ * @param {Buffer} body
+ * @returns {Record<string, unknown> | undefined}
  */
 function readJson(body) {
   try {
@@ -136,18 +154,24 @@ function readJson(body) {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
     // Of a repeated key the last value counts, as in JSON.parse.
     const value = parse(text, undefined, { onDuplicateKey: ({ newValue }) => newValue });
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value) && !value.isLosslessNumber;
-    return isObject ? value : undefined;
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value) && !isLosslessNumber(value);
+    return isObject ? /** @type {Record<string, unknown>} */ (value) : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** The receiver's own rules: the signature, then ResponseType, then the shape. */
+/**
+ * The receiver's own rules: the signature, then ResponseType, then the shape.
+ *
+ * @param {Record<string, unknown> | undefined} payload
+ * @param {string | undefined} signatureForm
+ * @returns {Event["type"]}
+ */
 function typeOf(payload, signatureForm) {
   if (!payload) return "Unknown";
   // A key with null counts as absent.
-  const has = (key) => Object.hasOwn(payload, key) && payload[key] !== null;
+  const has = (/** @type {string} */ key) => Object.hasOwn(payload, key) && payload[key] !== null;
   const session = has("sessionId") && has("status") ? "EftSessionStatus" : "Unknown";
   if (signatureForm === "pay") return session;
   if (signatureForm === "api") return "AccountsDetail";
@@ -164,7 +188,18 @@ function typeOf(payload, signatureForm) {
 }
 
 /**
+ * What an error is, without its text: that may quote bank data.
+ *
+ * @param {unknown} error
+ */
+const nameOf = (error) => (error instanceof Error ? error.name : typeof error);
+
+/**
  * The handler of the function. `process` and `log` are yours; the tests pass their own.
+ *
+ * @param {object} options
+ * @param {(event: Event) => Promise<void>} options.process
+ * @param {Pick<Console, "info" | "error">} [options.log]
  */
 export function createHandler({ process, log = console }) {
   const idempotency = new IdempotencyConfig({ expiresAfterSeconds: REMEMBERED_SECONDS });
@@ -172,18 +207,19 @@ export function createHandler({ process, log = console }) {
   // Deduplication. `once` claims the DeliveryId first and opens the message only then: a finished one is done, even if its
   // object is gone. A claim that fails is taken back. One whose function died ends with the function's time (the lease).
   const once = makeIdempotent(
-    async (deliveryId, record) => {
+    async (/** @type {string} */ deliveryId, /** @type {SQSRecord} */ record) => {
       await process(await openMessage(record, deliveryId));
       // No return value: Powertools would write it to the table.
     },
     {
       config: idempotency,
-      persistenceStore: new DynamoDBPersistenceLayer({ tableName: env.IDEMPOTENCY_TABLE }),
+      persistenceStore: new DynamoDBPersistenceLayer({ tableName: IDEMPOTENCY_TABLE }),
       // Without it, a renamed function would process everything again.
       keyPrefix: env.CONSUMER ?? "flinks-consumer",
     },
   );
 
+  /** @param {SQSRecord} record */
   async function handleRecord(record) {
     const deliveryId = record.messageAttributes?.DeliveryId?.stringValue;
     const ids = JSON.stringify({ message: record.messageId, delivery: deliveryId });
@@ -195,11 +231,15 @@ export function createHandler({ process, log = console }) {
       log.info("done", ids);
     } catch (error) {
       // Only ids, and the texts of this file: another error may quote bank data.
-      log.error("failed", ids, error instanceof BadMessage ? error.message : error?.name);
+      log.error("failed", ids, error instanceof BadMessage ? error.message : nameOf(error));
       throw error;
     }
   }
 
+  /**
+   * @param {import("aws-lambda").SQSEvent} event
+   * @param {import("aws-lambda").Context} context
+   */
   return async function handler(event, context) {
     // Lambda would take an empty list of failures for success, and delete the messages.
     const records = event.Records;

@@ -111,10 +111,11 @@ def fetch(pointer: bytes) -> bytes:
     if bucket != PAYLOAD_BUCKET:
         raise BadMessage("the pointer names another bucket than PAYLOAD_BUCKET")
     try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        payload: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
         # NoSuchKey if the object is gone; AccessDenied, if this function may not list the bucket.
         raise BadMessage(f"S3 did not return the payload: {error.response['Error']['Code']}") from None
+    return payload
 
 
 def read_json(body: bytes) -> dict[str, Any] | None:

@@ -1,68 +1,39 @@
 """Runs consumer.py over the cases that all languages share, `../cases.json`, and looks at what it leaves behind.
 
-A local S3 and a local DynamoDB do for AWS. `../README.md` describes the cases.
+It has a `process` of its own: tests of yours are in test_mine.py. `../README.md` describes the cases.
 """
 
 import base64
-import contextlib
 import copy
 import hashlib
 import json
 import logging
 import os
-import pathlib
-import socket
 import time
 from decimal import Decimal
-from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
-FOLDER = pathlib.Path(__file__).parent.parent
-TABLE = json.loads((FOLDER / "cases.json").read_text("utf-8"))
-BUCKET, FOREIGN_BUCKET = TABLE["bucket"], TABLE["foreignBucket"]
-IDEMPOTENCY_TABLE = "idempotency"
-
-HELP = "start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055"
-
-
-def wait_for(endpoint: str) -> None:
-    """Until a server that was just started listens."""
-    place = urlsplit(endpoint)
-    if place.hostname not in ["127.0.0.1", "localhost"]:
-        pytest.exit(HELP, returncode=2)
-    for _ in range(100):
-        with contextlib.suppress(OSError), socket.create_connection((place.hostname, place.port or 80), 1):
-            return
-        time.sleep(0.1)
-    pytest.exit(f"nothing listens at {endpoint}: {HELP}", returncode=2)
-
-
-for service in ["S3", "DYNAMODB"]:
-    wait_for(os.environ.get(f"AWS_ENDPOINT_URL_{service}") or os.environ.get("AWS_ENDPOINT_URL", ""))
-
-# Made up: the tests never use an account that this machine happens to know.
-os.environ.pop("AWS_PROFILE", None)
-os.environ.update(
-    AWS_ACCESS_KEY_ID="fake", AWS_SECRET_ACCESS_KEY="fake", AWS_DEFAULT_REGION="ca-central-1",
-    PAYLOAD_BUCKET=BUCKET, IDEMPOTENCY_TABLE=IDEMPOTENCY_TABLE,
+import consumer
+from testing import (
+    BUCKET,
+    FOREIGN_BUCKET,
+    TABLE,
+    Context,
+    key_of,
+    lambda_event,
+    payload_of,
+    put_object,
+    read_record,
+    set_payload,
 )
-
-import consumer  # noqa: E402: it reads the environment
 
 s3 = boto3.client("s3")
 dynamodb = boto3.client("dynamodb")
 
-
-class Context:
-    """What Lambda passes beside the event."""
-
-    def __init__(self, remaining_ms: int = 30_000):
-        self.remaining_ms = remaining_ms
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.remaining_ms
+# A crash with at most this time left is one whose lease the driver lets end.
+SHORT_LEASE_MS = 1_000
 
 
 class Crash(BaseException):
@@ -81,25 +52,6 @@ class Effects:
         if event.delivery_id in self.crashes:
             raise Crash
         self.events.append(event)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def buckets():
-    for bucket in [BUCKET, FOREIGN_BUCKET]:
-        with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou, s3.exceptions.BucketAlreadyExists):
-            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "ca-central-1"})
-
-
-@pytest.fixture(autouse=True)
-def idempotency_table():
-    with contextlib.suppress(dynamodb.exceptions.ResourceNotFoundException):
-        dynamodb.delete_table(TableName=IDEMPOTENCY_TABLE)
-    dynamodb.create_table(
-        TableName=IDEMPOTENCY_TABLE,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
 
 
 @pytest.fixture
@@ -126,18 +78,14 @@ def record_of(wanted: str | dict) -> tuple[str, dict]:
     """The label of a record, and the record. Its object is in both buckets."""
     if isinstance(wanted, str):
         wanted = {"fixture": wanted}
-    [record] = json.loads((FOLDER / f"fixtures/sqs/{wanted['fixture']}.json").read_text("utf-8"))["Records"]
-    payload = None
-    if "ExtendedPayloadSize" in record["messageAttributes"]:
-        payload = (FOLDER / "fixtures/objects" / BUCKET / key_of(record)).read_bytes()
+    record = read_record(wanted["fixture"])
+    payload = payload_of(record)
     if made := wanted.get("payload"):
         payload = made_payload(made)
         assert hashlib.sha256(payload).hexdigest() == made["sha256"]
-        record["messageAttributes"]["DeliveryId"]["stringValue"] = made["sha256"]
-        record["messageAttributes"]["ExtendedPayloadSize"]["stringValue"] = str(len(payload))
-    if payload is not None:
-        for bucket in [BUCKET, FOREIGN_BUCKET]:
-            s3.put_object(Bucket=bucket, Key=key_of(record), Body=payload)
+        set_payload(record, payload)
+    for bucket in [BUCKET, FOREIGN_BUCKET]:
+        put_object(record, payload, bucket)
     return wanted.get("as", wanted["fixture"]), patched(record, wanted.get("patch", {}))
 
 
@@ -146,10 +94,6 @@ def made_payload(made: dict) -> bytes:
         return base64.b64decode(made["base64"])
     fill = made["bytes"] - len(made["prefix"]) - len(made["suffix"])
     return (made["prefix"] + made["fill"] * fill + made["suffix"]).encode()
-
-
-def key_of(record: dict) -> str:
-    return json.loads(record["body"])[1]["s3Key"]
 
 
 def run(batch: dict, effects: Effects) -> dict | None:
@@ -167,7 +111,8 @@ def run(batch: dict, effects: Effects) -> dict | None:
     if effects.crashes:
         with pytest.raises(Crash):
             consumer.handler(event, context)
-        time.sleep(0.05)  # so that a lease of a millisecond is over
+        if context.remaining_ms <= SHORT_LEASE_MS:
+            time.sleep(context.remaining_ms / 1000 + 0.05)
         return
     response = consumer.handler(event, context)
     failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}
@@ -205,12 +150,11 @@ def test_case(case, effects):
 
 
 def items() -> list[dict]:
-    return dynamodb.scan(TableName=IDEMPOTENCY_TABLE)["Items"]
+    return dynamodb.scan(TableName=os.environ["IDEMPOTENCY_TABLE"])["Items"]
 
 
 def test_a_finished_delivery_is_remembered_for_35_days_and_nothing_of_it_is_kept(effects):
-    _, record = record_of("kyc")
-    consumer.handler({"Records": [record]}, Context())
+    consumer.handler(lambda_event("kyc"), Context())
     [item] = items()
     days = (int(item["expiration"]["N"]) - time.time()) / 86_400
     assert f"{days:.2f}" == "35.00"
@@ -222,8 +166,7 @@ def test_a_finished_delivery_is_remembered_for_35_days_and_nothing_of_it_is_kept
 def test_the_lease_is_the_time_left_to_the_function(monkeypatch):
     leases = []
     monkeypatch.setattr(consumer, "process", lambda _event: leases.extend(items()))
-    _, record = record_of("kyc")
-    consumer.handler({"Records": [record]}, Context(7_000))
+    consumer.handler(lambda_event("kyc"), Context(7_000))
     [item] = leases
     lease = int(item["in_progress_expiration"]["N"]) / 1000 - time.time()
     assert 0 < lease <= 7
@@ -234,14 +177,8 @@ def test_logs_have_ids_and_no_payload(monkeypatch, caplog):
         raise RuntimeError(event.body.decode())
 
     monkeypatch.setattr(consumer, "process", process)
-    _, record = record_of("kyc")
+    event = lambda_event("kyc")
     with caplog.at_level(logging.INFO):
-        consumer.handler({"Records": [record]}, Context())
-    assert record["messageId"] in caplog.text and "RuntimeError" in caplog.text
+        consumer.handler(event, Context())
+    assert event["Records"][0]["messageId"] in caplog.text and "RuntimeError" in caplog.text
     assert "Lefran" not in caplog.text
-
-
-def test_the_process_of_the_example_takes_every_fixture():
-    for file in sorted((FOLDER / "fixtures/sqs").glob("*.json")):
-        _, record = record_of(file.stem)
-        assert consumer.handler({"Records": [record]}, Context()) == {"batchItemFailures": []}, file.stem

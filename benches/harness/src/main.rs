@@ -63,6 +63,8 @@ mod tests {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(workspace).join("Cargo.toml");
         let tree = Command::new(env!("CARGO"))
             .args(["tree", "--package", package, "--edges", "normal", "--prefix", "none", "--offline", "--locked"])
+            // Without the optional functions.
+            .arg("--no-default-features")
             .arg("--manifest-path")
             .arg(manifest)
             .output()

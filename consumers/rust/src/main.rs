@@ -19,7 +19,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use aws_config::{BehaviorVersion, SdkConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, timeout::TimeoutConfig};
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use aws_sdk_dynamodb::{
     error::ProvideErrorMetadata,
@@ -330,7 +330,7 @@ fn log(level: &str, message: &str, ids: Value) {
     println!("{line}");
 }
 
-async fn sdk_config() -> SdkConfig {
+fn config_loader() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(5))
@@ -341,7 +341,7 @@ async fn sdk_config() -> SdkConfig {
         // A function may be frozen for longer than AWS keeps an idle connection open.
         .pool_idle_timeout(Duration::from_secs(15))
         .build_https();
-    aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts).load().await
+    aws_config::defaults(BehaviorVersion::latest()).http_client(http).timeout_config(timeouts)
 }
 
 fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
@@ -359,7 +359,7 @@ async fn main() -> Result<(), Error> {
         log("ERROR", "panicked", json!({ "place": place }));
     }));
     let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
-    let config = sdk_config().await;
+    let config = config_loader().load().await;
     let consumer = Consumer {
         deliveries: Table {
             client: aws_sdk_dynamodb::Client::new(&config),

@@ -3,6 +3,7 @@
 mod cases;
 mod local_aws;
 mod memory;
+mod mine;
 
 use std::{
     cell::RefCell,

@@ -3,11 +3,15 @@
 
 pub mod consumer;
 
-use std::io::{Write, stdout};
+use std::{
+    fs, io,
+    io::{Write, stdout},
+    path::{Path, PathBuf},
+};
 
 use flinks_webhooks::auth::Scheme;
 use local_lambda::gateway::{HttpRequest, event};
-use serde_json::Value;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -21,18 +25,18 @@ use crate::{
 use consumer::Delivery;
 
 /// Print the API Gateway event of a callback (payload format 2.0), for `sam local invoke ReceiverFunction -e -`. With
-/// --as, print what a consumer receives for that callback.
+/// --as, print what a consumer receives for that callback, and with --to, write it.
 ///
 /// If you give no secret, the command signs with the sample secret, which the local stack uses too. A message has no
-/// signature, so --as sqs and --as receive-message need no secret.
+/// signature, so --as sqs, --as receive-message and --to need no secret.
 #[derive(clap::Args)]
 pub struct EventArguments {
     /// A sample (kyc, accounts-detail, investments, pay, upload-fraud, or any other name in `events/`), the file of a
     /// body of your own, or - for standard input. Investments, upload-fraud and failed-refresh are guesses, because
     /// Flinks does not publish these payloads.
     ///
-    /// A consumer must handle these too: claim-check, not-utf8, unknown-type, failed-refresh, nulls (every field is
-    /// null), exact-money (amounts that a float cannot hold), and any of them with --duplicate.
+    /// A consumer must handle these too: claim-check, kyc-claim-check, not-utf8, unknown-type, failed-refresh, nulls
+    /// (every field is null), exact-money (amounts that a float cannot hold), and any of them with --duplicate.
     #[arg(value_name = "KIND|FILE")]
     subject: String,
     /// Sign with this scheme. Default: the sample's own, or aggregation for a body of your own.
@@ -47,9 +51,15 @@ pub struct EventArguments {
     /// What to print.
     #[arg(long = "as", value_enum, default_value_t, value_name = "FORM")]
     shape: Shape,
-    /// Print Flinks' retry as well: a second message with the same DeliveryId. Only with --as sqs or receive-message.
+    /// Print Flinks' retry as well: a second message with the same DeliveryId. Only with --as sqs, --as receive-message
+    /// or --to.
     #[arg(long)]
     duplicate: bool,
+    /// Write what a consumer receives into this folder, and print the names of the files: sqs/NAME.json,
+    /// receive-message/NAME.json and, for a claim check, objects/BUCKET/KEY. NAME is the name of the sample or the file,
+    /// and NAME.retry that of Flinks' retry. `consumers/fixtures/` is such a folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "shape")]
+    to: Option<PathBuf>,
     #[command(flatten)]
     secret: SecretArguments,
 }
@@ -74,6 +84,9 @@ enum Shape {
 /// If there is no such sample or file, it cannot be signed as asked, or the receiver rejects it.
 pub async fn run(arguments: &EventArguments, output: &Output) -> Result<(), Failure> {
     let event = arguments.event().await?;
+    if let Some(folder) = &arguments.to {
+        return arguments.write(&arguments.deliveries(&event)?, folder, output);
+    }
     let printed = match arguments.shape {
         Shape::ApiGateway if arguments.duplicate => return Err(only_for_consumers()),
         Shape::ApiGateway => event,
@@ -94,7 +107,7 @@ pub async fn run(arguments: &EventArguments, output: &Output) -> Result<(), Fail
 }
 
 fn only_for_consumers() -> Failure {
-    Failure::usage("--duplicate is only for --as sqs and --as receive-message")
+    Failure::usage("--duplicate is only for --as sqs, --as receive-message and --to")
 }
 
 impl EventArguments {
@@ -122,12 +135,28 @@ impl EventArguments {
 
     /// The secret that the user gives. A message depends on no secret, so the sample's secret is enough for a consumer.
     async fn given(&self, scheme: Scheme) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
-        if self.shape == Shape::ApiGateway { self.secret.given(scheme).await } else { Ok(None) }
+        if self.shape == Shape::ApiGateway && self.to.is_none() { self.secret.given(scheme).await } else { Ok(None) }
     }
 
     fn deliveries(&self, event: &Value) -> Result<Vec<Delivery>, Failure> {
         let deliveries = consumer::deliveries(event, self.duplicate.into());
         deliveries.ok_or_else(|| Failure::usage(format!("no consumer gets {}: the receiver rejects it", self.subject)))
+    }
+
+    fn write(&self, deliveries: &[Delivery], folder: &Path, output: &Output) -> Result<(), Failure> {
+        let name = match self.subject.as_str() {
+            "-" => Some("standard-input"),
+            subject => Path::new(subject).file_stem().and_then(|name| name.to_str()),
+        };
+        let name = name.ok_or_else(|| Failure::usage(format!("{} has no name for its files", self.subject)))?;
+        for (path, content) in consumer::files(name, deliveries) {
+            let path = folder.join(path);
+            write(&path, &content)
+                .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+            output.json(&json!({ "file": path }));
+            output.line(format_args!("{}", path.display()));
+        }
+        Ok(())
     }
 
     fn changes_nothing(&self) -> bool {
@@ -161,7 +190,7 @@ impl EventArguments {
 
     fn no_such(&self, failure: &Failure, samples: &[Sample]) -> Failure {
         // A path means a file, and so does the name of a file that exists.
-        let exists = std::fs::exists(&self.subject).unwrap_or(true);
+        let exists = fs::exists(&self.subject).unwrap_or(true);
         if exists || self.subject.contains(['/', '\\', '.']) || self.subject == "-" {
             return Failure::usage(failure.to_string());
         }
@@ -172,6 +201,13 @@ impl EventArguments {
             names.join(", ")
         ))
     }
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(path, content)
 }
 
 /// A sample's scheme and encoding. `None` for a sample that is rejected.

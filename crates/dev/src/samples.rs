@@ -63,8 +63,9 @@ pub fn all() -> Vec<Sample> {
     let other_signature = sign::aggregation(kyc, "some other secret");
     let deep = format!(r#"{{"ResponseType":"KYC","Holders":{}{}}}"#, "[".repeat(1000), "]".repeat(1000));
     let long_tag = json!({ "ResponseType": "KYC", "Tag": "tag ".repeat(100), "Login": { "Id": LOGIN_ID } }).to_string();
-    // U+FFFF is legal in JSON, and SQS rejects it: a claim check that is small.
+    // U+FFFF is legal in JSON, and SQS rejects it: claim checks that are small.
     let claim_check = ACCOUNTS_DETAIL.replace("EXAMPLE PAYROLL", "EXAMPLE\u{FFFF}PAYROLL");
+    let kyc_claim_check = KYC.replace("1 rue de l'Exemple", "1\u{FFFF}rue de l'Exemple");
     vec![
         signed("kyc", KYC, Expected::Inline(Kind::Kyc)),
         signed("accounts-detail", ACCOUNTS_DETAIL, Expected::Inline(Kind::AccountsDetail)),
@@ -90,6 +91,7 @@ pub fn all() -> Vec<Sample> {
         signed("nulls", NULLS, Expected::Inline(Kind::AccountsDetail)),
         signed("exact-money", EXACT_MONEY, Expected::Inline(Kind::AccountsDetail)),
         signed("claim-check", &claim_check, Expected::ClaimCheck(Kind::AccountsDetail)),
+        signed("kyc-claim-check", &kyc_claim_check, Expected::ClaimCheck(Kind::Kyc)),
         signed("unknown-type", UNKNOWN_TYPE, Expected::Inline(Kind::Unclassified)),
         signed("array", "[1, 2, 3]", Expected::Inline(Kind::Unclassified)),
         signed("malformed", r#"{"ResponseType":"KYC","Holders":[{"#, Expected::Inline(Kind::Unclassified)),

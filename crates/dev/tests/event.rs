@@ -208,6 +208,32 @@ fn a_consumer_gets_a_body_of_ones_own_whatever_the_secret_is() {
 }
 
 #[test]
+fn what_a_consumer_gets_is_written_where_the_tests_of_a_consumer_read_it() {
+    let temporary = std::env::temp_dir().join(format!("flinks-dev-event-{}", std::process::id()));
+    let (mine, folder) = (temporary.join("mine.txt"), temporary.join("fixtures"));
+    std::fs::create_dir_all(&temporary).unwrap();
+    // The last character makes it a claim check.
+    let payload = BODY.replace("Zoé", "Zoé \u{FFFF}");
+    std::fs::write(&mine, &payload).unwrap();
+    let output = event(&[mine.to_str().unwrap(), "--to", folder.to_str().unwrap(), "--duplicate"], "", &[]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let read = |path: &str| std::fs::read_to_string(folder.join(path)).unwrap();
+    for (name, duplicate) in [("mine", 0), ("mine.retry", 1)] {
+        let written: Value = serde_json::from_str(&read(&format!("sqs/{name}.json"))).unwrap();
+        let printed = printed(&[mine.to_str().unwrap(), "--as", "sqs", "--duplicate"], "", &[]);
+        assert_eq!(written["Records"], json!([printed["Records"][duplicate]]));
+        let pointer: Value = serde_json::from_str(written["Records"][0]["body"].as_str().unwrap()).unwrap();
+        let [bucket, key] = ["s3BucketName", "s3Key"].map(|name| pointer[1][name].as_str().unwrap());
+        assert_eq!(read(&format!("objects/{bucket}/{key}")), payload);
+        assert!(read(&format!("receive-message/{name}.json")).contains("ReceiptHandle"));
+    }
+    let listed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(listed.lines().count(), 6, "{listed}");
+    assert!(listed.lines().all(|path| std::fs::exists(path).unwrap()), "{listed}");
+    std::fs::remove_dir_all(temporary).unwrap();
+}
+
+#[test]
 fn a_script_gets_the_event_on_one_line() {
     let output = event(&["kyc", "--json"], "", &[]);
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
@@ -221,7 +247,8 @@ fn an_impossible_event_gives_one_line_and_exit_code_2() {
         (&["forged", "--base64"], "the sample forged is wrong on purpose"),
         (&["pay", "--form", "ascii"], "the Pay scheme has no ASCII encoding"),
         (&["forged", "--as", "sqs"], "no consumer gets forged: the receiver rejects it"),
-        (&["kyc", "--duplicate"], "--duplicate is only for --as sqs and --as receive-message"),
+        (&["kyc", "--duplicate"], "--duplicate is only for --as sqs, --as receive-message and --to"),
+        (&["kyc", "--to", "Cargo.toml"], "cannot write Cargo.toml/"),
         (&["kyc", "--secret-file", "no-such-secret"], "cannot read the secret from no-such-secret"),
     ] {
         let output = event(arguments, "", &[]);

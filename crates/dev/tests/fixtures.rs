@@ -9,35 +9,21 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flinks_dev::{
-    event::consumer::{deliveries, lambda_event, receive_message},
-    samples,
-};
+use flinks_dev::{event::consumer, samples};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../consumers/fixtures")
 }
 
 /// Samples that are there with Flinks' retry of them as well.
-const RETRIED: [&str; 2] = ["claim-check", "kyc"];
+const RETRIED: [&str; 3] = ["claim-check", "kyc", "kyc-claim-check"];
 
 /// Every file, by its path within the folder: the samples that the receiver stores.
 fn expected() -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for sample in samples::all().iter().filter(|sample| sample.expected.kind().is_some()) {
-        let names = [sample.name.to_owned(), format!("{}.retry", sample.name)];
         let retries = RETRIED.contains(&sample.name).into();
-        for (name, delivery) in names.iter().zip(deliveries(&sample.event, retries).unwrap()) {
-            if let Some(object) = &delivery.object {
-                files.insert(format!("objects/{}/{}", object.bucket, object.key).into(), delivery.payload.to_vec());
-            }
-            let delivery = [delivery];
-            files.insert(format!("sqs/{name}.json").into(), format!("{:#}\n", lambda_event(&delivery)).into());
-            files.insert(
-                format!("receive-message/{name}.json").into(),
-                format!("{:#}\n", receive_message(&delivery)).into(),
-            );
-        }
+        files.extend(consumer::files(sample.name, &consumer::deliveries(&sample.event, retries).unwrap()));
     }
     files
 }

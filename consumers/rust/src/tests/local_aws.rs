@@ -1,7 +1,12 @@
-//! The table of deliveries and the bucket, against a local DynamoDB and a local S3. `AWS_ENDPOINT_URL_DYNAMODB` and
-//! `AWS_ENDPOINT_URL_S3`, or `AWS_ENDPOINT_URL` for both, say where they are.
+//! The table of deliveries and the bucket, against a local DynamoDB and a local S3: moto, which each test starts.
+//! `MOTO_SERVER` is the path of moto_server, if it is not in the `PATH`.
 
-use std::env;
+use std::{
+    env,
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    thread,
+};
 
 use aws_config::Region;
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
@@ -9,31 +14,68 @@ use aws_sdk_s3::config::Credentials;
 
 use super::{cases::Stores, *};
 
-/// Made up: the tests never use an account that this machine happens to know.
-async fn config() -> SdkConfig {
-    for service in ["DYNAMODB", "S3"] {
-        let endpoint = env::var(format!("AWS_ENDPOINT_URL_{service}")).or(env::var("AWS_ENDPOINT_URL"));
-        let endpoint = endpoint.unwrap_or_default();
-        let is_local = ["http://127.0.0.1:", "http://localhost:"].iter().any(|local| endpoint.starts_with(local));
-        assert!(is_local, "start `moto_server -p 5055` and set AWS_ENDPOINT_URL=http://127.0.0.1:5055");
-    }
-    let config = sdk_config().await.into_builder();
-    let credentials = Credentials::new("fake", "fake", None, None, "test");
-    let credentials = aws_sdk_s3::config::SharedCredentialsProvider::new(credentials);
-    config.region(Region::new("ca-central-1")).credentials_provider(credentials).build()
+/// An S3 and a DynamoDB on a free port of this machine. They end with the test.
+struct Moto {
+    server: Child,
+    endpoint: String,
 }
 
-/// An empty table.
-async fn table(name: &str) -> Table {
-    let client = aws_sdk_dynamodb::Client::new(&config().await);
-    let name = format!("rust-{name}");
-    let _ = client.delete_table().table_name(&name).send().await;
-    let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
-    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
-    let created = client.create_table().table_name(&name).billing_mode(BillingMode::PayPerRequest);
-    let created = created.attribute_definitions(id.build().unwrap()).key_schema(key.build().unwrap());
-    created.send().await.unwrap();
-    Table { client, name, consumer: "a team".to_owned() }
+impl Moto {
+    /// Moto chooses the port and says which, so no other server can be in its place.
+    fn start() -> Self {
+        let program = env::var("MOTO_SERVER").unwrap_or_else(|_| "moto_server".to_owned());
+        let mut command = Command::new(&program);
+        command.args(["-H", "127.0.0.1", "-p", "0"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let server = command.spawn();
+        let mut server = server.unwrap_or_else(|error| panic!("set MOTO_SERVER to the path of moto_server: {error}"));
+        let mut lines = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let endpoint = lines.find_map(|line| Some(line.split_once("Running on ")?.1.trim().to_owned()));
+        let endpoint = endpoint.unwrap_or_else(|| panic!("{program} ended before it listened"));
+        // It logs each request, and would wait if nobody read.
+        thread::spawn(move || lines.for_each(drop));
+        Self { server, endpoint }
+    }
+
+    /// Made up: the tests never use an account or an endpoint that this machine happens to know.
+    async fn config(&self) -> SdkConfig {
+        let loader = config_loader().endpoint_url(&self.endpoint).region(Region::new("ca-central-1"));
+        loader.credentials_provider(Credentials::new("fake", "fake", None, None, "test")).load().await
+    }
+
+    /// An empty table.
+    async fn table(&self, name: &str) -> Table {
+        let client = aws_sdk_dynamodb::Client::new(&self.config().await);
+        let id = AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash);
+        let created = client.create_table().table_name(name).billing_mode(BillingMode::PayPerRequest);
+        let created = created.attribute_definitions(id.build().unwrap()).key_schema(key.build().unwrap());
+        created.send().await.unwrap();
+        Table { client, name: name.to_owned(), consumer: "a team".to_owned() }
+    }
+
+    /// A client, with the two buckets there.
+    async fn s3(&self) -> aws_sdk_s3::Client {
+        use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+        // Another S3 in place of moto's, such as that of `cargo dev up`.
+        let endpoint = env::var("S3_ENDPOINT").unwrap_or_else(|_| self.endpoint.clone());
+        let s3 = s3(&self.config().await.into_builder().endpoint_url(endpoint).build());
+        for bucket in [BUCKET, FOREIGN_BUCKET] {
+            let here = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::CaCentral1);
+            let created = s3.create_bucket().bucket(bucket).create_bucket_configuration(here.build());
+            // Another S3 may have it already.
+            if let Err(error) = created.send().await {
+                assert!(error.as_service_error().is_some_and(|error| error.is_bucket_already_owned_by_you()));
+            }
+        }
+        s3
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
 }
 
 async fn item(table: &Table, delivery_id: &str) -> std::collections::HashMap<String, AttributeValue> {
@@ -44,17 +86,6 @@ async fn item(table: &Table, delivery_id: &str) -> std::collections::HashMap<Str
 impl Stores for (Table, aws_sdk_s3::Client) {
     type Deliveries = Table;
     type Payloads = aws_sdk_s3::Client;
-
-    async fn new(case: usize) -> Self {
-        let s3 = s3(&config().await);
-        for bucket in [BUCKET, FOREIGN_BUCKET] {
-            use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-            let here = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::CaCentral1);
-            // It may be there already.
-            let _ = s3.create_bucket().bucket(bucket).create_bucket_configuration(here.build()).send().await;
-        }
-        (table(&format!("case-{case}")).await, s3)
-    }
 
     async fn put(&self, key: &str, payload: &[u8]) {
         for bucket in [BUCKET, FOREIGN_BUCKET] {
@@ -78,15 +109,18 @@ impl Stores for (Table, aws_sdk_s3::Client) {
 const FOREIGN_BUCKET: &str = "someone-elses-bucket";
 
 #[tokio::test]
-#[ignore = "needs a local S3 and a local DynamoDB"]
+#[ignore = "needs moto_server"]
 async fn every_case_with_s3_and_dynamodb() {
-    cases::run_all::<(Table, aws_sdk_s3::Client)>().await;
+    let moto = Moto::start();
+    let s3 = moto.s3().await;
+    cases::run_all(async |case| (moto.table(&format!("case-{case}")).await, s3.clone())).await;
 }
 
 #[tokio::test]
-#[ignore = "needs a local DynamoDB"]
+#[ignore = "needs moto_server"]
 async fn a_delivery_is_claimed_once_until_its_lease_is_over_or_it_is_given_back_and_never_once_it_is_done() {
-    let table = table("claims").await;
+    let moto = Moto::start();
+    let table = moto.table("claims").await;
     let from = SystemTime::now();
     let lease = |owner| Lease { owner, from, until: from + HALF_A_MINUTE };
     let later = |owner| Lease { owner, from: from + 2 * HALF_A_MINUTE, until: from + 3 * HALF_A_MINUTE };
@@ -110,9 +144,10 @@ async fn a_delivery_is_claimed_once_until_its_lease_is_over_or_it_is_given_back_
 }
 
 #[tokio::test]
-#[ignore = "needs a local DynamoDB"]
+#[ignore = "needs moto_server"]
 async fn a_finished_delivery_is_remembered_for_35_days_by_its_consumer() {
-    let first = table("memory").await;
+    let moto = Moto::start();
+    let first = moto.table("memory").await;
     let second = Table { client: first.client.clone(), name: first.name.clone(), consumer: "another team".to_owned() };
     let lease = Lease { owner: "a request", from: SystemTime::now(), until: SystemTime::now() + HALF_A_MINUTE };
     for table in [&first, &second] {

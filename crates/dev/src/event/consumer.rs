@@ -3,7 +3,11 @@
 //! The receiver's own code verifies and classifies the callback and makes its message. What SQS and Lambda add has the
 //! form that AWS gives it, and is the same each time: ids come from hashes, and times count from a fixed one.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -173,6 +177,23 @@ pub fn lambda_event(deliveries: &[Delivery]) -> Value {
 /// The response of `ReceiveMessage` to a client that asks for all attributes.
 pub fn receive_message(deliveries: &[Delivery]) -> Value {
     json!({ "Messages": Vec::from_iter(deliveries.iter().map(Delivery::in_response)) })
+}
+
+/// The files that the tests of a consumer read, by their paths in the folder of fixtures: each delivery in both forms, and
+/// the object of a claim check. The first delivery has the given name, and Flinks' retry of it has `.retry` after that.
+pub fn files(name: &str, deliveries: &[Delivery]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let names = [name.to_owned(), format!("{name}.retry")];
+    for (name, delivery) in names.iter().zip(deliveries) {
+        if let Some(object) = &delivery.object {
+            files.insert(format!("objects/{}/{}", object.bucket, object.key).into(), delivery.payload.to_vec());
+        }
+        let delivery = std::slice::from_ref(delivery);
+        for (form, event) in [("sqs", lambda_event(delivery)), ("receive-message", receive_message(delivery))] {
+            files.insert(format!("{form}/{name}.json").into(), format!("{event:#}\n").into());
+        }
+    }
+    files
 }
 
 fn uuid(hash: [u8; 32]) -> String {

@@ -502,3 +502,42 @@ async fn a_deletion_that_something_else_than_s3_confirms_is_a_transient_failure(
         call(Operation::DeleteObject, &Canned::plain(200, "<html><body>welcome</body></html>")).await.unwrap_err();
     assert_eq!((failed.meaning(), failed.is_definite()), (Transient, false));
 }
+
+/// What each of the recovery's calls makes of a response.
+#[cfg(feature = "recovery")]
+async fn recovery_calls(response: &Canned) -> [Result<(), AwsError>; 4] {
+    use crate::{
+        config::RecoveryConfig,
+        recovery::{CredentialsSource, OutcomeStore, RequestQueues},
+    };
+    let known = |name: &'static str| match name {
+        "AWS_REGION" => "ca-central-1",
+        "FLINKS_API_URL" => "https://example-api.private.fin.ag",
+        name if name.ends_with("_QUEUE_URL") => "https://sqs.ca-central-1.amazonaws.com/1/q",
+        name if name.starts_with("AWS_ENDPOINT") || name.starts_with("AWS_USE") => "",
+        _ => "fake",
+    };
+    let config = RecoveryConfig::read(|name| Some(known(name).to_owned())).unwrap();
+    let response = response.clone();
+    let http = http_client_fn(move |_, _| SharedHttpConnector::new(response.clone()));
+    let RecoveryClients { secret, queues, storage } = RecoveryClients::with_http_client(http, &config);
+    [
+        secret.fetch().await.map(drop),
+        queues.put_back("{}", Duration::from_secs(10)).await,
+        queues.give_up("{}", &[("FlinksCode", "INVALID_LOGIN")]).await,
+        storage.payloads.put_outcome("recovery/l/t.json", Bytes::new()).await,
+    ]
+}
+
+#[cfg(feature = "recovery")]
+#[tokio::test]
+async fn a_success_that_lacks_what_the_service_returns_is_none_for_the_recovery_either() {
+    for response in [Canned::plain(200, "{}"), Canned::plain(200, "")] {
+        for called in recovery_calls(&response).await {
+            assert_eq!(called.unwrap_err().meaning(), Transient);
+        }
+    }
+    for called in recovery_calls(&Canned::plain(403, "")).await {
+        assert_eq!(called.unwrap_err().meaning(), Permanent);
+    }
+}

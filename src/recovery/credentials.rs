@@ -41,7 +41,7 @@ pub struct Client {
 /// What to do when Flinks denies access.
 pub enum Denied {
     /// There are newer credentials: try these.
-    Newer(Client),
+    Newer(Box<Client>),
     /// The credentials are the current ones, so Flinks means it.
     Final,
     /// Whether there are newer credentials is unknown.
@@ -110,7 +110,7 @@ impl<C: CredentialsSource> Clients<C> {
             cache.denied_at = Some(Instant::now());
         }
         match read {
-            Ok(client) if client.version != used.version => Denied::Newer(client),
+            Ok(client) if client.version != used.version => Denied::Newer(Box::new(client)),
             Ok(_) => Denied::Final,
             Err(_) => Denied::Unknown,
         }

@@ -179,8 +179,8 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         Ok(StepResult::Recovered { delivery_id: delivery_id.clone(), stored_as, bytes })
     }
 
-    /// Ends a request without data. The outcome comes first: a second one replaces it, and a second dead letter would
-    /// not.
+    /// Ends a request without data. The outcome comes first: if the second call fails, a second outcome does less harm
+    /// than a second dead letter.
     async fn end(
         &self,
         request: &Request,

@@ -25,6 +25,8 @@ const TAG: &str = "secret-tag";
 const SECRET_ID: &str = "flinks/api-credentials";
 const QUEUE: &str = "RecoveryQueue";
 const DEAD_LETTERS: &str = "RecoveryDeadLetterQueue";
+/// The function's timeout.
+const TIMEOUT: Duration = Duration::from_secs(330);
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 const EIGHT_MEGABYTES: usize = 8_000_000;
@@ -52,6 +54,7 @@ impl Fetching {
 
     async fn program(fixture: &Fixture, flinks: &LocalFlinks) -> (RuntimeApi, Child) {
         let runtime = RuntimeApi::start().await.unwrap();
+        runtime.set_timeout(TIMEOUT);
         let mut command = Command::new(env!("CARGO_BIN_EXE_recovery"));
         command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let own = [
@@ -289,7 +292,7 @@ async fn whichever_call_to_aws_fails_the_message_stays_or_its_payload_and_outcom
             // The calls of one message: one read of the secret, two objects and one message.
             for nth in 1..=3 {
                 let before = stored();
-                aws.fault(operation, Calls::Nth(nth), fault.clone());
+                aws.fault(operation, Calls::Nth(nth), fault);
                 let is_done = recovery.is_done(&request()).await;
                 aws.clear_faults();
                 let after = stored();
@@ -432,6 +435,7 @@ async fn the_longest_payload_fits_into_the_memory_of_both_functions() {
     assert_eq!(recovery.outcomes().values().next().unwrap()["storedAs"], "undelivered");
 
     let runtime = RuntimeApi::start().await.unwrap();
+    runtime.set_timeout(TIMEOUT);
     let mut command = Command::new(env!("CARGO_BIN_EXE_redelivery"));
     command.env_clear().kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null());
     let process = command.envs(runtime.environment()).envs(recovery.fixture.stack.environment()).spawn().unwrap();
@@ -442,4 +446,41 @@ async fn the_longest_payload_fits_into_the_memory_of_both_functions() {
     let message = recovery.message();
     assert_eq!(message.attributes["SignatureForm"].value, "api");
     assert!(recovery.fixture.payload(&message).len() > LONGEST);
+}
+
+#[tokio::test]
+async fn a_response_that_is_too_long_stops_the_request() {
+    let recovery = Fetching::start(Login::new(LOGIN)).await;
+    let body = vec![b' '; 64 * 1024 * 1024 + 1];
+    let respond = FlinksFault::Respond(200, "application/json", body.into());
+    recovery.flinks.fault(Call::GetAccountsDetail, FlinksCalls::All, respond);
+    assert!(recovery.is_done(&request()).await);
+    let [dead_letter] = &recovery.on(DEAD_LETTERS)[..] else { panic!("there should be one dead letter") };
+    let attributes = dead_letter.attributes.iter().map(|(name, value)| (name.as_str(), value.value.as_str()));
+    assert_eq!(attributes.collect::<Vec<_>>(), [("Outcome", "stopped"), ("RecoveryProblem", "too long")]);
+}
+
+/// Only a final response of the API's client becomes a recovered payload, and only a recovered payload a message with
+/// the form `api`.
+#[test]
+fn only_the_recovery_names_the_api() {
+    let mut folders = vec![std::path::PathBuf::from("src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    let naming = |name: &str| {
+        let names = |path: &&std::path::PathBuf| std::fs::read_to_string(path).unwrap().contains(name);
+        let mut found: Vec<_> = files.iter().filter(names).map(|path| path.to_str().unwrap()).collect();
+        found.retain(|path| !path.ends_with("tests.rs"));
+        found.sort_unstable();
+        found
+    };
+    let outside: Vec<_> = naming("flinks_api").into_iter().filter(|path| !path.starts_with("src/recovery/")).collect();
+    assert_eq!(outside, [""; 0]);
+    assert_eq!(naming("of_recovered("), ["src/delivery/message.rs", "src/recovery/payload.rs"]);
+    assert_eq!(naming("RecoveredPayload::new("), ["src/recovery/mod.rs"]);
 }

@@ -88,7 +88,7 @@ async fn next(invocations: &Invocations, poller: &Poller) -> HttpResult {
         return Err("the poller closed its connection".into());
     };
     let now_ms = clock::now_ms();
-    let deadline_ms = now_ms.saturating_add(function::TIMEOUT_MS);
+    let deadline_ms = now_ms.saturating_add(u64::try_from(invocations.timeout().as_millis()).unwrap_or(u64::MAX));
     let (root, parent) = (request_id.simple().to_string(), request_id.as_u64_pair().1);
     let sampled = u8::from(invocations.traces_are_sampled());
     // X-Ray's format: the start in seconds and 96 bits, both in hexadecimal.

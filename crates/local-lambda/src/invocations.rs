@@ -3,12 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
-use crate::Outcome;
+use crate::{Outcome, function};
 
 /// All invocations without an outcome.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Invocations {
     queued: Notify,
     polled: watch::Sender<bool>,
     traces_are_sampled: AtomicBool,
+    timeout: Mutex<Option<Duration>>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +96,15 @@ impl Invocations {
         if !has_caller {
             state.init_error = Some(init_error.clone());
         }
+    }
+
+    pub(crate) fn set_timeout(&self, timeout: Duration) {
+        *self.timeout.lock().unwrap_or_else(PoisonError::into_inner) = Some(timeout);
+    }
+
+    /// The time from an invocation to its deadline.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(function::TIMEOUT)
     }
 
     pub(crate) fn sample_traces(&self) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
@@ -68,6 +69,12 @@ impl RuntimeApi {
             ("AWS_LAMBDA_LOG_STREAM_NAME", function::LOG_STREAM.to_owned()),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ]
+    }
+
+    /// Sets the time from every later invocation to its deadline: the function's timeout. It is announced but not enforced.
+    /// Without this call, it is 15 seconds.
+    pub fn set_timeout(&self, timeout: Duration) {
+        self.server.invocations.set_timeout(timeout);
     }
 
     /// Marks the trace of every later invocation as sampled, as X-Ray does for a part of them. Without this call, none is.

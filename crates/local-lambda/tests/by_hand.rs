@@ -106,6 +106,21 @@ async fn an_event_arrives_unchanged_with_its_headers() {
 }
 
 #[tokio::test]
+async fn the_deadline_follows_the_timeout_that_the_caller_sets() {
+    let runtime = RuntimeApi::start().await.unwrap();
+    runtime.set_timeout(std::time::Duration::from_secs(3_600));
+    let poll = async {
+        let event = next(&runtime).await;
+        post(&runtime, &event.headers["lambda-runtime-aws-request-id"], "response", b"{}").await;
+        event
+    };
+    let (_, event) = tokio::join!(runtime.invoke("{}"), poll);
+    let deadline_ms: u64 = event.headers["lambda-runtime-deadline-ms"].parse().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert!((1_800_000..=3_600_000).contains(&(deadline_ms - now.as_millis() as u64)));
+}
+
+#[tokio::test]
 async fn events_are_delivered_in_their_order() {
     let runtime = RuntimeApi::start().await.unwrap();
     let poll = async { [work(&runtime, b"1").await, work(&runtime, b"2").await] };

@@ -10,7 +10,8 @@
 //! | needs the user, gone, stop | the request ends |
 //!
 //! The pace is inferred, but for polling: Flinks publishes no numbers. A request that began 6 hours ago times out at its
-//! next failure. If a bank was switched off in between ("much later"), it has 24 hours.
+//! next failure. If a bank was switched off in between ("much later"), it has 24 hours. A message that lay in the
+//! dead-letter queue and was redriven has a session that is long gone: it begins from the start.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,6 +30,8 @@ pub const MAX_DELAY: Duration = Duration::from_secs(900);
 const FEW_TIMES: u32 = 5;
 /// "Much later" is in hours.
 pub const MUCH_LATER: Duration = Duration::from_secs(60 * 60);
+/// A session that was first polled this long ago is not one that is polled: its message was somewhere else.
+const LONG_GONE: Duration = Duration::from_secs(60 * 60);
 /// How long a request is retried.
 const RETRYING: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long a request is retried whose bank was switched off.
@@ -81,6 +84,11 @@ pub fn next(request: &Request, failure: &Failure, session: Option<RequestId>, no
             }
             let polling = Progress { request_id: session, polling_since: Some(polling_since), ..progress };
             Next::Again(polling, POLL_INTERVAL)
+        }
+        Failure::RetryLater(Pace::NewSession, _)
+            if progress.polled_since().is_some_and(|polled| since(polled) >= LONG_GONE) =>
+        {
+            Next::Again(Progress::begin(now), POLL_INTERVAL)
         }
         Failure::RetryLater(pace, _) => {
             let was_much_later = *pace == Pace::MuchLater || progress.not_before.is_some();

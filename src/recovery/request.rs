@@ -48,7 +48,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    fn begin(now: SystemTime) -> Self {
+    /// That of a new request.
+    pub fn begin(now: SystemTime) -> Self {
         Self { request_id: None, started_at: now, attempt: 0, few_times: 0, polling_since: None, not_before: None }
     }
 

@@ -108,7 +108,7 @@ async fn an_event_arrives_unchanged_with_its_headers() {
 #[tokio::test]
 async fn the_deadline_follows_the_timeout_that_the_caller_sets() {
     let runtime = RuntimeApi::start().await.unwrap();
-    runtime.set_timeout(std::time::Duration::from_secs(3_600));
+    runtime.set_timeout(Duration::from_secs(3_600));
     let poll = async {
         let event = next(&runtime).await;
         post(&runtime, &event.headers["lambda-runtime-aws-request-id"], "response", b"{}").await;

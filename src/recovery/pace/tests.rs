@@ -117,3 +117,24 @@ fn other_failures_end_the_request_at_once() {
         assert_eq!(repeat(&failure, 9), (vec![], Some(expected)));
     }
 }
+
+#[test]
+fn a_message_that_was_redriven_after_hours_begins_from_the_start() {
+    let mut request = begun();
+    request.progress = Progress {
+        request_id: RequestId::read("r"),
+        polling_since: Some(at(HOUR)),
+        attempt: 7,
+        few_times: 4,
+        ..request.progress
+    };
+    let now = at(9 * HOUR);
+    let Next::Again(progress, delay) = next(&request, &later(Pace::NewSession), RequestId::read("r"), now) else {
+        panic!()
+    };
+    assert_eq!((progress.started_at, progress.attempt, progress.few_times, delay.as_secs()), (now, 0, 0, 10));
+    assert_eq!(progress.request_id, None);
+    // If the session still lives, the thirty minutes count.
+    let not_ready = Failure::NotReady(Cause::Status(202));
+    assert!(matches!(next(&request, &not_ready, RequestId::read("r"), now), Next::Ends(Ending::TimedOut)));
+}

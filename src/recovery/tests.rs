@@ -513,6 +513,7 @@ async fn whatever_fails_the_message_stays_or_what_follows_it_is_accepted() {
             assert!(!is_stored || !has_outcome || last_is_outcome, "the outcome comes last: {events:?}");
             if step.result.is_failed() {
                 assert_eq!((&line(&step)["outcome"], &line(&step)["level"]), (&json!("failed"), &json!("ERROR")));
+                assert_eq!(line(&step)["RecoveryStepFailures"], 1);
                 // Once all is well, the same message does what it should.
                 fake.fail(&[]);
                 let again = self::step(&recovery(&flinks, &fake), &json!({ "loginId": login })).await;

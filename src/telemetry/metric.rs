@@ -70,6 +70,8 @@ pub enum Metric {
     RecoveryPending,
     /// Requests that ended in the dead-letter queue.
     RecoveryFailed,
+    /// Steps that failed. Their messages stay on the queue.
+    RecoveryStepFailures,
 }
 
 /// A metric's unit, by CloudWatch's name for it.

@@ -59,7 +59,7 @@ pub fn recovery_line(
             line.count(Metric::RecoveryPending);
         }
         StepResult::Ended(_) | StepResult::Unreadable => line.count(Metric::RecoveryFailed),
-        StepResult::Failed(_) => {}
+        StepResult::Failed(_) => line.count(Metric::RecoveryStepFailures),
     }
     line.finish(function, now)
 }

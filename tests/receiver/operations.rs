@@ -113,7 +113,11 @@ fn published() -> BTreeSet<Named> {
             // Of another stack, without a dashboard.
             Metric::Published | Metric::PublishedBytes | Metric::PublishFailures => continue,
             // Of another stack: `recovery_template.rs` checks its dashboard.
-            Metric::Recovered | Metric::RecoveredBytes | Metric::RecoveryPending | Metric::RecoveryFailed => continue,
+            Metric::Recovered
+            | Metric::RecoveredBytes
+            | Metric::RecoveryPending
+            | Metric::RecoveryFailed
+            | Metric::RecoveryStepFailures => continue,
             Metric::Undelivered
             | Metric::UndeliveredAge
             | Metric::Redelivered

@@ -16,11 +16,12 @@ use crate::{
 const DOCUMENT: &str = include_str!("../../docs/recovery.md");
 const QUEUES: [&str; 2] = ["RecoveryQueue", "RecoveryDeadLetterQueue"];
 /// What `RecoveryFunction` publishes.
-const METRICS: [Metric; 7] = [
+const METRICS: [Metric; 8] = [
     Metric::Recovered,
     Metric::RecoveredBytes,
     Metric::RecoveryPending,
     Metric::RecoveryFailed,
+    Metric::RecoveryStepFailures,
     Metric::StoredInline,
     Metric::StoredClaimCheck,
     Metric::StoredUndelivered,

@@ -39,8 +39,8 @@ use tokio::time::{Instant, timeout_at};
 use self::{
     credentials::{Clients, Denied, NoClient},
     outcome::{End, Outcome},
-    pace::{MAX_DELAY, MUCH_LATER, Next, next},
-    request::Request,
+    pace::{MAX_DELAY, MUCH_LATER, Next, next, resumed},
+    request::{Progress, Request},
 };
 use crate::{
     aws_error::{FailedCalls, Operation},
@@ -120,8 +120,12 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         budget: StepBudget,
         failures: &mut FailedCalls,
     ) -> (Result<StepResult, &'static str>, Option<Reason>) {
-        if let Some(wait) = request.waits(SystemTime::now()).filter(|wait| *wait <= MUCH_LATER) {
-            return (self.put_back(&request, wait, budget, failures).await, None);
+        let now = SystemTime::now();
+        let progress = resumed(request.progress.clone(), now);
+        let request = request.with_progress(progress);
+        if let Some(wait) = request.waits(now).filter(|wait| *wait <= MUCH_LATER) {
+            let waiting = Progress { last_step: Some(now), ..request.progress.clone() };
+            return (self.put_back(&request.with_progress(waiting), wait, budget, failures).await, None);
         }
         let Asked { response, session } = match self.ask(&request, budget, failures).await {
             Ok(asked) => asked,

@@ -10,8 +10,15 @@
 //! | needs the user, gone, stop | the request ends |
 //!
 //! The pace is inferred, but for polling: Flinks publishes no numbers. A request that began 6 hours ago times out at its
-//! next failure. If a bank was switched off in between ("much later"), it has 24 hours. A message that lay in the
-//! dead-letter queue and was redriven has a session that is long gone: it begins from the start.
+//! next failure, unless its session is polled. If a bank was switched off in between ("much later"), it has 24 hours.
+//!
+//! A message can also wait where nobody meant it to: behind a long queue, or in the dead-letter queue. [`resumed`] decides
+//! what is left of its request by the time of its last step:
+//!
+//! | the last step was | what happens |
+//! |---|---|
+//! | over 8 minutes ago | the session has ended: a new one is opened |
+//! | over an hour ago | the request begins from the start, twice at most: a queue can be that long every time |
 
 use std::time::{Duration, SystemTime};
 
@@ -30,8 +37,10 @@ pub const MAX_DELAY: Duration = Duration::from_secs(900);
 const FEW_TIMES: u32 = 5;
 /// "Much later" is in hours.
 pub const MUCH_LATER: Duration = Duration::from_secs(60 * 60);
-/// A session that was first polled this long ago is not one that is polled: its message was somewhere else.
+/// The longest delay is much shorter. A request whose last step is this old waited elsewhere, and its hours do not count.
 const LONG_GONE: Duration = Duration::from_secs(60 * 60);
+/// How often a request begins from the start because its message waited elsewhere.
+const MAX_RESTARTS: u32 = 2;
 /// How long a request is retried.
 const RETRYING: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long a request is retried whose bank was switched off.
@@ -69,32 +78,36 @@ pub enum Next {
     Ends(Ending),
 }
 
+/// What is left of a request whose message comes now.
+pub fn resumed(progress: Progress, now: SystemTime) -> Progress {
+    let Some(last_step) = progress.last_step else { return progress };
+    let idle = now.duration_since(last_step).unwrap_or_default();
+    if idle >= LONG_GONE && progress.restarts < MAX_RESTARTS {
+        return Progress { restarts: progress.restarts + 1, ..Progress::begin(now) };
+    }
+    if idle >= SESSION_IDLE { progress.without_session() } else { progress }
+}
+
 /// What happens after `failure`. `session` is the session of the call that failed, if there is one.
 pub fn next(request: &Request, failure: &Failure, session: Option<RequestId>, now: SystemTime) -> Next {
-    let progress = request.progress.clone();
+    let progress = Progress { last_step: Some(now), ..request.progress.clone() };
     let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
+    let was_much_later = matches!(failure, Failure::RetryLater(Pace::MuchLater, _)) || progress.not_before.is_some();
+    let is_over = since(progress.started_at) >= (if was_much_later { RETRYING_MUCH_LATER } else { RETRYING });
     match failure {
         Failure::NeedsUser(_) => Next::Ends(Ending::NeedsUser),
         Failure::Gone(_) => Next::Ends(Ending::Gone),
         Failure::Stop(_) => Next::Ends(Ending::Stopped),
         Failure::NotReady(_) => {
-            let polling_since = progress.polled_since().unwrap_or(now);
-            if since(polling_since) >= POLLING {
+            let polled_since = progress.polled_since();
+            if polled_since.map_or(is_over, |polled| since(polled) >= POLLING) {
                 return Next::Ends(Ending::TimedOut);
             }
-            let polling = Progress { request_id: session, polling_since: Some(polling_since), ..progress };
-            Next::Again(polling, POLL_INTERVAL)
+            let polling_since = Some(polled_since.unwrap_or(now));
+            Next::Again(Progress { request_id: session, polling_since, ..progress }, POLL_INTERVAL)
         }
-        Failure::RetryLater(Pace::NewSession, _)
-            if progress.polled_since().is_some_and(|polled| since(polled) >= LONG_GONE) =>
-        {
-            Next::Again(Progress::begin(now), POLL_INTERVAL)
-        }
+        Failure::RetryLater(..) if is_over => Next::Ends(Ending::TimedOut),
         Failure::RetryLater(pace, _) => {
-            let was_much_later = *pace == Pace::MuchLater || progress.not_before.is_some();
-            if since(progress.started_at) >= (if was_much_later { RETRYING_MUCH_LATER } else { RETRYING }) {
-                return Next::Ends(Ending::TimedOut);
-            }
             let attempt = progress.attempt.saturating_add(1);
             let again = Progress { attempt, ..progress };
             match pace {

@@ -16,9 +16,11 @@ const ATTEMPT: &str = "attempt";
 const FEW_TIMES: &str = "fewTimes";
 const POLLING_SINCE: &str = "pollingSince";
 const NOT_BEFORE: &str = "notBefore";
+const LAST_STEP: &str = "lastStepAt";
+const RESTARTS: &str = "restarts";
 
 /// What the function itself adds to a request. A request from outside has none of these.
-const OWN: [&str; 6] = [REQUEST_ID, STARTED_AT, ATTEMPT, FEW_TIMES, POLLING_SINCE, NOT_BEFORE];
+const OWN: [&str; 8] = [REQUEST_ID, STARTED_AT, ATTEMPT, FEW_TIMES, POLLING_SINCE, NOT_BEFORE, LAST_STEP, RESTARTS];
 
 /// A request to recover a login's data.
 #[derive(Clone)]
@@ -35,7 +37,7 @@ pub struct Request {
 pub struct Progress {
     /// The session whose data Flinks still processes.
     pub request_id: Option<RequestId>,
-    /// When the function first saw the request.
+    /// When the function first saw the request, or when the request began from the start.
     pub started_at: SystemTime,
     /// How often the request began again.
     pub attempt: u32,
@@ -45,12 +47,25 @@ pub struct Progress {
     pub polling_since: Option<SystemTime>,
     /// Until then, Flinks is not asked.
     pub not_before: Option<SystemTime>,
+    /// When the request was last put back. `None` if it never was.
+    pub last_step: Option<SystemTime>,
+    /// How often the request began from the start because its message waited elsewhere.
+    pub restarts: u32,
 }
 
 impl Progress {
     /// That of a new request.
     pub fn begin(now: SystemTime) -> Self {
-        Self { request_id: None, started_at: now, attempt: 0, few_times: 0, polling_since: None, not_before: None }
+        Self {
+            request_id: None,
+            started_at: now,
+            attempt: 0,
+            few_times: 0,
+            polling_since: None,
+            not_before: None,
+            last_step: None,
+            restarts: 0,
+        }
     }
 
     /// Since when its session is polled. `None` without a session.
@@ -71,7 +86,7 @@ impl Request {
         let Value::Object(mut members) = serde_json::from_str(body).ok()? else { return None };
         let login_id = text(members.get(LOGIN_ID)?).filter(|id| !id.is_empty())?;
         let tag = members.get(TAG).and_then(text).filter(|tag| !tag.is_empty());
-        let [request_id, started_at, attempt, few_times, polling_since, not_before] =
+        let [request_id, started_at, attempt, few_times, polling_since, not_before, last_step, restarts] =
             OWN.map(|name| members.remove(name).unwrap_or_default());
         // A time in the future would never pass.
         let past = |value: &Value| time(value).map(|time| time.min(now));
@@ -82,6 +97,8 @@ impl Request {
             few_times: number(&few_times),
             polling_since: past(&polling_since),
             not_before: time(&not_before),
+            last_step: past(&last_step),
+            restarts: number(&restarts),
             ..Progress::begin(past(&started_at).unwrap_or(now))
         };
         Some(Self { login_id, tag, progress, members })
@@ -94,17 +111,20 @@ impl Request {
 
     /// The message with which the request goes on.
     pub fn message(&self) -> String {
-        let Progress { request_id, started_at, attempt, few_times, polling_since, not_before } = &self.progress;
+        let Progress { request_id, started_at, attempt, few_times, polling_since, not_before, last_step, restarts } =
+            &self.progress;
         let mut members = self.members.clone();
         members.insert(STARTED_AT.to_owned(), rfc3339(*started_at).into());
         members.insert(ATTEMPT.to_owned(), (*attempt).into());
         if let Some(request_id) = request_id {
             members.insert(REQUEST_ID.to_owned(), request_id.as_str().into());
         }
-        if *few_times > 0 {
-            members.insert(FEW_TIMES.to_owned(), (*few_times).into());
+        for (name, number) in [(FEW_TIMES, *few_times), (RESTARTS, *restarts)] {
+            if number > 0 {
+                members.insert(name.to_owned(), number.into());
+            }
         }
-        for (name, time) in [(POLLING_SINCE, polling_since), (NOT_BEFORE, not_before)] {
+        for (name, time) in [(POLLING_SINCE, polling_since), (NOT_BEFORE, not_before), (LAST_STEP, last_step)] {
             if let Some(time) = time {
                 members.insert(name.to_owned(), rfc3339(*time).into());
             }
@@ -155,9 +175,10 @@ mod tests {
         ] {
             let request = Request::read(body, at(0)).unwrap();
             assert_eq!((request.login_id.as_str(), request.tag.as_deref()), ("l-1", Some("t")), "{body}");
-            let Progress { request_id, started_at, attempt, few_times, polling_since, not_before } = request.progress;
-            assert_eq!((request_id, started_at, attempt, few_times), (None, at(0), 0, 0), "{body}");
-            assert_eq!((polling_since, not_before), (None, None), "{body}");
+            let Progress { request_id, started_at, attempt, few_times, polling_since, not_before, last_step, restarts } =
+                request.progress;
+            assert_eq!((request_id, started_at, attempt, few_times, restarts), (None, at(0), 0, 0, 0), "{body}");
+            assert_eq!((polling_since, not_before, last_step), (None, None, None), "{body}");
         }
         assert_eq!(Request::read(r#"{"loginId":7,"tag":1001}"#, NOW).unwrap().tag.as_deref(), Some("1001"));
         for without_tag in [r#"{"loginId":"l"}"#, r#"{"loginId":"l","tag":null}"#, r#"{"loginId":"l","tag":" "}"#] {
@@ -197,10 +218,13 @@ mod tests {
             few_times: 2,
             polling_since: Some(at(456)),
             not_before: Some(at(99_000)),
+            last_step: Some(at(789)),
+            restarts: 1,
         };
         let read = Request::read(&request.message(), at(50_000)).unwrap();
         assert_eq!(read.message(), request.message());
         assert_eq!(read.progress.started_at, at(123));
+        assert_eq!((read.progress.last_step, read.progress.restarts), (Some(at(789)), 1));
         assert_eq!(read.waits(at(50_000)), Some(Duration::from_secs(49)));
         assert_eq!(read.waits(at(99_000)), None);
         assert_eq!(read.original(), original);

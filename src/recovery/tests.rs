@@ -237,7 +237,9 @@ async fn a_202_is_polled_with_its_request_id_and_its_part_of_the_data_is_never_s
         assert!(request_id.is_string() && again["startedAt"].is_string(), "{again}");
         for _ in 0..3 {
             step(&recovery, &again).await;
-            let (polled, delay) = put_back(&fake.events());
+            let (mut polled, delay) = put_back(&fake.events());
+            assert!(polled["lastStepAt"].as_str() >= again["lastStepAt"].as_str(), "{polled}");
+            polled["lastStepAt"] = again["lastStepAt"].clone();
             assert_eq!((&polled, delay), (&again, 10));
         }
         assert_eq!((flinks.calls(Call::Authorize), flinks.calls(Call::GetAccountsDetailAsync)), (1, 3));
@@ -419,6 +421,32 @@ async fn an_expired_session_begins_again_and_recovers() {
 }
 
 #[tokio::test]
+async fn a_session_that_waited_too_long_is_not_polled() {
+    let (flinks, fake) = (flinks(Behaviour::Pending(Duration::from_secs(3_600))).await, Fake::default());
+    let recovery = recovery(&flinks, &fake);
+    step(&recovery, &request()).await;
+    let (first, _) = put_back(&fake.events());
+    let mut late = first.clone();
+    let ago = |seconds| json!(crate::timestamp::rfc3339(SystemTime::now() - Duration::from_secs(seconds)));
+    for member in ["startedAt", "pollingSince", "lastStepAt"] {
+        late[member] = ago(1_801);
+    }
+    step(&recovery, &late).await;
+    let (again, _) = put_back(&fake.events());
+    assert_ne!(again["requestId"], first["requestId"]);
+    assert_eq!(again["startedAt"], late["startedAt"]);
+    // After more than an hour the request begins from the start.
+    for member in ["startedAt", "pollingSince", "lastStepAt"] {
+        late[member] = ago(25_200);
+    }
+    step(&recovery, &late).await;
+    let (again, _) = put_back(&fake.events());
+    assert!(again["startedAt"].as_str() > late["startedAt"].as_str());
+    assert_eq!(again["restarts"], 1);
+    assert_eq!((flinks.calls(Call::Authorize), flinks.calls(Call::GetAccountsDetailAsync)), (3, 0));
+}
+
+#[tokio::test]
 async fn a_call_that_hangs_ends_in_time_and_comes_again() {
     for call in [Call::GenerateAuthorizeToken, Call::Authorize, Call::GetAccountsDetail] {
         let (flinks, fake) = (flinks(Behaviour::Ready).await, Fake::default());
@@ -448,7 +476,10 @@ async fn much_later_waits_without_asking_flinks() {
     step(&recovery, &request()).await;
     let (later, _) = put_back(&fake.events());
     step(&recovery, &later).await;
-    assert_eq!(put_back(&fake.events()), (later.clone(), 900));
+    let (mut waits, delay) = put_back(&fake.events());
+    assert!(waits["lastStepAt"].as_str() >= later["lastStepAt"].as_str(), "{waits}");
+    waits["lastStepAt"] = later["lastStepAt"].clone();
+    assert_eq!((&waits, delay), (&later, 900));
     assert_eq!(flinks.calls(Call::Authorize), 1);
     let mut soon = later.clone();
     soon["notBefore"] = json!(crate::timestamp::rfc3339(SystemTime::now() + Duration::from_secs(60)));

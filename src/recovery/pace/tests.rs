@@ -118,23 +118,72 @@ fn other_failures_end_the_request_at_once() {
     }
 }
 
-#[test]
-fn a_message_that_was_redriven_after_hours_begins_from_the_start() {
-    let mut request = begun();
-    request.progress = Progress {
+/// The progress of a request that was polled, whose last step was at `last_step`.
+fn polled(last_step: Duration) -> Progress {
+    Progress {
         request_id: RequestId::read("r"),
-        polling_since: Some(at(HOUR)),
+        polling_since: Some(at(last_step)),
+        last_step: Some(at(last_step)),
         attempt: 7,
         few_times: 4,
-        ..request.progress
-    };
+        ..begun().progress
+    }
+}
+
+#[test]
+fn a_message_that_was_redriven_after_hours_begins_from_the_start_with_or_without_a_session() {
     let now = at(9 * HOUR);
-    let Next::Again(progress, delay) = next(&request, &later(Pace::NewSession), RequestId::read("r"), now) else {
-        panic!()
-    };
-    assert_eq!((progress.started_at, progress.attempt, progress.few_times, delay.as_secs()), (now, 0, 0, 10));
-    assert_eq!(progress.request_id, None);
-    // If the session still lives, the thirty minutes count.
-    let not_ready = Failure::NotReady(Cause::Status(202));
-    assert!(matches!(next(&request, &not_ready, RequestId::read("r"), now), Next::Ends(Ending::TimedOut)));
+    for progress in [polled(HOUR), polled(HOUR).without_session()] {
+        let progress = resumed(progress, now);
+        assert_eq!((progress.started_at, progress.attempt, progress.few_times), (now, 0, 0));
+        assert_eq!((progress.request_id.clone(), progress.polling_since, progress.restarts), (None, None, 1));
+        let request = begun().with_progress(progress);
+        assert!(matches!(next(&request, &later(Pace::BackOff), None, now), Next::Again(..)));
+    }
+}
+
+#[test]
+fn a_request_begins_from_the_start_twice_at_most() {
+    for failure in [later(Pace::NewSession), Failure::NotReady(Cause::Status(202))] {
+        // Every step comes after a queue of two hours.
+        let (mut request, mut now, mut starts) = (begun(), at(Duration::ZERO), 1);
+        let ending = loop {
+            let progress = resumed(request.progress.clone(), now);
+            starts += u32::from(progress.started_at == now && now > at(Duration::ZERO));
+            assert_eq!(progress.request_id, None, "no session lives that long");
+            match next(&request.clone().with_progress(progress), &failure, RequestId::read("r"), now) {
+                Next::Again(progress, _) => {
+                    request = Request::read(&request.with_progress(progress).message(), now).unwrap();
+                }
+                Next::Ends(ending) => break ending,
+            }
+            now += 2 * HOUR;
+            assert!(now < at(24 * HOUR), "the request does not end");
+        };
+        assert_eq!((ending, starts), (Ending::TimedOut, 3));
+    }
+}
+
+#[test]
+fn a_session_is_not_polled_after_it_was_idle() {
+    let last_step = HOUR;
+    let resumed = |idle: Duration| resumed(polled(last_step), at(last_step + idle));
+    let just_alive = resumed(SESSION_IDLE - Duration::from_secs(1));
+    assert_eq!((just_alive.request_id, just_alive.polling_since), (RequestId::read("r"), Some(at(last_step))));
+    for idle in [SESSION_IDLE, POLLING, LONG_GONE - Duration::from_secs(1)] {
+        let progress = resumed(idle);
+        assert_eq!((progress.request_id.clone(), progress.polling_since), (None, None));
+        // All else goes on.
+        assert_eq!((progress.attempt, progress.few_times, progress.restarts), (7, 4, 0));
+        // A 202 of the new session is its first one.
+        let request = begun().with_progress(progress);
+        let not_ready = Failure::NotReady(Cause::Status(202));
+        let Next::Again(progress, _) = next(&request, &not_ready, RequestId::read("s"), at(last_step + idle)) else {
+            panic!()
+        };
+        assert_eq!(
+            (progress.polling_since, progress.last_step),
+            (Some(at(last_step + idle)), Some(at(last_step + idle)))
+        );
+    }
 }

@@ -130,6 +130,8 @@ pub enum StoredAs {
 }
 
 impl StoredAs {
+    pub const ALL: [Self; 3] = [Self::Inline, Self::ClaimCheck, Self::Undelivered];
+
     /// The name in logs.
     pub fn label(self) -> &'static str {
         match self {

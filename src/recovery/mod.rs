@@ -13,7 +13,8 @@
 //! back to its queue with a delay ([`pace`] has the table), and one that fails for good goes to the dead-letter queue.
 //! A message is done only after what follows it is accepted. If that fails, the message stays on its queue and comes
 //! again, so no request is lost. A payload may be stored twice then, with two DeliveryIds, because each session has a
-//! RequestId of its own.
+//! RequestId of its own. If only the outcome fails, the request goes back with what is known of the stored payload, and
+//! the next step has only the outcome to store.
 //!
 //! Only this folder and its program name `flinks_api`.
 
@@ -29,7 +30,7 @@ pub use outcome::OUTCOME_PREFIX;
 pub use pace::Ending;
 pub use payload::RecoveredPayload;
 pub use ports::{CredentialsSource, OutcomeStore, RequestQueues};
-pub use step::{Problem, Reason, ReportedCode, Step, StepResult};
+pub use step::{Problem, Reason, ReportedCode, Step, StepResult, StoredPayload};
 
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +40,7 @@ use tokio::time::{Instant, timeout_at};
 use self::{
     credentials::{Clients, Denied, NoClient},
     outcome::{End, Outcome},
-    pace::{MAX_DELAY, MUCH_LATER, Next, next, resumed},
+    pace::{FIRST_BACK_OFF, MAX_DELAY, MUCH_LATER, Next, next, resumed},
     request::{Progress, Request},
 };
 use crate::{
@@ -105,11 +106,17 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
             let attributes = [("RecoveryProblem", UNREADABLE), ("Outcome", UNREADABLE)];
             let given_up = self.give_up(body, &attributes, budget, &mut failures).await;
             let result = given_up.map_or_else(StepResult::Failed, |()| StepResult::Unreadable);
-            return Step { result, reason: None, attempt: 0, aws_failures: failures };
+            return Step { result, stored: None, reason: None, attempt: 0, aws_failures: failures };
         };
         let attempt = request.progress.attempt;
-        let (result, reason) = self.advance(request, trace_header, budget, &mut failures).await;
-        Step { result: result.unwrap_or_else(StepResult::Failed), reason, attempt, aws_failures: failures }
+        if let Some(stored) = &request.stored {
+            let put = self.put_outcome(&request, End::Recovered(stored), budget, &mut failures).await;
+            let result = put.map_or_else(StepResult::Failed, |()| StepResult::Recovered(stored.clone()));
+            return Step { result, stored: None, reason: None, attempt, aws_failures: failures };
+        }
+        let mut stored = None;
+        let (result, reason) = self.advance(request, trace_header, budget, &mut stored, &mut failures).await;
+        Step { result: result.unwrap_or_else(StepResult::Failed), stored, reason, attempt, aws_failures: failures }
     }
 
     /// The error is why the message stays on its queue.
@@ -118,6 +125,7 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         request: Request,
         trace_header: Option<TraceHeader>,
         budget: StepBudget,
+        stored: &mut Option<StoredPayload>,
         failures: &mut FailedCalls,
     ) -> (Result<StepResult, &'static str>, Option<Reason>) {
         let now = SystemTime::now();
@@ -133,7 +141,15 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         };
         let not_json = Failure::RetryLater(Pace::FewTimes, Cause::NotJson);
         let failure = match response.and_then(|response| RecoveredPayload::new(response).ok_or(not_json)) {
-            Ok(payload) => return (self.store(&request, payload, trace_header, budget, failures).await, None),
+            Ok(payload) => {
+                return match self.store(payload, trace_header, budget, failures).await {
+                    Ok(payload) => {
+                        *stored = Some(payload.clone());
+                        (self.finish(request, payload, budget, failures).await, None)
+                    }
+                    Err(why) => (Err(why), None),
+                };
+            }
             Err(failure) => failure,
         };
         let reason = Reason::of(&failure);
@@ -161,15 +177,13 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         }
     }
 
-    /// Stores a payload, and says so in the outcome.
     async fn store(
         &self,
-        request: &Request,
         payload: RecoveredPayload,
         trace_header: Option<TraceHeader>,
         budget: StepBudget,
         failures: &mut FailedCalls,
-    ) -> Result<StepResult, &'static str> {
+    ) -> Result<StoredPayload, &'static str> {
         let message = payload.message(SystemTime::now()).with_trace(trace_header);
         let bytes = message.body().len();
         // The outcome needs some time too.
@@ -177,10 +191,26 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         let StoreResult { outcome, failures: on_the_way } = self.storage.store(&message, limit).await;
         failures.extend(on_the_way);
         let stored_as = outcome.map_err(|_| "neither queue nor bucket accepted the payload")?.stored_as();
-        let (delivery_id, last_refresh) = (message.delivery_id(), payload.last_refresh());
-        let end = End::Recovered { delivery_id, stored_as, bytes, last_refresh };
-        self.put_outcome(request, end, budget, failures).await?;
-        Ok(StepResult::Recovered { delivery_id: delivery_id.clone(), stored_as, bytes })
+        let last_refresh = payload.last_refresh().map(str::to_owned);
+        Ok(StoredPayload { delivery_id: message.delivery_id().clone(), stored_as, bytes, last_refresh })
+    }
+
+    /// Ends a request with data. If the outcome fails, the next step stores it: the payload is not stored again, because
+    /// it would be another delivery. If that step fails too, its message stays on the queue.
+    async fn finish(
+        &self,
+        request: Request,
+        stored: StoredPayload,
+        budget: StepBudget,
+        failures: &mut FailedCalls,
+    ) -> Result<StepResult, &'static str> {
+        let half =
+            StepBudget { end: Instant::now() + budget.end.saturating_duration_since(Instant::now()) / 2, ..budget };
+        let Err(why) = self.put_outcome(&request, End::Recovered(&stored), half, failures).await else {
+            return Ok(StepResult::Recovered(stored));
+        };
+        let put_back = self.put_back(&request.with_stored(stored), FIRST_BACK_OFF, budget, failures).await;
+        put_back.map_err(|_| why)
     }
 
     /// Ends a request without data. The outcome comes first: if the second call fails, a second outcome does less harm

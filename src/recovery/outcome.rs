@@ -6,12 +6,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{pace::Ending, request::Request, step::Reason};
-use crate::{
-    delivery::{DeliveryId, StoredAs},
-    routing::Kind,
-    timestamp::rfc3339,
+use super::{
+    pace::Ending,
+    request::Request,
+    step::{Reason, StoredPayload},
 };
+use crate::{delivery::DeliveryId, routing::Kind, timestamp::rfc3339};
 
 /// What every key begins with.
 pub const OUTCOME_PREFIX: &str = "recovery/";
@@ -24,7 +24,7 @@ pub struct Outcome<'r> {
 }
 
 pub enum End<'r> {
-    Recovered { delivery_id: &'r DeliveryId, stored_as: StoredAs, bytes: usize, last_refresh: Option<&'r str> },
+    Recovered(&'r StoredPayload),
     Failed(Ending, &'r Reason),
 }
 
@@ -78,12 +78,12 @@ impl Outcome<'_> {
             last_refresh: None,
         };
         match &self.end {
-            End::Recovered { delivery_id, stored_as, bytes, last_refresh } => {
+            End::Recovered(StoredPayload { delivery_id, stored_as, bytes, last_refresh }) => {
                 content.delivery_id = Some(delivery_id);
                 content.queue = Some(Kind::AccountsDetail.queue());
                 content.stored_as = Some(stored_as.label());
                 content.bytes = Some(*bytes);
-                content.last_refresh = *last_refresh;
+                content.last_refresh = last_refresh.as_deref();
             }
             End::Failed(ending, reason) => {
                 content.outcome = ending.label();

@@ -30,7 +30,7 @@ use flinks_api::{
 use super::request::{Progress, Request};
 
 /// The first delay of a back-off. It doubles with each attempt.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
+pub const FIRST_BACK_OFF: Duration = Duration::from_secs(15);
 /// The longest delay of a message: SQS allows no longer one.
 pub const MAX_DELAY: Duration = Duration::from_secs(900);
 /// After this many failures that are retried only a few times, the request stops.

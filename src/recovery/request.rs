@@ -4,9 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::{DateTime, date_time::Format};
 use flinks_api::RequestId;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::timestamp::rfc3339;
+use super::step::StoredPayload;
+use crate::{
+    delivery::{DeliveryId, StoredAs},
+    timestamp::rfc3339,
+};
 
 const LOGIN_ID: &str = "loginId";
 const TAG: &str = "tag";
@@ -18,9 +22,11 @@ const POLLING_SINCE: &str = "pollingSince";
 const NOT_BEFORE: &str = "notBefore";
 const LAST_STEP: &str = "lastStepAt";
 const RESTARTS: &str = "restarts";
+const STORED: &str = "stored";
 
 /// What the function itself adds to a request. A request from outside has none of these.
-const OWN: [&str; 8] = [REQUEST_ID, STARTED_AT, ATTEMPT, FEW_TIMES, POLLING_SINCE, NOT_BEFORE, LAST_STEP, RESTARTS];
+const OWN: [&str; 9] =
+    [REQUEST_ID, STARTED_AT, ATTEMPT, FEW_TIMES, POLLING_SINCE, NOT_BEFORE, LAST_STEP, RESTARTS, STORED];
 
 /// A request to recover a login's data.
 #[derive(Clone)]
@@ -28,6 +34,8 @@ pub struct Request {
     pub login_id: String,
     pub tag: Option<String>,
     pub progress: Progress,
+    /// The payload, if only its outcome is missing.
+    pub stored: Option<StoredPayload>,
     /// The members from outside, also those that are not known here.
     members: Map<String, Value>,
 }
@@ -86,7 +94,7 @@ impl Request {
         let Value::Object(mut members) = serde_json::from_str(body).ok()? else { return None };
         let login_id = text(members.get(LOGIN_ID)?).filter(|id| !id.is_empty())?;
         let tag = members.get(TAG).and_then(text).filter(|tag| !tag.is_empty());
-        let [request_id, started_at, attempt, few_times, polling_since, not_before, last_step, restarts] =
+        let [request_id, started_at, attempt, few_times, polling_since, not_before, last_step, restarts, stored] =
             OWN.map(|name| members.remove(name).unwrap_or_default());
         // A time in the future would never pass.
         let past = |value: &Value| time(value).map(|time| time.min(now));
@@ -101,12 +109,17 @@ impl Request {
             restarts: number(&restarts),
             ..Progress::begin(past(&started_at).unwrap_or(now))
         };
-        Some(Self { login_id, tag, progress, members })
+        Some(Self { login_id, tag, progress, stored: stored_payload(&stored), members })
     }
 
     /// The same request, this far.
     pub fn with_progress(self, progress: Progress) -> Self {
         Self { progress, ..self }
+    }
+
+    /// The same request, of which only the outcome of this payload is missing.
+    pub fn with_stored(self, stored: StoredPayload) -> Self {
+        Self { stored: Some(stored), ..self }
     }
 
     /// The message with which the request goes on.
@@ -129,6 +142,12 @@ impl Request {
                 members.insert(name.to_owned(), rfc3339(*time).into());
             }
         }
+        if let Some(StoredPayload { delivery_id, stored_as, bytes, last_refresh }) = &self.stored {
+            let stored = json!({
+                "deliveryId": delivery_id, "storedAs": stored_as.label(), "bytes": bytes, "lastRefresh": last_refresh,
+            });
+            members.insert(STORED.to_owned(), stored);
+        }
         Value::Object(members).to_string()
     }
 
@@ -150,6 +169,16 @@ fn text(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+fn stored_payload(value: &Value) -> Option<StoredPayload> {
+    let text = |name| value.get(name).and_then(Value::as_str);
+    Some(StoredPayload {
+        delivery_id: DeliveryId::parse(text("deliveryId")?)?,
+        stored_as: StoredAs::ALL.into_iter().find(|known| Some(known.label()) == text("storedAs"))?,
+        bytes: value.get("bytes")?.as_u64()?.try_into().ok()?,
+        last_refresh: text("lastRefresh").map(str::to_owned),
+    })
 }
 
 fn time(value: &Value) -> Option<SystemTime> {

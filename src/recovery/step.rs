@@ -14,6 +14,8 @@ use crate::{
 /// What the function did about one message.
 pub struct Step {
     pub result: StepResult,
+    /// The payload that this step stored, also if something failed after that.
+    pub stored: Option<StoredPayload>,
     /// Why Flinks' API gave no data.
     pub reason: Option<Reason>,
     /// How often the request has begun again.
@@ -22,9 +24,19 @@ pub struct Step {
     pub aws_failures: FailedCalls,
 }
 
+/// A payload that is stored.
+#[derive(Clone, Debug)]
+pub struct StoredPayload {
+    pub delivery_id: DeliveryId,
+    pub stored_as: StoredAs,
+    pub bytes: usize,
+    /// `Login.LastRefresh`. It is for the outcome, and in no log.
+    pub last_refresh: Option<String>,
+}
+
 pub enum StepResult {
-    /// The payload is stored.
-    Recovered { delivery_id: DeliveryId, stored_as: StoredAs, bytes: usize },
+    /// The payload is stored, and its outcome too. An earlier step can have stored the payload.
+    Recovered(StoredPayload),
     /// The request comes again after this time.
     Pending(Duration),
     /// The request is in the dead-letter queue.

@@ -184,7 +184,10 @@ async fn a_login_with_data_is_recovered_in_one_step() {
     let (flinks, fake) = (flinks(Behaviour::Ready).await, Fake::default());
     let recovery = recovery(&flinks, &fake);
     let step = step(&recovery, &request()).await;
-    let StepResult::Recovered { delivery_id, stored_as: StoredAs::Inline, bytes } = &step.result else { panic!() };
+    let StepResult::Recovered(StoredPayload { delivery_id, stored_as: StoredAs::Inline, bytes, .. }) = &step.result
+    else {
+        panic!()
+    };
     let sent = flinks.last(Call::GetAccountsDetail).unwrap().response;
     let events = fake.events();
     let [Event::Message(body, attributes), Event::Outcome(key, outcome)] = &events[..] else { panic!("{events:?}") };
@@ -257,7 +260,7 @@ async fn a_202_is_polled_with_its_request_id_and_its_part_of_the_data_is_never_s
         // Then the data are there.
         flinks.add_login(Login::new(LOGIN));
         let polled = step(&recovery, &again).await;
-        assert!(matches!(polled.result, StepResult::Recovered { .. }));
+        assert!(matches!(polled.result, StepResult::Recovered(_)));
         assert_eq!(flinks.calls(Call::Authorize), 1, "still the same session");
     }
 }
@@ -317,7 +320,7 @@ async fn every_error_that_authorize_repeats_has_a_session_that_works() {
     for row in TABLE.into_iter().filter(|row| row.is_replayed) {
         let (flinks, fake) = (flinks(Behaviour::Replayed(401, row.code)).await, Fake::default());
         let recovery = recovery(&flinks, &fake);
-        assert!(matches!(step(&recovery, &request()).await.result, StepResult::Recovered { .. }), "{}", row.code);
+        assert!(matches!(step(&recovery, &request()).await.result, StepResult::Recovered(_)), "{}", row.code);
         // If it gives no data for good, and only the person can go on, that is why.
         fake.events();
         flinks.fault(Call::GetAccountsDetail, Calls::Next(1), Fault::Code(400, "NO_TRANSACTION"));
@@ -537,7 +540,7 @@ async fn whatever_fails_the_message_stays_or_what_follows_it_is_accepted() {
                 "pending" => is_put_back,
                 "gone" => is_given_up && has_outcome,
                 "" => is_given_up,
-                _ => is_stored && has_outcome,
+                _ => is_stored && (has_outcome || is_put_back),
             };
             assert_eq!(step.result.is_failed(), !follows, "{login} {failing:?} {events:?}");
             let last_is_outcome = matches!(events.last(), Some(Event::Outcome(..)));
@@ -555,6 +558,59 @@ async fn whatever_fails_the_message_stays_or_what_follows_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_payload_whose_outcome_fails_is_not_stored_again() {
+    let flinks = flinks(Behaviour::Ready).await;
+    for (failing, stored_as, metric) in
+        [(&["outcome"][..], "inline", "StoredInline"), (&["outcome", "queue"], "undelivered", "StoredUndelivered")]
+    {
+        let fake = Fake::default();
+        let recovery = recovery(&flinks, &fake);
+        fake.fail(failing);
+        let first = step(&recovery, &request()).await;
+        let events = fake.events();
+        let [Event::Message(..) | Event::Object(_), Event::PutBack(again, 15)] = &events[..] else {
+            panic!("{events:?}")
+        };
+        let stored = again["stored"].clone();
+        assert_eq!(
+            (&stored["storedAs"], &stored["lastRefresh"]),
+            (&json!(stored_as), &json!("2026-10-01T17:57:16.4111654"))
+        );
+        let first = line(&first);
+        assert_eq!(
+            (&first["outcome"], &first["storedAs"], &first[metric]),
+            (&json!("pending"), &json!(stored_as), &json!(1))
+        );
+        assert_eq!((&first["deliveryId"], first.get("Recovered")), (&stored["deliveryId"], None));
+        let level = if stored_as == "undelivered" { "ERROR" } else { "WARN" };
+        assert_eq!(first["level"], level);
+        // While the outcome fails, the message stays.
+        let calls = flinks.calls(Call::GetAccountsDetail);
+        let failed = step(&recovery, again).await;
+        assert!(failed.result.is_failed() && fake.events().is_empty());
+        // Then only the outcome is stored, and the payload is not counted again.
+        fake.fail(&[]);
+        let last = line(&step(&recovery, again).await);
+        let events = fake.events();
+        let [Event::Outcome(_, outcome)] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(outcome["outcome"], "recovered");
+        for member in ["deliveryId", "storedAs", "bytes", "lastRefresh"] {
+            assert_eq!(outcome[member], stored[member]);
+        }
+        assert_eq!(
+            (&last["deliveryId"], &last["Recovered"], last.get(metric)),
+            (&stored["deliveryId"], &json!(1), None)
+        );
+        assert_eq!(flinks.calls(Call::GetAccountsDetail), calls);
+        // If the request cannot be put back either, the log still says what was stored.
+        fake.fail(&["outcome", "put back"]);
+        let failed = line(&step(&recovery, &request()).await);
+        assert_eq!((&failed["outcome"], &failed["StoredInline"]), (&json!("failed"), &json!(1)));
+        assert!(failed["deliveryId"].is_string());
+    }
+}
+
+#[tokio::test]
 async fn newer_credentials_are_tried_at_once_when_flinks_denies_the_cached_ones() {
     let flinks = flinks(Behaviour::Ready).await;
     let keys = |secret: &str, api: &str| json!({ "secretKey": secret, "apiKey": api }).to_string();
@@ -562,12 +618,12 @@ async fn newer_credentials_are_tried_at_once_when_flinks_denies_the_cached_ones(
         let fake = Fake::default();
         *fake.keys.lock().unwrap() = Some(("1".to_owned(), keys(SECRET_KEY, API_KEY)));
         let recovery = recovery(&flinks, &fake);
-        assert!(matches!(step(&recovery, &request()).await.result, StepResult::Recovered { .. }));
+        assert!(matches!(step(&recovery, &request()).await.result, StepResult::Recovered(_)));
         // Flinks denies the cached ones.
         *fake.keys.lock().unwrap() = Some(("2".to_owned(), keys(SECRET_KEY, API_KEY)));
         flinks.fault(call, Calls::Next(1), Fault::Code(401, code));
         fake.events();
-        assert!(matches!(step(&recovery, &request()).await.result, StepResult::Recovered { .. }), "{call:?}");
+        assert!(matches!(step(&recovery, &request()).await.result, StepResult::Recovered(_)), "{call:?}");
         // Denied again within 30 seconds: the credentials may be old, so the request is not given up.
         flinks.fault(call, Calls::Next(1), Fault::Code(401, code));
         fake.events();
@@ -589,8 +645,8 @@ async fn two_recoveries_of_one_login_are_two_deliveries() {
     let recovery = recovery(&flinks, &fake);
     let mut ids = Vec::new();
     for _ in 0..2 {
-        let StepResult::Recovered { delivery_id, .. } = step(&recovery, &request()).await.result else { panic!() };
-        ids.push(delivery_id);
+        let StepResult::Recovered(payload) = step(&recovery, &request()).await.result else { panic!() };
+        ids.push(payload.delivery_id);
     }
     assert_ne!(ids[0], ids[1]);
 }

@@ -10,7 +10,7 @@ use crate::{
     config::LambdaFunction,
     delivery::StoredAs,
     http::RequestId,
-    recovery::{Ending, Step, StepResult},
+    recovery::{Ending, Step, StepResult, StoredPayload},
     routing::Kind,
 };
 
@@ -28,8 +28,10 @@ pub fn recovery_line(
             (ending.label(), "not recovered: see the dead-letter queue", Level::Warn)
         }
         StepResult::Ended(ending) => (ending.label(), "not recovered: see the dead-letter queue", Level::Error),
-        StepResult::Recovered { stored_as: StoredAs::Undelivered, .. } => ("recovered", "recovered", Level::Error),
-        StepResult::Recovered { .. } => ("recovered", "recovered", level_of(step)),
+        StepResult::Recovered(_) => ("recovered", "recovered", level_of(step)),
+        StepResult::Pending(_) if step.stored.is_some() => {
+            ("pending", "the payload is stored, but not its outcome: the request was put back", level_of(step))
+        }
         StepResult::Pending(_) => ("pending", "the request was put back", level_of(step)),
     };
     let mut line = Line::new(level, message, now);
@@ -41,18 +43,27 @@ pub fn recovery_line(
     if !step.aws_failures.is_empty() {
         line.set("awsFailures", &step.aws_failures);
     }
+    let recovered = match &step.result {
+        StepResult::Recovered(payload) => Some(payload),
+        _ => step.stored.as_ref(),
+    };
+    if let Some(payload) = recovered {
+        line.set("deliveryId", &payload.delivery_id);
+        line.set("queue", Kind::AccountsDetail.queue());
+        line.set("storedAs", payload.stored_as.label());
+    }
+    // Only the step that stored the payload counts it.
+    if let Some(stored) = &step.stored {
+        line.count(match stored.stored_as {
+            StoredAs::Inline => Metric::StoredInline,
+            StoredAs::ClaimCheck => Metric::StoredClaimCheck,
+            StoredAs::Undelivered => Metric::StoredUndelivered,
+        });
+    }
     match &step.result {
-        StepResult::Recovered { delivery_id, stored_as, bytes } => {
-            line.set("deliveryId", delivery_id);
-            line.set("queue", Kind::AccountsDetail.queue());
-            line.set("storedAs", stored_as.label());
-            line.count(match stored_as {
-                StoredAs::Inline => Metric::StoredInline,
-                StoredAs::ClaimCheck => Metric::StoredClaimCheck,
-                StoredAs::Undelivered => Metric::StoredUndelivered,
-            });
+        StepResult::Recovered(payload) => {
             line.count(Metric::Recovered);
-            line.measure(Metric::RecoveredBytes, *bytes);
+            line.measure(Metric::RecoveredBytes, payload.bytes);
         }
         StepResult::Pending(delay) => {
             line.set("delaySeconds", delay.as_secs());
@@ -65,5 +76,9 @@ pub fn recovery_line(
 }
 
 fn level_of(step: &Step) -> Level {
-    if step.aws_failures.is_empty() { Level::Info } else { Level::Warn }
+    match &step.stored {
+        Some(StoredPayload { stored_as: StoredAs::Undelivered, .. }) => Level::Error,
+        _ if step.aws_failures.is_empty() => Level::Info,
+        _ => Level::Warn,
+    }
 }

@@ -279,11 +279,11 @@ async fn eight_megabytes_that_the_queue_does_not_take_arrive_later() {
 async fn whichever_call_to_aws_fails_the_message_stays_or_its_payload_and_outcome_are_stored() {
     let recovery = Fetching::start(Login::new(LOGIN).with_bytes(1_200_000)).await;
     let aws = recovery.fixture.aws().clone();
-    // Payloads, and outcomes.
+    // Payloads, and outcomes with the requests that were put back for one.
     let stored = || {
         let is_undelivered = |key: &String| key.starts_with("undelivered/");
         let undelivered = aws.objects(PAYLOAD_BUCKET).into_keys().filter(is_undelivered).count();
-        (recovery.on("AccountsDetailQueue").len() + undelivered, recovery.outcomes().len())
+        (recovery.on("AccountsDetailQueue").len() + undelivered, recovery.outcomes().len() + recovery.on(QUEUE).len())
     };
     for operation in [Operation::GetSecretValue, Operation::PutObject, Operation::SendMessage] {
         for fault in

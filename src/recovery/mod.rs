@@ -141,6 +141,12 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         };
         let not_json = Failure::RetryLater(Pace::FewTimes, Cause::NotJson);
         let failure = match response.and_then(|response| RecoveredPayload::new(response).ok_or(not_json)) {
+            // The session in a request that somebody wrote by hand can be one of another login.
+            Ok(payload) if payload.is_of_another_login(&request.login_id) => {
+                let reason = Reason::another_login();
+                let ended = self.end(&request, Ending::Stopped, &reason, budget, failures).await;
+                return (ended, Some(reason));
+            }
             Ok(payload) => {
                 return match self.store(payload, trace_header, budget, failures).await {
                     Ok(payload) => {

@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::delivery::Message;
+use crate::{delivery::Message, routing::Fields};
 
 /// What a callback of this kind begins with, and a response of the API lacks.
 const MEMBER: &[u8] = br#""ResponseType":"GetAccountsDetail""#;
@@ -40,6 +40,11 @@ impl RecoveredPayload {
     /// `LastRefresh` of the payload's `Login`: how new the data are.
     pub fn last_refresh(&self) -> Option<&str> {
         self.last_refresh.as_deref()
+    }
+
+    /// Whether the data are those of another login than `login_id`. A payload that does not say whose it is counts as right.
+    pub fn is_of_another_login(&self, login_id: &str) -> bool {
+        Fields::read(&self.body).login_id.is_some_and(|found| !found.as_str().trim().eq_ignore_ascii_case(login_id))
     }
 
     /// The message of this payload, which was fetched at `fetched_at`.

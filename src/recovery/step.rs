@@ -84,6 +84,11 @@ impl Problem {
 }
 
 impl Reason {
+    /// The data are those of another login.
+    pub fn another_login() -> Self {
+        Self::Problem(Problem("another login".to_owned()))
+    }
+
     pub fn of(failure: &Failure) -> Self {
         let problem = |text: &str| Self::Problem(Problem(text.to_owned()));
         match failure.cause() {

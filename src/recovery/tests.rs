@@ -558,6 +558,31 @@ async fn whatever_fails_the_message_stays_or_what_follows_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn data_of_another_login_are_not_stored() {
+    let (flinks, fake) = (flinks(Behaviour::Pending(Duration::from_secs(3_600))).await, Fake::default());
+    let recovery = recovery(&flinks, &fake);
+    step(&recovery, &request()).await;
+    let (polled, _) = put_back(&fake.events());
+    flinks.add_login(Login::new(LOGIN));
+    // A session of LOGIN, in a request for somebody else.
+    let other = json!({ "loginId": "other", "tag": TAG, "requestId": polled["requestId"] });
+    let line = line(&step(&recovery, &other).await);
+    assert_eq!((&line["outcome"], &line["problem"]), (&json!("stopped"), &json!("another login")));
+    let events = fake.events();
+    let [Event::Outcome(_, outcome), Event::GaveUp(body, attributes)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((&outcome["loginId"], &outcome["outcome"]), (&json!("other"), &json!("stopped")));
+    assert_eq!((&outcome["problem"], &outcome["deliveryId"]), (&json!("another login"), &Value::Null));
+    assert_eq!(serde_json::from_str::<Value>(body).unwrap(), json!({ "loginId": "other", "tag": TAG }));
+    assert_eq!(attributes[0], ("RecoveryProblem", "another login".to_owned()));
+    // The same login in capital letters is the same, and a payload need not say whose it is.
+    for login in [json!({ "Id": LOGIN.to_uppercase() }), json!({})] {
+        let body = json!({ "HttpStatusCode": 200, "Login": login }).to_string();
+        flinks.fault(Call::GetAccountsDetail, Calls::Next(1), Fault::Respond(200, "application/json", body.into()));
+        assert!(matches!(step(&recovery, &request()).await.result, StepResult::Recovered(_)));
+    }
+}
+
+#[tokio::test]
 async fn a_payload_whose_outcome_fails_is_not_stored_again() {
     let flinks = flinks(Behaviour::Ready).await;
     for (failing, stored_as, metric) in

@@ -1,4 +1,4 @@
-//! [`Outcome`]: what became of a request, as an object in the payload bucket. Its LoginId and tag are in no log.
+//! [`Outcome`]: what became of a request, as an object in the payload bucket. Its LoginId and tag are in no log and in no key.
 
 use std::time::SystemTime;
 
@@ -47,17 +47,11 @@ struct Content<'r> {
 }
 
 impl Outcome<'_> {
-    /// The object's key: `recovery/LOGIN-ID/STARTED-AT.json`. A LoginId that is not a plain name stands there as its
-    /// SHA-256.
+    /// The object's key: `recovery/OWNER/STARTED-AT.json`. OWNER is the SHA-256 of the LoginId in lower-case hex, because
+    /// keys get into access logs, CloudTrail's data events and inventories.
     pub fn key(&self) -> String {
-        const MAX_BYTES: usize = 128;
         let Request { login_id, progress, .. } = self.request;
-        let is_plain = login_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let owner = if is_plain && login_id.len() <= MAX_BYTES {
-            login_id.clone()
-        } else {
-            hex::encode(Sha256::digest(login_id.as_bytes()))
-        };
+        let owner = hex::encode(Sha256::digest(login_id.as_bytes()));
         let started_at = rfc3339(progress.started_at).replace(['-', ':'], "");
         format!("{OUTCOME_PREFIX}{owner}/{started_at}.json")
     }

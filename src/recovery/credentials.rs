@@ -38,16 +38,6 @@ pub struct Client {
     is_fresh: bool,
 }
 
-/// What to do when Flinks denies access.
-pub enum Denied {
-    /// There are newer credentials: try these.
-    Newer(Box<Client>),
-    /// The credentials are the current ones, so Flinks means it.
-    Final,
-    /// Whether there are newer credentials is unknown.
-    Unknown,
-}
-
 /// Makes clients.
 pub struct Clients<C> {
     config: FlinksConfig,
@@ -95,25 +85,22 @@ impl<C: CredentialsSource> Clients<C> {
         }
     }
 
-    /// Reads the credentials again after Flinks denied access to those of `used`.
-    pub async fn after_denial(&self, used: &Client, limit: Instant, failures: &mut FailedCalls) -> Denied {
+    /// Reads the credentials again after Flinks denied access to those of `used`. `None` if there are no newer ones, or if
+    /// that is unknown.
+    pub async fn after_denial(&self, used: &Client, limit: Instant, failures: &mut FailedCalls) -> Option<Client> {
         if used.is_fresh {
-            return Denied::Final;
+            return None;
         }
         let mut cache = self.cache.lock().await;
         if cache.denied_at.is_some_and(|at| at.elapsed() < READ_INTERVAL) {
-            return Denied::Unknown;
+            return None;
         }
         let limit = limit.min(Instant::now() + ATTEMPT);
         let read = self.read(&mut cache, limit, failures).await;
         if !matches!(read, Err(ReadError::Failed)) {
             cache.denied_at = Some(Instant::now());
         }
-        match read {
-            Ok(client) if client.version != used.version => Denied::Newer(Box::new(client)),
-            Ok(_) => Denied::Final,
-            Err(_) => Denied::Unknown,
-        }
+        read.ok().filter(|client| client.version != used.version)
     }
 
     async fn read(&self, cache: &mut Cache, limit: Instant, failures: &mut FailedCalls) -> Result<Client, ReadError> {

@@ -38,7 +38,7 @@ use flinks_api::{Cause, Failure, FinalResponse, FlinksApi, FlinksCode, Pace, Req
 use tokio::time::{Instant, timeout_at};
 
 use self::{
-    credentials::{Clients, Denied, NoClient},
+    credentials::{Clients, NoClient},
     outcome::{End, Outcome},
     pace::{FIRST_BACK_OFF, MAX_DELAY, MUCH_LATER, Next, next, resumed},
     request::{Progress, Request},
@@ -91,6 +91,13 @@ pub struct Recovery<C, R, Q, P> {
 struct Asked {
     response: Result<FinalResponse, Failure>,
     session: Option<RequestId>,
+}
+
+impl Asked {
+    /// The cause, if Flinks denied access.
+    fn denial(&self) -> Option<Cause> {
+        self.response.as_ref().err().and_then(denial)
+    }
 }
 
 impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + OutcomeStore> Recovery<C, R, Q, P> {
@@ -168,19 +175,21 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         (result, Some(reason))
     }
 
-    /// Asks Flinks. If it denies access, the credentials are read again, and newer ones are tried at once.
+    /// Asks Flinks. If it denies access, the credentials are read again, and newer ones are tried at once. If that does not
+    /// help, the request is not given up yet: an operator needs some minutes to store the right credentials, and a wrong
+    /// key would make a dead letter of everything on the queue at once.
     async fn ask(&self, request: &Request, budget: StepBudget, failures: &mut FailedCalls) -> Result<Asked, NoClient> {
         let client = self.clients.client(budget.flinks_end, failures).await?;
-        let asked = ask_within(&client.api, request, budget.flinks_end).await;
-        let Some(denied) = asked.response.as_ref().err().and_then(denial) else { return Ok(asked) };
-        match self.clients.after_denial(&client, budget.flinks_end, failures).await {
-            Denied::Newer(newer) => Ok(ask_within(&newer.api, request, budget.flinks_end).await),
-            Denied::Final => Ok(asked),
-            // Newer credentials may be there: do not give up yet.
-            Denied::Unknown => {
-                Ok(Asked { response: Err(Failure::RetryLater(Pace::FewTimes, denied)), session: asked.session })
-            }
+        let mut asked = ask_within(&client.api, request, budget.flinks_end).await;
+        if asked.denial().is_some()
+            && let Some(newer) = self.clients.after_denial(&client, budget.flinks_end, failures).await
+        {
+            asked = ask_within(&newer.api, request, budget.flinks_end).await;
         }
+        if let Some(denied) = asked.denial() {
+            asked.response = Err(Failure::RetryLater(Pace::FewTimes, denied));
+        }
+        Ok(asked)
     }
 
     async fn store(

@@ -311,7 +311,9 @@ async fn every_code_of_the_table_has_its_pace_or_its_end_at_every_call() {
                 let is_denial = ["ACCESS_DENIED", "UNAUTHORIZED"].contains(&row.code);
                 let recovery = if is_denial { &self::recovery(&flinks, &fake) } else { &recovery };
                 step(recovery, &request).await;
-                check_action(row.action, row.code, call, &fake.events());
+                // The credentials can be wrong for a while.
+                let action = if is_denial { Action::RetryFewTimes } else { row.action };
+                check_action(action, row.code, call, &fake.events());
             }
         }
     }
@@ -657,13 +659,38 @@ async fn newer_credentials_are_tried_at_once_when_flinks_denies_the_cached_ones(
         step(&recovery, &request()).await;
         assert_eq!(put_back(&fake.events()).1, 15);
     }
-    // Wrong ones from the beginning: read for this message, so Flinks means it.
+}
+
+#[tokio::test]
+async fn wrong_credentials_stop_a_request_only_after_some_minutes() {
+    let flinks = flinks(Behaviour::Ready).await;
+    let keys = |secret: &str, api: &str| json!({ "secretKey": secret, "apiKey": api }).to_string();
     let fake = Fake::default();
     *fake.keys.lock().unwrap() = Some(("1".to_owned(), keys("wrong-secret-key", "wrong-api-key")));
-    step(&recovery(&flinks, &fake), &request()).await;
+    // Each step is that of a new instance.
+    let mut again = request();
+    for expected in [15, 30, 60, 120] {
+        step(&recovery(&flinks, &fake), &again).await;
+        let (next, delay) = put_back(&fake.events());
+        assert_eq!(delay, expected);
+        again = next;
+    }
+    step(&recovery(&flinks, &fake), &again).await;
     let (outcome, attributes) = ended(&fake.events());
     assert_eq!(outcome["outcome"], "stopped");
     assert_eq!(attributes[0], ("FlinksCode", "UNAUTHORIZED".to_owned()));
+    // With the right ones in between, the request is not lost.
+    *fake.keys.lock().unwrap() = None;
+    assert!(matches!(step(&recovery(&flinks, &fake), &again).await.result, StepResult::Recovered(_)));
+    // Newer ones that Flinks denies as well, for all it does: the same.
+    let fake = Fake::default();
+    let recovery = recovery(&flinks, &fake);
+    step(&recovery, &request()).await;
+    fake.events();
+    *fake.keys.lock().unwrap() = Some(("2".to_owned(), keys("wrong-secret-key", "wrong-api-key")));
+    flinks.fault(Call::GetAccountsDetail, Calls::Next(1), Fault::Code(401, "ACCESS_DENIED"));
+    step(&recovery, &request()).await;
+    assert_eq!(put_back(&fake.events()).1, 15);
 }
 
 #[tokio::test]

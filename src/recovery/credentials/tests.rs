@@ -61,7 +61,7 @@ async fn client(clients: &Clients<&Fake>) -> Result<Client, NoClient> {
     clients.client(Instant::now() + BUDGET, &mut FailedCalls::default()).await
 }
 
-async fn after_denial(clients: &Clients<&Fake>, used: &Client) -> Denied {
+async fn after_denial(clients: &Clients<&Fake>, used: &Client) -> Option<Client> {
     clients.after_denial(used, Instant::now() + BUDGET, &mut FailedCalls::default()).await
 }
 
@@ -92,28 +92,30 @@ async fn credentials_are_read_every_five_minutes_and_serve_while_that_fails() {
 async fn a_denial_reads_the_credentials_at_most_every_thirty_seconds() {
     let fake = fake([Some(("1", KEYS)), Some(("1", KEYS)), Some(("2", KEYS)), Some(("2", KEYS))]);
     let clients = clients(&fake);
-    // Read for this call: Flinks means it.
+    // Read for this call: there are no newer ones.
     let used = client(&clients).await.unwrap();
-    assert!(matches!(after_denial(&clients, &used).await, Denied::Final));
+    assert!(after_denial(&clients, &used).await.is_none());
     assert_eq!(reads(&fake), 1);
     // From the cache, and still the current ones.
     let used = client(&clients).await.unwrap();
-    assert!(matches!(after_denial(&clients, &used).await, Denied::Final));
+    assert!(after_denial(&clients, &used).await.is_none());
     assert_eq!(reads(&fake), 2);
     // Too soon for another read.
     let used = client(&clients).await.unwrap();
-    assert!(matches!(after_denial(&clients, &used).await, Denied::Unknown));
+    assert!(after_denial(&clients, &used).await.is_none());
     assert_eq!(reads(&fake), 2);
     // They were rotated.
     advance(READ_INTERVAL).await;
-    let Denied::Newer(newer) = after_denial(&clients, &used).await else { panic!() };
+    let newer = after_denial(&clients, &used).await.unwrap();
     assert_eq!((newer.version.as_str(), reads(&fake)), ("2", 3));
     // A failed read says nothing, and does not count.
     advance(READ_INTERVAL).await;
     fake.failing.store(1, Ordering::Relaxed);
     let used = client(&clients).await.unwrap();
-    assert!(matches!(after_denial(&clients, &used).await, Denied::Unknown));
-    assert!(matches!(after_denial(&clients, &used).await, Denied::Final));
+    assert!(after_denial(&clients, &used).await.is_none());
+    assert_eq!(reads(&fake), 4);
+    assert!(after_denial(&clients, &used).await.is_none());
+    assert_eq!(reads(&fake), 5);
 }
 
 #[tokio::test(start_paused = true)]

@@ -148,18 +148,24 @@ impl Request {
             });
             members.insert(STORED.to_owned(), stored);
         }
-        Value::Object(members).to_string()
+        body(members)
     }
 
     /// The request as it came from outside.
     pub fn original(&self) -> String {
-        Value::Object(self.members.clone()).to_string()
+        body(self.members.clone())
     }
 
     /// How long the request waits before Flinks is asked again.
     pub fn waits(&self, now: SystemTime) -> Option<Duration> {
         self.progress.not_before?.duration_since(now).ok().filter(|left| !left.is_zero())
     }
+}
+
+/// The members as the body of a message. SQS rejects two characters that JSON need not escape. In JSON they can only be
+/// in a text or a name, so their escapes mean the same.
+fn body(members: Map<String, Value>) -> String {
+    Value::Object(members).to_string().replace('\u{FFFE}', r"\ufffe").replace('\u{FFFF}', r"\uffff")
 }
 
 /// A text without the white space around it, which people paste with it. A number counts as its text.
@@ -234,6 +240,20 @@ mod tests {
         ] {
             assert!(Request::read(body, NOW).is_none(), "{body}");
         }
+    }
+
+    #[test]
+    fn what_sqs_rejects_in_a_body_stays_escaped() {
+        let escaped = r#"{"loginId":"l","more \uffff":"\u0000\u001f\ufffe","tag":"\uFFFF"}"#;
+        let request = Request::read(escaped, at(0)).unwrap();
+        assert_eq!(request.tag.as_deref(), Some("\u{FFFF}"));
+        for body in [request.message(), request.original()] {
+            let is_legal = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
+            assert!(body.chars().all(is_legal), "{body}");
+            let same = Request::read(&body, at(0)).unwrap();
+            assert_eq!((same.tag, same.members), (request.tag.clone(), request.members.clone()));
+        }
+        assert_eq!(request.original(), escaped.replace("FFFF", "ffff"));
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct SystemAttributes {
     pub trace_header: Option<String>,
 }
 
-/// A message attribute. The receiver writes none that is binary: such a one has no text here.
+/// A message attribute. The receiver writes no binary one: a binary one has no `string_value`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageAttribute {

@@ -298,8 +298,7 @@ impl<Q: Queues, P: PayloadStore + UndeliveredStore> Redelivery<Q, P> {
         for Waiting { digest, bytes, .. } in oldest_first {
             let length = usize::try_from(bytes).unwrap_or(usize::MAX);
             let too_much = summary.sent_bytes + u64::from(bytes) > budget.bytes_per_queue;
-            // A payload that has waited to be the first is sent even if it takes longer than a callback: the next run has
-            // no more time.
+            // Send the first payload even if there may be too little time: the next run has no more.
             let is_first = summary.sent + summary.gone + summary.failed + summary.damaged == 0;
             if !budget.has_time(if is_first { 0 } else { length }) || too_much || failures_in_a_row == MAX_FAILURES {
                 break;

@@ -108,7 +108,7 @@ impl<'de> Visitor<'de> for TopLevelVisitor {
     }
 }
 
-/// Reads a member's name as bytes, because a name may have half of a surrogate pair, which is no text. Escapes in it are
+/// Reads a member's name as bytes, because a name may have half of a surrogate pair, which is not text. Escapes in it are
 /// decoded.
 struct IsResponseType;
 

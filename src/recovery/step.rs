@@ -41,7 +41,7 @@ pub enum StepResult {
     Pending(Duration),
     /// The request is in the dead-letter queue.
     Ended(Ending),
-    /// The message is no request. It is in the dead-letter queue.
+    /// The message is not a request. It is in the dead-letter queue.
     Unreadable,
     /// The message stays on its queue, and comes again. The text is constant.
     Failed(&'static str),

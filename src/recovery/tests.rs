@@ -500,7 +500,7 @@ async fn much_later_waits_without_asking_flinks() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_goes_to_the_dead_letter_queue_as_it_is() {
+async fn what_is_not_a_request_goes_to_the_dead_letter_queue_as_it_is() {
     let (flinks, fake) = (flinks(Behaviour::Ready).await, Fake::default());
     let recovery = recovery(&flinks, &fake);
     for body in ["not JSON", "{}", r#"{"LoginId":"l"}"#, r#"["l"]"#] {

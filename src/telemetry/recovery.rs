@@ -23,7 +23,9 @@ pub fn recovery_line(
 ) -> FinishedLine {
     let (outcome, message, level) = match &step.result {
         StepResult::Failed(why) => ("failed", *why, Level::Error),
-        StepResult::Unreadable => ("unreadable", "the message is no request: see the dead-letter queue", Level::Error),
+        StepResult::Unreadable => {
+            ("unreadable", "the message is not a request: see the dead-letter queue", Level::Error)
+        }
         StepResult::Ended(ending @ (Ending::NeedsUser | Ending::Gone)) => {
             (ending.label(), "not recovered: see the dead-letter queue", Level::Warn)
         }

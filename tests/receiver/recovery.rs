@@ -367,7 +367,7 @@ async fn a_login_that_needs_its_user_is_a_dead_letter_with_its_code() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_no_request_is_a_dead_letter() {
+async fn a_message_that_is_not_a_request_is_a_dead_letter() {
     let recovery = Fetching::start(Login::new(LOGIN)).await;
     assert!(recovery.is_done(TAG).await);
     let [dead_letter] = &recovery.on(DEAD_LETTERS)[..] else { panic!("there should be one dead letter") };

@@ -183,7 +183,7 @@ fn a_secret_that_the_stack_makes_calls_nobody_and_is_kept() {
         (&secret["DeletionPolicy"], &secret["UpdateReplacePolicy"]),
         (&json!("RetainExceptOnCreate"), &json!("Retain"))
     );
-    // Random text without punctuation is no JSON object.
+    // Random text without punctuation is not a JSON object.
     let generated = &secret["Properties"]["GenerateSecretString"];
     assert_eq!(*generated, json!({ "PasswordLength": 64, "ExcludePunctuation": true }));
     let command = &recovery_template()["Outputs"]["StoreFlinksApiSecret"]["Value"]["Sub"];

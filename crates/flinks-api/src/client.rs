@@ -154,7 +154,7 @@ impl FlinksApi {
     }
 }
 
-/// The header with a credential. A token that cannot be in a header is none.
+/// The header with a credential. A token that cannot be in a header counts as missing.
 fn credential(header: &Header, credential: &str) -> Result<(HeaderName, HeaderValue), Failure> {
     header.with(credential).ok_or(Failure::RetryLater(Pace::FewTimes, Cause::Incomplete))
 }

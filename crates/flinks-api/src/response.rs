@@ -79,7 +79,7 @@ enum Name {
     Other,
 }
 
-/// Reads a member's name as bytes, because a name may have half of a surrogate pair, which is no text.
+/// Reads a member's name as bytes, because a name may have half of a surrogate pair, which is not text.
 struct ReadName;
 
 impl<'de> DeserializeSeed<'de> for ReadName {

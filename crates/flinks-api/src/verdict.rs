@@ -61,7 +61,7 @@ pub(crate) fn verdict(received: &Received) -> Verdict<'_> {
     Verdict::Failed { failure, row, request_id }
 }
 
-/// The status that counts. `None` if the body has one that is no status.
+/// The status that counts. `None` if the body has one that is not a status.
 fn status(http: u16, in_body: Option<&RawValue>) -> Option<u16> {
     match in_body {
         Some(value) if http == 200 => value.get().parse().ok(),

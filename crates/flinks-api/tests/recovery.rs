@@ -547,7 +547,7 @@ async fn a_redirect_is_not_followed() {
 async fn without_a_connection_the_caller_retries() {
     let flinks = LocalFlinks::start().await.unwrap();
     let tls = flinks.endpoint().replace("http://", "https://");
-    // A server without TLS is no server for https: there is no way back to plain HTTP.
+    // A server without TLS is not a server for https: there is no way back to plain HTTP.
     let failure = FlinksApi::new(settings(&tls)).unwrap().authorize_cached(LOGIN).await.unwrap_err();
     assert!(matches!(failure, Failure::RetryLater(Pace::BackOff, Cause::NotConnected(_))), "{failure:?}");
     assert_eq!(flinks.calls(Operation::GenerateAuthorizeToken), 0);

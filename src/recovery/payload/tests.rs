@@ -25,7 +25,7 @@ fn response_type_becomes_the_first_member_and_all_other_bytes_stay() {
             r#"{"a":"{\"ResponseType\":1}","responseType":1,"ResponseType ":2}"#,
             r#"{"ResponseType":"GetAccountsDetail","a":"{\"ResponseType\":1}","responseType":1,"ResponseType ":2}"#,
         ),
-        // A name with half of a surrogate pair is no text.
+        // A name with half of a surrogate pair is not text.
         (r#"{"\ud800":1,"b":"\udc00"}"#, r#"{"ResponseType":"GetAccountsDetail","\ud800":1,"b":"\udc00"}"#),
         (r#"{"a":1,"a":2}"#, r#"{"ResponseType":"GetAccountsDetail","a":1,"a":2}"#),
     ] {
@@ -52,7 +52,7 @@ fn a_response_type_that_is_there_stays_the_only_one() {
 }
 
 #[test]
-fn what_is_not_one_json_object_is_no_payload() {
+fn what_is_not_one_json_object_is_not_a_payload() {
     for body in
         ["", "null", "[]", "\"Success\"", "{", "{\"a\":1", "{\"a\"}", "{} {}", "<html>", "\u{FEFF}", "{\"a\":1,}"]
     {

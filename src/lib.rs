@@ -31,6 +31,8 @@ pub mod fan_out;
 pub mod http;
 pub mod lambda;
 #[cfg(feature = "recovery")]
+mod recovered_payload;
+#[cfg(feature = "recovery")]
 pub mod recovery;
 pub mod rejection;
 mod retry;

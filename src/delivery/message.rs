@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "recovery")]
+use crate::recovered_payload::RecoveredPayload;
 use crate::{
     auth::SignatureForm,
     http::TraceHeader,
@@ -174,11 +176,11 @@ impl Message {
         Self::new(*kind, fields, DeliveryId::of_body(&body), form, rfc3339(received_at), body)
     }
 
-    /// The message of a recovered payload that was fetched at `fetched_at`. Only
-    /// [`RecoveredPayload`](crate::recovery::RecoveredPayload) calls this. The kind is always the same, whatever the
+    /// The message of a recovered payload that was fetched at `fetched_at`. The kind is always the same, whatever the
     /// payload says.
     #[cfg(feature = "recovery")]
-    pub(crate) fn of_recovered(body: Bytes, fetched_at: SystemTime) -> Self {
+    pub fn of_recovered(payload: &RecoveredPayload, fetched_at: SystemTime) -> Self {
+        let body = payload.body().clone();
         let (fields, delivery_id) = (Fields::read(&body), DeliveryId::of_body(&body));
         Self::new(Kind::AccountsDetail, &fields, delivery_id, SignatureForm::Api, rfc3339(fetched_at), body)
     }

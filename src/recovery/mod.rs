@@ -16,19 +16,18 @@
 //! RequestId of its own. If only the outcome fails, the request goes back with what is known of the stored payload, and
 //! the next step has only the outcome to store.
 //!
-//! Only this folder and its program name `flinks_api`.
+//! Only this folder, its program and `src/recovered_payload.rs` name `flinks_api`.
 
 mod credentials;
 mod outcome;
 mod pace;
-mod payload;
 mod ports;
 mod request;
 mod step;
 
+pub use crate::recovered_payload::RecoveredPayload;
 pub use outcome::OUTCOME_PREFIX;
 pub use pace::Ending;
-pub use payload::RecoveredPayload;
 pub use ports::{CredentialsSource, OutcomeStore, RequestQueues};
 pub use step::{Problem, Reason, ReportedCode, Step, StepResult, StoredPayload};
 
@@ -46,7 +45,7 @@ use self::{
 use crate::{
     aws_error::{FailedCalls, Operation},
     config::FlinksConfig,
-    delivery::{PayloadStore, Queues, Storage, StoreResult},
+    delivery::{Message, PayloadStore, Queues, Storage, StoreResult},
     http::TraceHeader,
     retry,
     time_budget::{BUDGET, budget_of},
@@ -199,7 +198,7 @@ impl<C: CredentialsSource, R: RequestQueues, Q: Queues, P: PayloadStore + Outcom
         budget: StepBudget,
         failures: &mut FailedCalls,
     ) -> Result<StoredPayload, &'static str> {
-        let message = payload.message(SystemTime::now()).with_trace(trace_header);
+        let message = Message::of_recovered(&payload, SystemTime::now()).with_trace(trace_header);
         let bytes = message.body().len();
         // The outcome needs some time too.
         let limit = budget.call_end(bytes).min(budget.end.checked_sub(BUDGET / 4).unwrap_or(budget.end));

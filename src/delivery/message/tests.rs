@@ -162,7 +162,8 @@ fn a_recovered_payload_is_accounts_detail_whatever_it_says() {
         r#"{"ResponseType":"GetAccountsDetail","DocumentAnalysis":[]}"#,
         "{}",
     ] {
-        let message = Message::of_recovered(body.into(), SystemTime::UNIX_EPOCH);
+        let payload = RecoveredPayload::for_test(body.into());
+        let message = Message::of_recovered(&payload, SystemTime::UNIX_EPOCH);
         assert_eq!((message.kind(), message.signature_form()), (Kind::AccountsDetail, SignatureForm::Api), "{body}");
         assert_eq!(message.body(), body);
     }

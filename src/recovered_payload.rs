@@ -1,6 +1,8 @@
 //! [`RecoveredPayload`]: the data of a login, as the callback would have had them.
+//!
+//! It stands beside the stages, because the recovery makes one and the delivery makes a message only from one.
 
-use std::{fmt, time::SystemTime};
+use std::fmt;
 
 use bytes::Bytes;
 use flinks_api::FinalResponse;
@@ -10,7 +12,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{delivery::Message, routing::Fields};
+use crate::routing::Fields;
 
 /// What a callback of this kind begins with, and a response of the API lacks.
 const MEMBER: &[u8] = br#""ResponseType":"GetAccountsDetail""#;
@@ -47,9 +49,10 @@ impl RecoveredPayload {
         Fields::read(&self.body).login_id.is_some_and(|found| !found.as_str().trim().eq_ignore_ascii_case(login_id))
     }
 
-    /// The message of this payload, which was fetched at `fetched_at`.
-    pub fn message(&self, fetched_at: SystemTime) -> Message {
-        Message::of_recovered(self.body.clone(), fetched_at)
+    /// A payload with this body.
+    #[cfg(test)]
+    pub fn for_test(body: Bytes) -> Self {
+        Self { body, last_refresh: None }
     }
 }
 

@@ -12,8 +12,8 @@
 //! The pace is inferred, but for polling: Flinks publishes no numbers. A request that began 6 hours ago times out at its
 //! next failure, unless its session is polled. If a bank was switched off in between ("much later"), it has 24 hours.
 //!
-//! A message can also wait where nobody meant it to: behind a long queue, or in the dead-letter queue. [`resumed`] decides
-//! what is left of its request by the time of its last step:
+//! A message can also wait longer than its delay: behind a long queue, or in the dead-letter queue. [`resumed`] decides by
+//! the time of the last step how the request goes on:
 //!
 //! | the last step was | what happens |
 //! |---|---|
@@ -78,7 +78,7 @@ pub enum Next {
     Ends(Ending),
 }
 
-/// What is left of a request whose message comes now.
+/// How a request goes on whose message comes now.
 pub fn resumed(progress: Progress, now: SystemTime) -> Progress {
     let Some(last_step) = progress.last_step else { return progress };
     let idle = now.duration_since(last_step).unwrap_or_default();

@@ -682,7 +682,7 @@ async fn wrong_credentials_stop_a_request_only_after_some_minutes() {
     // With the right ones in between, the request is not lost.
     *fake.keys.lock().unwrap() = None;
     assert!(matches!(step(&recovery(&flinks, &fake), &again).await.result, StepResult::Recovered(_)));
-    // Newer ones that Flinks denies as well, for all it does: the same.
+    // Newer credentials that Flinks denies as well do not end the request either.
     let fake = Fake::default();
     let recovery = recovery(&flinks, &fake);
     step(&recovery, &request()).await;

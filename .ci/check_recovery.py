@@ -134,7 +134,7 @@ def request(outputs: dict[str, str], login: dict) -> None:
 
 def outcome_of(bucket: str, login: dict, number: int) -> dict:
     """Waits for this many outcomes of a login. Returns the last one."""
-    s3, prefix = boto3.client("s3"), f"recovery/{login['id']}/"
+    s3, prefix = boto3.client("s3"), f"recovery/{hashlib.sha256(login['id'].encode()).hexdigest()}/"
 
     def found() -> list[str]:
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]

@@ -127,7 +127,7 @@ impl Wanted {
         const MIN_LENGTH: usize = 8;
         let digits = |part: &str| part.len() >= 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         let known = |part: &str| {
-            ["undelivered", "recovery", "requested"].contains(&part)
+            ["undelivered", "recovery", "requested", "sent"].contains(&part)
                 || Kind::ALL.iter().any(|kind| part == kind.label() || part == kind.queue())
                 || part.strip_suffix("Z.json").is_some_and(is_time)
         };

@@ -24,9 +24,15 @@ pub fn folder(login_id: &str) -> String {
     format!("{PREFIX}{}/", hex::encode(Sha256::digest(login_id.as_bytes())))
 }
 
-/// The key of the note of a request. Outcomes have keys that end in `.json`.
+/// The key of the note that a request is about to be sent. Outcomes have keys that end in `.json`.
 pub fn note(login_id: &str) -> String {
     format!("{}requested", folder(login_id))
+}
+
+/// The key of the note that SQS accepted the request. It is an object of its own, because the time of the first note
+/// must stay: it is older than the outcome.
+pub fn sent_note(login_id: &str) -> String {
+    format!("{}sent", folder(login_id))
 }
 
 #[cfg(test)]
@@ -44,6 +50,7 @@ mod tests {
         ] {
             assert_eq!(folder(login_id), format!("recovery/{hash}/"));
             assert_eq!(note(login_id), format!("recovery/{hash}/requested"));
+            assert_eq!(sent_note(login_id), format!("recovery/{hash}/sent"));
         }
     }
 

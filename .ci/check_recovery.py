@@ -1,5 +1,6 @@
 """Deploys recovery.yaml beside the receiver's stack, with crates/local-flinks as Flinks, and has it recover logins.
-check_deploy.py runs it, with `sam build --config-env recovery` and the example `serve` of local-flinks built.
+check_deploy.py runs it, with `sam build --config-env recovery`, the example `serve` of local-flinks and flinks-queues
+built.
 """
 
 import contextlib
@@ -21,6 +22,8 @@ from stacks import sqs_client
 STACK = "flinks-recovery"
 FUNCTION = f"{STACK}-RecoveryFunction"
 SERVE = "target/debug/examples/serve"
+# What `cargo dev recover` runs.
+TOOL = "target/debug/flinks-queues"
 # A login whose data come later waits for at least two delays of 10 s.
 SECONDS = 120
 TAG = "order-7"
@@ -46,7 +49,8 @@ def check_recovery(architecture: str, receiver: str, redelivery: str, aws_comman
         logins = {login["username"]: login for login in flinks["logins"]}
         oversized, pending = logins["example_oversized"], logins["example_pending"]
         needs_user = logins["example_new_password"]
-        for login in (oversized, pending, needs_user):
+        recover(receiver, oversized)
+        for login in (pending, needs_user):
             request(outputs, login)
         for login, stored_as in [(oversized, "claim-check"), (pending, "inline")]:
             check_recovered(queue, bucket, login, outcome_of(bucket, login, 1), stored_as)
@@ -132,9 +136,24 @@ def request(outputs: dict[str, str], login: dict) -> None:
     sqs_client().send_message(QueueUrl=outputs["RecoveryQueueUrl"], MessageBody=body)
 
 
+def recover(receiver: str, login: dict) -> None:
+    """A callback that API Gateway rejected because of its size arrives after one command."""
+    command = [TOOL, "recover", "-", "--stack", receiver, "--recovery-stack", STACK, "--send", "--wait", "2", "--json"]
+    line = json.dumps({"loginId": login["id"], "tag": TAG}) + "\n"
+    # The tool finds the local AWS in the environment, as boto3 does.
+    run = subprocess.run(command, input=line, capture_output=True, text=True, timeout=2 * SECONDS)
+    assert run.returncode == 0, f"{run.stdout}{run.stderr}; log: {stacks.log_of(FUNCTION)}"
+    recovered, summary = map(json.loads, run.stdout.splitlines())
+    assert (recovered["loginId"], recovered["state"]) == (login["id"], "recovered"), recovered
+    assert (recovered["storedAs"], recovered["lastRefresh"]) == ("claim-check", login["lastRefresh"]), recovered
+    # API Gateway rejects a callback of this size.
+    assert recovered["bytes"] > 6 * MIB and summary["complete"], run.stdout
+    assert TAG not in run.stdout + run.stderr, run.stdout
+
+
 def outcome_of(bucket: str, login: dict, number: int) -> dict:
     """Waits for this many outcomes of a login. Returns the last one."""
-    s3, prefix = boto3.client("s3"), f"recovery/{login['id']}/"
+    s3, prefix = boto3.client("s3"), f"recovery/{hashlib.sha256(login['id'].encode()).hexdigest()}/"
 
     def found() -> list[str]:
         keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]

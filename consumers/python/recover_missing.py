@@ -3,12 +3,17 @@
 A callback over 6 MB, or one that was lost, never reaches the receiver, so nobody can see that it is missing. But your
 back end knows each LoginId: Flinks Connect puts it into the redirect. This file has three parts, for three places:
 
-  expect(login_id, tag)   Your back end calls it when Connect redirects a person to you. It writes the LoginId to a table.
+  expect(login_id, tag)   Your back end calls it when Connect redirects a person to you. It writes both to a table.
   arrived(payload)        Your consumer of AccountsDetailQueue calls it at the end of `process`. It marks the login.
   handler                 A Lambda function with a schedule (each five minutes). For each login that is overdue it puts a
                           request on RecoveryQueue, at most once in OVERDUE_MINUTES and at most MAX_REQUESTS times.
 
-RecoveryFunction then fetches the data from Flinks, and they arrive on AccountsDetailQueue like those of a callback.
+RecoveryFunction then fetches the data from Flinks, and they arrive on AccountsDetailQueue like those of a callback, but
+without a Tag: find the person by the LoginId.
+
+A LoginId that comes from a browser is only a claim until a payload confirms it. A signed-in attacker can name somebody
+else's, and the data of that login then arrive. So a request has no tag, which would put the attacker's name on them.
+Give data to a person only if your records say that the login is theirs, and never because they named it.
 
 The table, with what each part may do (a CloudFormation template):
 
@@ -65,10 +70,12 @@ sqs = boto3.client("sqs")
 
 
 def expect(login_id: str, tag: str | None = None) -> None:
-    """Call it at Connect's redirect, with the `loginId` (and the `tag`, if you passed one) of its query.
+    """Call it at Connect's redirect, with the `loginId` of its query.
 
     The query comes from a browser, so anybody can write anything there. Check before that the person is signed in and
-    began to connect a bank a moment ago.
+    began to connect a bank a moment ago. Take the `tag` from your own server-side session, never from the query. The
+    table keeps it for you, for example to ask the person to connect again. It says who named the LoginId, and not
+    whose it is.
 
     A person may connect the same login again. Then its data are expected again. If the callback was faster than the
     redirect, they are recovered once although they are there, which does no harm.
@@ -93,8 +100,9 @@ def arrived(payload: dict[str, Any]) -> None:
     """
     login_id = (payload.get("Login") or {}).get("Id")
     if payload.get("HttpStatusCode") == 200 and isinstance(login_id, str) and login_id:
-        update(login_id, "SET arrivedAt = :now REMOVE waiting, dueAt", {":now": number(int(time.time()))},
-               "attribute_exists(waiting)")
+        # They may arrive after the handler gave up.
+        update(login_id, "SET arrivedAt = :now REMOVE waiting, dueAt, gaveUpAt", {":now": number(int(time.time()))},
+               "attribute_exists(loginId)")
 
 
 def handler(_event: Any, context: Any) -> dict[str, int]:
@@ -117,12 +125,11 @@ def handler(_event: Any, context: Any) -> dict[str, int]:
         if not update(login_id, "SET dueAt = :next ADD requests :one",
                       {":next": next_due, ":one": number(1), ":seen": due}, unchanged):
             continue
-        request = {"loginId": login_id, **({"tag": item["tag"]["S"]} if "tag" in item else {})}
         try:
-            sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(request))
+            sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps({"loginId": login_id}))
             counts["sent"] += 1
         except Exception as error:
-            # It was no request, so it does not count. The next one is as far away as after a request.
+            # It was not a request, so it does not count. The next one is as far away as after a request.
             update(login_id, "ADD requests :minus", {":minus": number(-1), ":seen": next_due}, unchanged)
             counts["failed"] += 1
             log.error("a request was not sent: %s", type(error).__name__)

@@ -82,13 +82,13 @@ def test_a_login_whose_data_arrive_in_time_is_not_recovered(desk):
     assert desk.requests() == []
 
 
-def test_a_login_without_data_is_requested_when_it_is_overdue_with_its_tag(desk):
+def test_a_login_without_data_is_requested_when_it_is_overdue_without_a_tag(desk):
     recover_missing.expect(LOGIN, "user-1002")
     desk.now += 30 * MINUTES
     recover_missing.expect(OTHER)
     assert desk.run(after_minutes=14)["sent"] == 0
     assert desk.run(after_minutes=1)["sent"] == 1
-    assert desk.requests() == [{"loginId": LOGIN, "tag": "user-1002"}]
+    assert desk.requests() == [{"loginId": LOGIN}], "the tag is from somebody who only named the LoginId"
     assert desk.run(after_minutes=30)["sent"] == 1
     assert desk.requests() == [{"loginId": OTHER}]
 
@@ -112,6 +112,16 @@ def test_recovered_data_end_the_requests(desk):
     assert desk.run(after_minutes=1000) == {"sent": 0, "failed": 0, "gaveUp": 0}
 
 
+def test_data_that_arrive_after_the_handler_gave_up_count(desk):
+    recover_missing.expect(LOGIN)
+    for _ in range(4):
+        result = desk.run(after_minutes=1000)
+    assert result["gaveUp"] == 1
+    recover_missing.arrived(payload())
+    [item] = dynamodb.scan(TableName=TABLE)["Items"]
+    assert "arrivedAt" in item and "gaveUpAt" not in item
+
+
 def test_only_data_count_as_arrived(desk):
     recover_missing.expect(LOGIN)
     for failed in [
@@ -129,7 +139,9 @@ def test_a_login_that_connects_again_is_expected_again(desk):
     desk.now += 1000 * MINUTES
     recover_missing.expect(LOGIN)
     assert desk.run(after_minutes=45)["sent"] == 1
-    assert desk.requests() == [{"loginId": LOGIN}], "the tag of the first time is not sent"
+    assert len(desk.requests()) == 1
+    [item] = dynamodb.scan(TableName=TABLE)["Items"]
+    assert "tag" not in item, "the tag of the first time"
 
 
 def test_a_failed_send_does_not_count_and_is_repeated_later(desk, monkeypatch, caplog):

@@ -180,8 +180,17 @@ impl Received {
 
     /// When the message was sent, in UTC.
     pub fn sent_at(&self) -> Option<String> {
+        self.sent_time()?.fmt(Format::DateTime).ok()
+    }
+
+    /// When the message was sent, in seconds since 1970.
+    pub fn sent_at_seconds(&self) -> Option<i64> {
+        self.sent_time().map(|time| time.secs())
+    }
+
+    fn sent_time(&self) -> Option<DateTime> {
         let milliseconds = self.system(&MessageSystemAttributeName::SentTimestamp)?.parse().ok()?;
-        DateTime::from_millis(milliseconds).fmt(Format::DateTime).ok()
+        Some(DateTime::from_millis(milliseconds))
     }
 
     /// The attributes by name, as text. A binary attribute is in base64.

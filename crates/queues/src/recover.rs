@@ -2,7 +2,8 @@
 //!
 //! A request is a message on RecoveryQueue. RecoveryFunction fetches the login's data through Flinks' API, and writes an
 //! outcome object for each finished request. SQS cannot show a request that waits, because between its steps it is
-//! delayed. So this command notes each request in the bucket before it sends it, and a later run finds the note.
+//! delayed. So this command notes each request in the bucket before it sends it, and once SQS has accepted it. A
+//! later run finds the notes.
 
 mod input;
 mod login;
@@ -38,7 +39,8 @@ use report::Report;
 ///
 /// The command can be repeated. It does not send a LoginId again whose request still waits, or whose data were recovered
 /// within a day, but it reports them and waits for them. It knows the requests of earlier runs, and not those that
-/// another program has sent. With --again it sends all.
+/// another program has sent. With --again it sends all. Ctrl-C ends the sending after at most ten further requests, or
+/// the waiting.
 ///
 /// Exit codes: 0 if all data were recovered, or without --send if the command could look. 1 if a request could not be
 /// sent, failed or still waits; with --wait 0, only if one could not be sent. 2 if the command could not run as asked;
@@ -88,9 +90,9 @@ pub async fn run(arguments: &RecoverArguments, output: &Output) -> Result<(), Fa
         return Ok(());
     }
     let (duplicates, conflicts) = (plan.duplicates, plan.conflicts.clone());
-    let mut run = send::all(&connection, &place, plan).await;
+    let (mut run, is_stopped) = send::all(&connection, &place, plan).await;
     let time_limit = Duration::from_secs(u64::from(arguments.wait) * 60);
-    if !time_limit.is_zero() {
+    if !time_limit.is_zero() && !is_stopped {
         wait::for_outcomes(&connection, &place, &mut run, time_limit).await;
     }
     report.end(&run, duplicates, &conflicts, !time_limit.is_zero())

@@ -16,11 +16,13 @@ use std::{
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
+use aws_sdk_sqs::types::MessageAttributeValue;
 use axum::{Router, extract::Request, response::IntoResponse};
 use flinks_dev::stack::{PAYLOAD_BUCKET, RECOVERY_DEAD_LETTER_QUEUE, RECOVERY_QUEUE, Stack};
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use local_aws::{Calls, Fault, Operation};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command, time::timeout};
 
 const DENIED: Fault = Fault::Reject("AccessDenied", "not you");
@@ -275,17 +277,9 @@ async fn a_bucket_that_cannot_be_read_stops_the_command_before_it_sends() {
 #[tokio::test]
 async fn ctrl_c_ends_the_waiting_and_a_request_without_an_outcome_may_be_a_dead_letter() {
     let desk = Desk::start().await;
-    let mut command = tool(&[LOGIN, OTHER, "--send", "--json", "--endpoint", &desk.stack.aws.endpoint()]);
-    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let dead = desk.sqs.send_message().queue_url(desk.stack.aws.queue_url(RECOVERY_DEAD_LETTER_QUEUE));
-    dead.message_body(json!({ "loginId": LOGIN }).to_string()).send().await.unwrap();
+    desk.add_dead_letter(LOGIN, None).await;
     // Two listings for the plan, then one for a look. It listens for Ctrl-C before that.
-    while desk.stack.aws.calls(Operation::ListObjectsV2) < 3 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let id = process.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
-    let run = timeout(TIME_LIMIT, process.wait_with_output()).await.unwrap().unwrap();
+    let run = desk.signalled("-INT", &[LOGIN, OTHER, "--send"], Operation::ListObjectsV2, 3).await;
     assert_eq!(run.status.code(), Some(1), "{}", error(&run));
     let lines = objects(&run);
     assert_eq!((&lines[0]["state"], &lines[1]["state"]), (&json!("failed"), &json!("waiting")));
@@ -293,6 +287,73 @@ async fn ctrl_c_ends_the_waiting_and_a_request_without_an_outcome_may_be_a_dead_
     assert!(error(&run).contains("run the same command again"), "{}", error(&run));
     let [dead] = desk.stack.aws.messages(RECOVERY_DEAD_LETTER_QUEUE).try_into().unwrap();
     assert_eq!(dead.body, json!({ "loginId": LOGIN }).to_string(), "it stays");
+}
+
+#[tokio::test]
+async fn a_dead_letter_with_the_attributes_of_an_earlier_outcome_counts_unless_it_is_older_than_the_request() {
+    let desk = Desk::start().await;
+    desk.add_dead_letter(OTHER, Some("needs-user")).await;
+    // S3's times have whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    desk.ok(&[LOGIN, OTHER, "--send", "--wait", "0"]).await;
+    desk.add_dead_letter(LOGIN, Some("needs-user")).await;
+    let looks = desk.stack.aws.calls(Operation::ListObjectsV2) + 3;
+    let run = desk.signalled("-INT", &[LOGIN, OTHER, "--send"], Operation::ListObjectsV2, looks).await;
+    let lines = objects(&run);
+    assert_eq!((&lines[0]["state"], &lines[1]["state"]), (&json!("failed"), &json!("waiting")));
+    assert!(lines[0]["problem"].as_str().unwrap().contains("dead letter"), "{}", lines[0]);
+}
+
+#[tokio::test]
+async fn ctrl_c_while_sending_ends_after_the_batch_whose_requests_are_noted() {
+    let desk = Desk::start().await;
+    let file = desk.file("many", &(0..25).map(|n| format!("login-{n}\n")).collect::<String>());
+    desk.stack.aws.fault(Operation::SendMessageBatch, Calls::All, Fault::Delay(Duration::from_millis(500)));
+    let run = desk.signalled("-INT", &[&file, "--send"], Operation::SendMessageBatch, 1).await;
+    assert_eq!(run.status.code(), Some(1), "{}", error(&run));
+    let lines = objects(&run);
+    assert!(lines[10]["problem"].as_str().unwrap().contains("Ctrl-C"), "{}", lines[10]);
+    assert_eq!((desk.bodies().len(), &lines[25]["waiting"], &lines[25]["notSent"]), (10, &json!(10), &json!(15)));
+    let lines = desk.json(&[&file]).await;
+    for (index, line) in lines[..25].iter().enumerate() {
+        assert_eq!(line["state"], if index < 10 { "waiting" } else { "send" }, "{index}");
+        assert_eq!(line["problem"], Value::Null, "{index}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_a_run_that_was_killed_was_perhaps_not_sent() {
+    let desk = Desk::start().await;
+    desk.stack.aws.fault(Operation::SendMessageBatch, Calls::All, Fault::Hang);
+    desk.signalled("-KILL", &[LOGIN, "--send"], Operation::SendMessageBatch, 1).await;
+    desk.stack.aws.clear_faults();
+    for arguments in [&[LOGIN] as &[&str], &[LOGIN, "--send", "--wait", "0"]] {
+        let line = &desk.json(arguments).await[0];
+        assert_eq!(line["state"], "waiting");
+        assert!(line["problem"].as_str().unwrap().contains("perhaps not sent"), "{line}");
+        let text = text(&desk.ok(arguments).await);
+        assert!(text.contains("perhaps not sent") && text.contains("--again"), "{text}");
+    }
+    assert_eq!(desk.bodies(), [] as [Value; 0]);
+    desk.ok(&[LOGIN, "--send", "--again", "--wait", "0"]).await;
+    assert_eq!(desk.bodies().len(), 1);
+    let line = &desk.json(&[LOGIN]).await[0];
+    assert_eq!((&line["state"], &line["problem"]), (&json!("waiting"), &Value::Null));
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_read_does_not_stop_the_others() {
+    let desk = Desk::start().await;
+    let put = desk.s3.put_object().bucket(PAYLOAD_BUCKET).key(format!("{}20261125T141500.123Z.json", folder(LOGIN)));
+    put.body(b"secret".to_vec().into()).send().await.unwrap();
+    for arguments in [&[LOGIN, OTHER] as &[&str], &[LOGIN, OTHER, "--send", "--wait", "0"]] {
+        let lines = desk.json(arguments).await;
+        assert_eq!(lines[0]["unreadableOutcome"], "the object is not an outcome", "{arguments:?}");
+        assert_eq!(lines[1]["unreadableOutcome"], Value::Null, "{arguments:?}");
+    }
+    assert_eq!(desk.bodies().len(), 2);
+    let text = text(&desk.ok(&[LOGIN]).await);
+    assert!(text.contains("cannot be read") && !text.contains("secret"), "{text}");
 }
 
 #[tokio::test]
@@ -326,15 +387,20 @@ async fn a_deployed_stack_is_found_through_its_parameters() {
 }
 
 #[tokio::test]
-async fn a_login_id_that_could_not_be_part_of_a_key_is_found_under_its_hash() {
+async fn no_key_has_a_login_id() {
     let desk = Desk::start().await;
-    let file = desk.file("odd", "{\"loginId\":\"Zoé/1\"}\n");
+    let file = desk.file("two", &format!("{LOGIN}\n{{\"loginId\":\"Zoé/1\"}}\n"));
     desk.ok(&[&file, "--send", "--wait", "0"]).await;
-    let keys: Vec<_> = desk.stack.aws.objects(PAYLOAD_BUCKET).into_keys().collect();
-    let [key] = keys.as_slice() else { panic!("{keys:?}") };
-    let (folder, name) = key.strip_prefix("recovery/").unwrap().split_once('/').unwrap();
-    assert_eq!((folder.len(), name), (64, "requested"));
-    assert_eq!(desk.json(&[&file]).await[0]["state"], "waiting");
+    let keys: BTreeSet<_> = desk.stack.aws.objects(PAYLOAD_BUCKET).into_keys().collect();
+    let notes = |login_id| ["requested", "sent"].map(|name| format!("{}{name}", folder(login_id)));
+    assert_eq!(keys, [LOGIN, "Zoé/1"].into_iter().flat_map(notes).collect());
+    let lines = desk.json(&[&file]).await;
+    assert_eq!((&lines[0]["state"], &lines[1]["state"]), (&json!("waiting"), &json!("waiting")));
+}
+
+/// Where RecoveryFunction writes the outcomes of a login.
+fn folder(login_id: &str) -> String {
+    format!("recovery/{}/", hex::encode(Sha256::digest(login_id)))
 }
 
 fn recovered(login_id: &str) -> Value {
@@ -416,6 +482,28 @@ impl Desk {
         run
     }
 
+    /// Runs the tool, and sends it a signal when the stack has had so many calls.
+    async fn signalled(&self, signal: &str, arguments: &[&str], operation: Operation, calls: usize) -> Output {
+        let endpoint = self.stack.aws.endpoint();
+        let mut command = tool(&[arguments, &["--json", "--endpoint", &endpoint]].concat());
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while self.stack.aws.calls(operation) < calls {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let id = process.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+        timeout(TIME_LIMIT, process.wait_with_output()).await.unwrap().unwrap()
+    }
+
+    async fn add_dead_letter(&self, login_id: &str, outcome: Option<&str>) {
+        let dead = self.sqs.send_message().queue_url(self.stack.aws.queue_url(RECOVERY_DEAD_LETTER_QUEUE));
+        let text =
+            |text: &str| MessageAttributeValue::builder().data_type("String").string_value(text).build().unwrap();
+        let attributes = outcome.map(|outcome| [("Outcome".to_owned(), text(outcome))].into());
+        let dead = dead.set_message_attributes(attributes).message_body(json!({ "loginId": login_id }).to_string());
+        dead.send().await.unwrap();
+    }
+
     async fn json(&self, arguments: &[&str]) -> Vec<Value> {
         objects(&self.ok(&[arguments, &["--json"]].concat()).await)
     }
@@ -460,7 +548,7 @@ impl Desk {
                     let body: Value = serde_json::from_str(message.body().unwrap()).unwrap();
                     let login_id = body["loginId"].as_str().unwrap();
                     let (_, outcome) = outcomes.iter().find(|(known, _)| *known == login_id).unwrap();
-                    let key = format!("recovery/{login_id}/20261125T141500.123Z.json");
+                    let key = format!("{}20261125T141500.123Z.json", folder(login_id));
                     let put = s3.put_object().bucket(PAYLOAD_BUCKET).key(key);
                     put.body(outcome.to_string().into_bytes().into()).send().await.unwrap();
                     let delete = sqs.delete_message().queue_url(&url);

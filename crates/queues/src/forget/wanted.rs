@@ -127,11 +127,18 @@ impl Wanted {
         const MIN_LENGTH: usize = 8;
         let digits = |part: &str| part.len() >= 32 && part.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         let known = |part: &str| {
-            part == "undelivered" || Kind::ALL.iter().any(|kind| part == kind.label() || part == kind.queue())
+            ["undelivered", "recovery", "requested", "sent"].contains(&part)
+                || Kind::ALL.iter().any(|kind| part == kind.label() || part == kind.queue())
+                || part.strip_suffix("Z.json").is_some_and(is_time)
         };
         let is_receivers = name.split('/').all(|part| known(part) || digits(part));
         if is_receivers && self.value.len() < MIN_LENGTH { name.to_owned() } else { self.redact(name) }
     }
+}
+
+/// Whether it is a time as in the key of an outcome, such as `20261125T141500.123`.
+fn is_time(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'.'))
 }
 
 const NOT_JSON: &str = "the payload is not JSON";

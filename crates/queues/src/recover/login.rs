@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 /// The prefix of everything that a recovery writes to the bucket.
 pub const PREFIX: &str = "recovery/";
-/// The most bytes of a LoginId that RecoveryFunction accepts, and that stand in a key as they are.
+/// The most bytes of a LoginId that RecoveryFunction accepts.
 const MAX_BYTES: usize = 128;
 
 /// Whether Flinks could have made a LoginId of this text. All known ones are UUIDs. White space in one is a mistake.
@@ -19,18 +19,20 @@ pub fn is_plain(text: &str) -> bool {
     is_legal(text) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// The prefix of a login's objects: the LoginId, or its hash if it could not be part of a key.
+/// The prefix of a login's objects. It has the hash of the LoginId, because logs and inventories of S3 have keys.
 pub fn folder(login_id: &str) -> String {
-    if is_plain(login_id) {
-        format!("{PREFIX}{login_id}/")
-    } else {
-        format!("{PREFIX}{}/", hex::encode(Sha256::digest(login_id.as_bytes())))
-    }
+    format!("{PREFIX}{}/", hex::encode(Sha256::digest(login_id.as_bytes())))
 }
 
-/// The key of the note that a request was sent. Outcomes have keys that end in `.json`.
+/// The key of the note that a request is about to be sent. Outcomes have keys that end in `.json`.
 pub fn note(login_id: &str) -> String {
     format!("{}requested", folder(login_id))
+}
+
+/// The key of the note that SQS accepted the request. It is an object of its own, because the time of the first note
+/// must stay: it is older than the outcome.
+pub fn sent_note(login_id: &str) -> String {
+    format!("{}sent", folder(login_id))
 }
 
 #[cfg(test)]
@@ -38,10 +40,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_login_id_that_could_not_be_part_of_a_key_is_hashed() {
-        assert_eq!(folder("6b818cd8-359F"), "recovery/6b818cd8-359F/");
-        assert_eq!(note("6b818cd8-359F"), "recovery/6b818cd8-359F/requested");
-        assert_eq!(folder("x_y"), "recovery/f9068e8172f51b166fdd1546494f1136129eb891d244d6cc5bf3f1ef21b64729/");
+    fn no_key_has_the_login_id() {
+        for (login_id, hash) in [
+            (
+                "6b818cd8-359f-41c8-2246-08de0113edf4",
+                "636f40cb9a3b650dd8821049045338aae71fe1d261584393cbc4a733b2228782",
+            ),
+            ("x_y", "f9068e8172f51b166fdd1546494f1136129eb891d244d6cc5bf3f1ef21b64729"),
+        ] {
+            assert_eq!(folder(login_id), format!("recovery/{hash}/"));
+            assert_eq!(note(login_id), format!("recovery/{hash}/requested"));
+            assert_eq!(sent_note(login_id), format!("recovery/{hash}/sent"));
+        }
     }
 
     #[test]

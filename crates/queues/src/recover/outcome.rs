@@ -1,4 +1,5 @@
-//! The objects of a login under `recovery/`: the outcomes of finished requests, and the note of the last request.
+//! The objects of a login under `recovery/`: the outcomes of finished requests, and the notes of the last
+//! request.
 
 use aws_sdk_s3::types::{EncodingType, Object};
 use percent_encoding::percent_decode_str;
@@ -46,8 +47,10 @@ impl Outcome {
 pub struct Objects {
     /// The keys of the outcomes and when they were written, oldest first.
     pub outcomes: Vec<(String, i64)>,
-    /// When the last request was noted.
+    /// When the last request was noted, just before it was sent.
     pub noted: Option<i64>,
+    /// When it was noted that SQS accepted a request.
+    pub noted_as_sent: Option<i64>,
 }
 
 impl Objects {
@@ -56,7 +59,7 @@ impl Objects {
     /// # Errors
     /// If S3 does not list them, with the reason.
     pub async fn list(connection: &Connection, bucket: &str, login_id: &str) -> Result<Self, String> {
-        let (folder, note) = (login::folder(login_id), login::note(login_id));
+        let (folder, note, sent_note) = (login::folder(login_id), login::note(login_id), login::sent_note(login_id));
         let request = connection.s3.list_objects_v2().bucket(bucket).prefix(&folder);
         let mut pages = request.encoding_type(EncodingType::Url).into_paginator().send();
         let mut objects = Self::default();
@@ -73,6 +76,8 @@ impl Objects {
                 let written = written_at(object);
                 if key == note {
                     objects.noted = Some(written);
+                } else if key == sent_note {
+                    objects.noted_as_sent = Some(written);
                 } else if key.ends_with(".json") {
                     objects.outcomes.push((key, written));
                 }
@@ -84,9 +89,14 @@ impl Objects {
 
     /// When the request was sent that still waits, if there is one.
     pub fn waiting_since(&self) -> Option<i64> {
-        let answered = self.outcomes.last().map(|(_, written)| *written);
+        let responded = self.outcomes.last().map(|(_, written)| *written);
         // S3's times have whole seconds. An outcome of the same second counts as the note's.
-        self.noted.filter(|noted| answered.is_none_or(|answered| answered < *noted))
+        self.noted.filter(|noted| responded.is_none_or(|responded| responded < *noted))
+    }
+
+    /// Whether SQS accepted the last request. `false` if it was noted by a run that was killed before it knew that.
+    pub fn is_sent(&self) -> bool {
+        self.noted.is_none_or(|noted| self.noted_as_sent.is_some_and(|sent| sent >= noted))
     }
 
     /// The newest outcome that `known` does not have.

@@ -31,6 +31,8 @@ pub struct Step {
     pub action: Action,
     /// The newest outcome, if it is recent. Without --again, a login whose data were recovered is not sent.
     pub recent: Option<Outcome>,
+    /// Why the newest outcome cannot be read. It counts as not recent then.
+    pub unreadable: Option<String>,
     /// The login's objects before anything was sent.
     pub known: Objects,
 }
@@ -38,8 +40,11 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     Send,
-    /// A request waits since then, in seconds since 1970.
-    Waiting(i64),
+    /// A request waits since then, in seconds since 1970. Perhaps it was not sent.
+    Waiting {
+        since: i64,
+        is_sent: bool,
+    },
     /// The data were recovered within a day.
     Recovered,
 }
@@ -76,17 +81,20 @@ async fn step(
     let known = Objects::list(connection, &place.bucket, &request.login_id).await?;
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let is_within = |time: i64, limit: Duration| time.saturating_add_unsigned(limit.as_secs()).cast_unsigned() > now;
-    let recent = match known.outcomes.last() {
+    let (recent, unreadable) = match known.outcomes.last() {
         Some((key, written)) if is_within(*written, RECENT) => {
-            Some(outcome::read(connection, &place.bucket, key).await?)
+            match outcome::read(connection, &place.bucket, key).await {
+                Ok(outcome) => (Some(outcome), None),
+                Err(why) => (None, Some(why)),
+            }
         }
-        _ => None,
+        _ => (None, None),
     };
     let waiting = known.waiting_since().filter(|noted| is_within(*noted, RETENTION));
     let action = match (again, waiting, &recent) {
-        (false, Some(noted), _) => Action::Waiting(noted),
+        (false, Some(since), _) => Action::Waiting { since, is_sent: known.is_sent() },
         (false, None, Some(recent)) if recent.is_recovered() => Action::Recovered,
         _ => Action::Send,
     };
-    Ok(Step { request, action, recent, known })
+    Ok(Step { request, action, recent, unreadable, known })
 }

@@ -12,6 +12,9 @@ use super::{
 };
 use flinks_dev::{failure::Failure, output::Output};
 
+/// A run that was killed leaves this.
+const PERHAPS_NOT_SENT: &str = "perhaps not sent, because the run before ended too early: --again sends it";
+
 pub struct Report {
     pub output: Output,
     pub show_tags: bool,
@@ -26,7 +29,7 @@ impl Report {
         self.duplicates(plan.duplicates, &plan.conflicts);
         let count = |is: fn(&Action) -> bool| plan.steps.iter().filter(|step| is(&step.action)).count();
         let would_send = count(|action| *action == Action::Send);
-        let waiting = count(|action| matches!(action, Action::Waiting(_)));
+        let waiting = count(|action| matches!(action, Action::Waiting { .. }));
         let recovered = count(|action| *action == Action::Recovered);
         let Counts { visible, in_flight, delayed } = queue;
         let dead = dead_letters.map(|counts| counts.visible);
@@ -54,18 +57,29 @@ impl Report {
     fn step(&self, step: &Step) {
         let (action, text) = match step.action {
             Action::Send => ("send", "would send".to_owned()),
-            Action::Waiting(since) => {
+            Action::Waiting { since, is_sent } => {
                 let since = DateTime::from_secs(since).fmt(Format::DateTime).unwrap_or_default();
-                ("waiting", format!("still waits since {since}"))
+                let text = match is_sent {
+                    true => format!("still waits since {since}"),
+                    false => format!("{PERHAPS_NOT_SENT} (noted {since})"),
+                };
+                ("waiting", text)
             }
             Action::Recovered => ("recovered-before", "already recovered".to_owned()),
         };
         let mut object = self.object(&step.request, action);
         object.insert("lastOutcome".to_owned(), step.recent.as_ref().map(outcome_json).into());
+        if let Action::Waiting { is_sent: false, .. } = step.action {
+            object.insert("problem".to_owned(), PERHAPS_NOT_SENT.into());
+        }
+        if let Some(why) = &step.unreadable {
+            object.insert("unreadableOutcome".to_owned(), why.as_str().into());
+        }
         self.output.json(&object.into());
         let tag = self.tag(&step.request);
         let last = step.recent.as_ref().map(|outcome| format!("  last outcome: {}", outcome_text(outcome)));
         self.output.line(format_args!("{text}  {}{tag}{}", step.request.login_id, last.unwrap_or_default()));
+        self.unreadable(step.unreadable.as_deref());
     }
 
     /// Prints what became of each LoginId. `waited` is false if the command was not to wait.
@@ -112,6 +126,9 @@ impl Report {
         }
         let advice = match (not_sent, waiting) {
             (0, 0) => "the report has the reasons",
+            (0, _) if runs.iter().any(is_perhaps_not_sent) => {
+                "to go on waiting, run the same command again; with --again it also sends what was perhaps not sent"
+            }
             (0, _) => "to go on waiting, run the same command again: it sends nothing twice",
             _ => "run the same command again: it sends only what was not sent",
         };
@@ -122,6 +139,9 @@ impl Report {
         let (state, text, details) = match &run.state {
             State::NotSent(why) => ("not-sent", format!("not sent: {}", printable(why)), json!({ "problem": why })),
             State::Waiting { sent: true } => ("waiting", "sent, and waits".to_owned(), json!({})),
+            State::Waiting { .. } if is_perhaps_not_sent(run) => {
+                ("waiting", PERHAPS_NOT_SENT.to_owned(), json!({ "problem": PERHAPS_NOT_SENT }))
+            }
             State::Waiting { sent: false } => ("waiting", "still waits, from an earlier request".to_owned(), json!({})),
             State::Finished { outcome, now } => {
                 let state = match (outcome.is_recovered(), now) {
@@ -144,6 +164,9 @@ impl Report {
         if let Some(why) = &run.not_noted {
             object.insert("notNoted".to_owned(), why.as_str().into());
         }
+        if let Some(why) = &run.unreadable {
+            object.insert("unreadableOutcome".to_owned(), why.as_str().into());
+        }
         self.output.json(&object.into());
         self.output.line(format_args!("{state}  {}{}  {text}", run.request.login_id, self.tag(&run.request)));
         if let Some(why) = &run.not_noted
@@ -151,6 +174,14 @@ impl Report {
         {
             let why = printable(why);
             self.output.line(format_args!("  not noted in the bucket, so a later run would send it again: {why}"));
+        }
+        self.unreadable(run.unreadable.as_deref());
+    }
+
+    fn unreadable(&self, why: Option<&str>) {
+        if let Some(why) = why {
+            let why = printable(why);
+            self.output.line(format_args!("  the last outcome cannot be read, and counts as none: {why}"));
         }
     }
 
@@ -181,6 +212,11 @@ impl Report {
             None => String::new(),
         }
     }
+}
+
+/// Whether a run that was killed noted the request, and may not have sent it.
+fn is_perhaps_not_sent(run: &Run) -> bool {
+    matches!(run.state, State::Waiting { sent: false }) && !run.known.is_sent()
 }
 
 /// The outcome without its tag.

@@ -1,7 +1,7 @@
 //! Sends the requests, in batches, and notes each in the bucket.
 
 use aws_sdk_sqs::{error::SdkError, types::SendMessageBatchRequestEntry};
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -24,6 +24,8 @@ pub struct Run {
     pub state: State,
     /// The login's objects before this run sent anything.
     pub known: Objects,
+    /// Why the newest outcome before this run cannot be read.
+    pub unreadable: Option<String>,
     /// Why the request could not be noted. It was sent all the same, and a later run does not know of it.
     pub not_noted: Option<String>,
 }
@@ -41,8 +43,11 @@ pub enum State {
     DeadLetter(String),
 }
 
-/// Sends what the plan says. Stops if SQS accepts nothing of a batch, because the others would fail too.
-pub async fn all(connection: &Connection, place: &Recovery, plan: Plan) -> Vec<Run> {
+/// Sends what the plan says. Stops if SQS accepts nothing of a batch, because the others would fail too, and between two
+/// batches if the user has pressed Ctrl-C: a request that is noted is then also sent. Returns whether it was Ctrl-C.
+pub async fn all(connection: &Connection, place: &Recovery, plan: Plan) -> (Vec<Run>, bool) {
+    // From the first poll on, Ctrl-C does not end the program any more.
+    let (mut ctrl_c, mut is_stopped) = (std::pin::pin!(tokio::signal::ctrl_c()), false);
     let mut runs: Vec<_> = plan.steps.into_iter().map(Run::from_step).collect();
     let mut unsent: Vec<_> = runs.iter_mut().filter(|run| matches!(run.state, State::NotSent(_))).collect();
     let bar = ProgressBar::new(u64::try_from(unsent.len()).unwrap_or(u64::MAX));
@@ -51,25 +56,33 @@ pub async fn all(connection: &Connection, place: &Recovery, plan: Plan) -> Vec<R
         bar.set_style(style);
     }
     for batch in unsent.chunks_mut(BATCH) {
+        if is_stopped || ctrl_c.as_mut().now_or_never().is_some() {
+            is_stopped = true;
+            for run in batch {
+                run.state = State::NotSent("not tried, because of Ctrl-C".to_owned());
+            }
+            continue;
+        }
         send(connection, place, batch).await;
         bar.inc(u64::try_from(batch.len()).unwrap_or_default());
         if batch.iter().all(|run| matches!(run.state, State::NotSent(_))) {
             break;
         }
     }
+    is_stopped = is_stopped || ctrl_c.now_or_never().is_some();
     bar.finish_and_clear();
-    runs
+    (runs, is_stopped)
 }
 
 impl Run {
     fn from_step(step: Step) -> Self {
         let state = match (step.action, step.recent) {
-            (Action::Waiting(_), _) => State::Waiting { sent: false },
+            (Action::Waiting { .. }, _) => State::Waiting { sent: false },
             (Action::Recovered, Some(outcome)) => State::Finished { outcome: Box::new(outcome), now: false },
             // Overwritten when the request is sent.
             _ => State::NotSent("not tried, because SQS accepted no request of the batch before".to_owned()),
         };
-        Self { request: step.request, state, known: step.known, not_noted: None }
+        Self { request: step.request, state, known: step.known, unreadable: step.unreadable, not_noted: None }
     }
 
     pub fn is_waiting(&self) -> bool {
@@ -79,7 +92,7 @@ impl Run {
 
 async fn send(connection: &Connection, place: &Recovery, batch: &mut [&mut Run]) {
     // The note comes first: if it came after the request, the outcome could be older than it.
-    let notes = batch.iter().map(|run| note(connection, place, &run.request));
+    let notes = batch.iter().map(|run| put(connection, place, &run.request, login::note));
     for (not_noted, run) in join_all(notes).await.into_iter().zip(batch.iter_mut()) {
         run.not_noted = not_noted;
     }
@@ -108,9 +121,13 @@ async fn send(connection: &Connection, place: &Recovery, batch: &mut [&mut Run])
             },
         };
     }
-    // A note without a request would keep a later run from sending it.
-    let unsent = batch.iter().filter(|run| matches!(run.state, State::NotSent(_)));
-    join_all(unsent.map(|run| forget_note(connection, place, &run.request))).await;
+    join_all(batch.iter().map(async |run| match run.state {
+        // If that fails, a later run says that the request was perhaps not sent.
+        State::Waiting { .. } => drop(put(connection, place, &run.request, login::sent_note).await),
+        // A note without a request would keep a later run from sending it.
+        _ => forget_note(connection, place, &run.request).await,
+    }))
+    .await;
 }
 
 fn body(request: &Request) -> String {
@@ -120,9 +137,15 @@ fn body(request: &Request) -> String {
     }
 }
 
-async fn note(connection: &Connection, place: &Recovery, request: &Request) -> Option<String> {
+/// Writes a note. Returns why it could not.
+async fn put(
+    connection: &Connection,
+    place: &Recovery,
+    request: &Request,
+    key: impl Fn(&str) -> String,
+) -> Option<String> {
     let note = json!({ "loginId": request.login_id }).to_string();
-    let put = connection.s3.put_object().bucket(&place.bucket).key(login::note(&request.login_id));
+    let put = connection.s3.put_object().bucket(&place.bucket).key(key(&request.login_id));
     let put = put.content_type("application/json").body(note.into_bytes().into());
     put.send().await.err().map(|error| reason(&error))
 }

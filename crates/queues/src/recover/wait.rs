@@ -89,13 +89,21 @@ async fn find_dead_letters(connection: &Connection, place: &Recovery, waiting: &
         let body: Option<Value> = serde_json::from_str(message.body()).ok();
         let login_id = body.as_ref().and_then(|body| body.get("loginId")?.as_str());
         for run in waiting.iter_mut().filter(|run| Some(run.request.login_id.as_str()) == login_id) {
-            // What the function itself sent has an outcome too. It is from an earlier request.
-            if message.text_attribute("Outcome").is_none() {
+            // What the function itself sent has an outcome too, unless its attributes are those of the time before a
+            // redrive.
+            if message.text_attribute("Outcome").is_none() || is_without_outcome(connection, place, run, message).await
+            {
                 run.state = State::DeadLetter(received_too_often(message));
             }
         }
     }
     give_back(&connection.sqs, &dead_letters.url, &held).await;
+}
+
+/// Whether a dead letter is not from before the last request, and that one has no outcome.
+async fn is_without_outcome(connection: &Connection, place: &Recovery, run: &Run, message: &Received) -> bool {
+    let Ok(objects) = Objects::list(connection, &place.bucket, &run.request.login_id).await else { return false };
+    objects.waiting_since().zip(message.sent_at_seconds()).is_some_and(|(noted, sent)| sent >= noted)
 }
 
 fn received_too_often(message: &Received) -> String {

@@ -103,6 +103,12 @@ fn a_short_value_is_not_removed_from_a_key_that_the_receiver_made() {
     let key = format!("kyc/{}/{id}", "ab".repeat(32));
     assert_eq!(wanted(Field::Tag, "42").redact_name(&key), key);
     assert_eq!(wanted(Field::Tag, "ab").redact_name(&key), key);
+    for name in ["requested", "sent", "20261125T141500.123Z.json"] {
+        let key = format!("recovery/{}/{name}", "ab".repeat(32));
+        for value in ["ab", "e", "15"] {
+            assert_eq!(wanted(Field::Tag, value).redact_name(&key), key);
+        }
+    }
     assert_eq!(wanted(Field::Tag, "ab").redact_name("kyc/ab.json"), "kyc/[the value].json");
     assert!(!wanted(Field::LoginId, id).redact_name(&key).contains(id));
 }

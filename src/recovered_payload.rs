@@ -44,7 +44,8 @@ impl RecoveredPayload {
         self.last_refresh.as_deref()
     }
 
-    /// Whether the data are those of another login than `login_id`. A payload that does not say whose it is counts as right.
+    /// Whether the data are those of another login than `login_id`. A payload that does not say whose it is counts as
+    /// right.
     pub fn is_of_another_login(&self, login_id: &str) -> bool {
         Fields::read(&self.body).login_id.is_some_and(|found| !found.as_str().trim().eq_ignore_ascii_case(login_id))
     }

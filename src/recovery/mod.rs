@@ -29,7 +29,8 @@ pub use crate::recovered_payload::RecoveredPayload;
 pub use outcome::OUTCOME_PREFIX;
 pub use pace::Ending;
 pub use ports::{CredentialsSource, OutcomeStore, RequestQueues};
-pub use step::{Problem, Reason, ReportedCode, Step, StepResult, StoredPayload};
+pub use request::StoredPayload;
+pub use step::{Problem, Reason, ReportedCode, Step, StepResult};
 
 use std::time::{Duration, SystemTime};
 

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     pace::Ending,
-    request::Request,
-    step::{Reason, StoredPayload},
+    request::{Request, StoredPayload},
+    step::Reason,
 };
 use crate::{delivery::DeliveryId, routing::Kind, timestamp::rfc3339};
 

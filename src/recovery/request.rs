@@ -6,7 +6,6 @@ use aws_smithy_types::{DateTime, date_time::Format};
 use flinks_api::RequestId;
 use serde_json::{Map, Value, json};
 
-use super::step::StoredPayload;
 use crate::{
     delivery::{DeliveryId, StoredAs},
     timestamp::rfc3339,
@@ -38,6 +37,16 @@ pub struct Request {
     pub stored: Option<StoredPayload>,
     /// The members from outside, also those that are not known here.
     members: Map<String, Value>,
+}
+
+/// A payload that is stored.
+#[derive(Clone, Debug)]
+pub struct StoredPayload {
+    pub delivery_id: DeliveryId,
+    pub stored_as: StoredAs,
+    pub bytes: usize,
+    /// `Login.LastRefresh`. It is for the outcome, and in no log.
+    pub last_refresh: Option<String>,
 }
 
 /// How far a request is.

@@ -5,11 +5,8 @@ use std::time::Duration;
 use flinks_api::{Cause, Failure};
 use serde::Serialize;
 
-use super::pace::Ending;
-use crate::{
-    aws_error::FailedCalls,
-    delivery::{DeliveryId, StoredAs},
-};
+use super::{pace::Ending, request::StoredPayload};
+use crate::aws_error::FailedCalls;
 
 /// What the function did about one message.
 pub struct Step {
@@ -22,16 +19,6 @@ pub struct Step {
     pub attempt: u32,
     /// Failed calls to AWS, including ones that a retry recovered.
     pub aws_failures: FailedCalls,
-}
-
-/// A payload that is stored.
-#[derive(Clone, Debug)]
-pub struct StoredPayload {
-    pub delivery_id: DeliveryId,
-    pub stored_as: StoredAs,
-    pub bytes: usize,
-    /// `Login.LastRefresh`. It is for the outcome, and in no log.
-    pub last_refresh: Option<String>,
 }
 
 pub enum StepResult {

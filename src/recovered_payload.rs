@@ -112,8 +112,8 @@ impl<'de> Visitor<'de> for TopLevelVisitor {
     }
 }
 
-/// Reads a member's name as bytes, because a name may have half of a surrogate pair, which is not text. Escapes in it are
-/// decoded.
+/// Reads a member's name as bytes, because a name may have half of a surrogate pair, which is not text. Escapes in it
+/// are decoded.
 struct IsResponseType;
 
 impl<'de> DeserializeSeed<'de> for IsResponseType {

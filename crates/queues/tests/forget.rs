@@ -9,10 +9,8 @@ use std::{
     time::Duration,
 };
 
-use aws_credential_types::Credentials;
 use aws_sdk_sqs::{
     Client,
-    config::{BehaviorVersion, Region},
     types::{Message, MessageAttributeValue},
 };
 use axum::{body::Body, extract::Request, response::Response};
@@ -23,6 +21,10 @@ use local_aws::{Calls, Fault, Operation, QueueSettings, Redrive, StoredMessage};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{io::AsyncWriteExt, process::Command};
+
+use clients::clients;
+
+mod clients;
 
 const QUEUE: &str = "KycQueue";
 const DEAD_LETTERS: &str = "KycDeadLetterQueue";
@@ -684,21 +686,7 @@ struct Desk {
 impl Desk {
     async fn start() -> Self {
         let stack = Stack::start().await.unwrap();
-        macro_rules! client {
-            ($sdk:ident, $builder:expr) => {
-                $sdk::Client::from_conf(
-                    $builder
-                        .behavior_version(BehaviorVersion::v2026_01_12())
-                        .region(Region::new("us-east-1"))
-                        .credentials_provider(Credentials::new("fake", "fake", None, None, "test"))
-                        .endpoint_url(stack.aws.endpoint())
-                        .http_client(aws_smithy_http_client::Builder::new().build_http())
-                        .build(),
-                )
-            };
-        }
-        let sqs = client!(aws_sdk_sqs, aws_sdk_sqs::Config::builder());
-        let s3 = client!(aws_sdk_s3, aws_sdk_s3::Config::builder().force_path_style(true));
+        let (sqs, s3) = clients(&stack);
         Self { stack, sqs, s3 }
     }
 

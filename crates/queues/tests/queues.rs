@@ -8,10 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_credential_types::Credentials;
 use aws_sdk_sqs::{
     Client,
-    config::{BehaviorVersion, Region},
     primitives::Blob,
     types::{Message, MessageAttributeValue},
 };
@@ -22,6 +20,10 @@ use hyper_util::{client::legacy, rt::TokioExecutor};
 use local_aws::{Attribute, Calls, Fault, Operation, StoredMessage};
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpListener};
+
+use clients::clients;
+
+mod clients;
 
 const QUEUE: &str = "KycQueue";
 const DEAD_LETTERS: &str = "KycDeadLetterQueue";
@@ -552,21 +554,7 @@ struct Desk {
 impl Desk {
     async fn start() -> Self {
         let stack = Stack::start().await.unwrap();
-        macro_rules! client {
-            ($sdk:ident, $builder:expr) => {
-                $sdk::Client::from_conf(
-                    $builder
-                        .behavior_version(BehaviorVersion::v2026_01_12())
-                        .region(Region::new("us-east-1"))
-                        .credentials_provider(Credentials::new("fake", "fake", None, None, "test"))
-                        .endpoint_url(stack.aws.endpoint())
-                        .http_client(aws_smithy_http_client::Builder::new().build_http())
-                        .build(),
-                )
-            };
-        }
-        let sqs = client!(aws_sdk_sqs, aws_sdk_sqs::Config::builder());
-        let s3 = client!(aws_sdk_s3, aws_sdk_s3::Config::builder().force_path_style(true));
+        let (sqs, s3) = clients(&stack);
         Self { stack, sqs, s3 }
     }
 

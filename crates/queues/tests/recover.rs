@@ -14,8 +14,6 @@ use std::{
     time::Duration,
 };
 
-use aws_credential_types::Credentials;
-use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_sqs::types::MessageAttributeValue;
 use axum::{Router, extract::Request, response::IntoResponse};
 use flinks_dev::stack::{PAYLOAD_BUCKET, RECOVERY_DEAD_LETTER_QUEUE, RECOVERY_QUEUE, Stack};
@@ -24,6 +22,10 @@ use local_aws::{Calls, Fault, Operation};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::{io::AsyncWriteExt, net::TcpListener, process::Command, time::timeout};
+
+use clients::clients;
+
+mod clients;
 
 const DENIED: Fault = Fault::Reject("AccessDenied", "not you");
 /// A time limit that no run comes near.
@@ -437,21 +439,7 @@ impl Desk {
 
     async fn without_recovery() -> Self {
         let stack = Stack::start().await.unwrap();
-        macro_rules! client {
-            ($sdk:ident, $builder:expr) => {
-                $sdk::Client::from_conf(
-                    $builder
-                        .behavior_version(BehaviorVersion::v2026_01_12())
-                        .region(Region::new("us-east-1"))
-                        .credentials_provider(Credentials::new("fake", "fake", None, None, "test"))
-                        .endpoint_url(stack.aws.endpoint())
-                        .http_client(aws_smithy_http_client::Builder::new().build_http())
-                        .build(),
-                )
-            };
-        }
-        let sqs = client!(aws_sdk_sqs, aws_sdk_sqs::Config::builder());
-        let s3 = client!(aws_sdk_s3, aws_sdk_s3::Config::builder().force_path_style(true));
+        let (sqs, s3) = clients(&stack);
         let port = stack.aws.address().port();
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("recover-{port}"));
         std::fs::create_dir_all(&folder).unwrap();

@@ -5,6 +5,8 @@ use std::{panic::AssertUnwindSafe, process::ExitCode};
 use futures_util::FutureExt;
 use lambda_runtime::Error;
 
+#[cfg(any(feature = "fan-out", feature = "recovery"))]
+use crate::sqs_event::{QueueMessage, SqsEvent};
 use crate::{
     config::Problem,
     telemetry::{Level, Line, log_configuration_problems, runtime, silence_panics},
@@ -35,6 +37,16 @@ pub fn run<C>(config: Result<C, Vec<Problem>>, serve: impl AsyncFnOnce(C) -> Res
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => fail("stopped: lost the connection to the Lambda Runtime API"),
     }
+}
+
+/// The messages of an event. If the event is not from an SQS queue, it logs that and returns an error.
+#[cfg(any(feature = "fan-out", feature = "recovery"))]
+pub fn messages_of(SqsEvent(messages): SqsEvent) -> Result<Vec<QueueMessage>, Error> {
+    const NOT_SQS: &str = "the event is not from an SQS queue";
+    messages.ok_or_else(|| {
+        Line::notice(Level::Error, NOT_SQS).end().write();
+        NOT_SQS.into()
+    })
 }
 
 /// Catches a panic, so that it ends one invocation and not the process. The Lambda runtime would catch it too, but it

@@ -16,8 +16,8 @@ use crate::{
     time_budget::{MISMATCH, TimeBudget},
 };
 
-/// The outcome of a check. [`Rejection::NoKeys`] if there is no key, or if the key that signed may be one that could
-/// not be read; otherwise [`Rejection::SignatureWrong`].
+/// The outcome of a check. It is [`Rejection::NoKeys`] if there is no key, or if a key that was not read may be the one
+/// that signed. Otherwise it is [`Rejection::SignatureWrong`].
 pub(super) type CheckResult = Result<AuthenticCallback, Rejection>;
 
 pub(super) struct SignatureCheck<'c, S> {

@@ -9,9 +9,9 @@ use flinks_webhooks::{
     config::FanOutConfig,
     fan_out::{publish_batch, publish_until},
     http::RequestId,
-    lambda::{catch_panic, run},
+    lambda::{catch_panic, messages_of, run},
     sqs_event::{BatchResponse, SqsEvent},
-    telemetry::{Level, Line, fan_out_line},
+    telemetry::fan_out_line,
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -29,13 +29,9 @@ async fn serve(config: FanOutConfig) -> Result<(), Error> {
 async fn respond(
     topics: &Sns,
     config: &FanOutConfig,
-    LambdaEvent { payload: SqsEvent(messages), context }: LambdaEvent<SqsEvent>,
+    LambdaEvent { payload, context }: LambdaEvent<SqsEvent>,
 ) -> Result<BatchResponse, Error> {
-    const NOT_SQS: &str = "the event is not from an SQS queue";
-    let Some(messages) = messages else {
-        Line::notice(Level::Error, NOT_SQS).end().write();
-        return Err(NOT_SQS.into());
-    };
+    let messages = messages_of(payload)?;
     let limit = publish_until(context.deadline());
     let published = catch_panic(publish_batch(topics, &config.routes, &messages, limit)).await;
     let batch = published.ok_or("the program panicked")?;

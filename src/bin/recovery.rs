@@ -8,10 +8,10 @@ use flinks_webhooks::{
     aws::{RecoveryClients, RecoveryQueues, RecoverySecret, S3, Sqs},
     config::{LambdaFunction, RecoveryConfig},
     http::{RequestId, TraceHeader},
-    lambda::{catch_panic, run},
+    lambda::{catch_panic, messages_of, run},
     recovery::{Recovery, StepBudget},
     sqs_event::{BatchResponse, SqsEvent},
-    telemetry::{Level, Line, recovery_line},
+    telemetry::recovery_line,
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -33,13 +33,9 @@ async fn serve(config: RecoveryConfig) -> Result<(), Error> {
 async fn respond(
     recovery: &AwsRecovery,
     function: &LambdaFunction,
-    LambdaEvent { payload: SqsEvent(messages), context }: LambdaEvent<SqsEvent>,
+    LambdaEvent { payload, context }: LambdaEvent<SqsEvent>,
 ) -> Result<BatchResponse, Error> {
-    const NOT_SQS: &str = "the event is not from an SQS queue";
-    let Some(messages) = messages else {
-        Line::notice(Level::Error, NOT_SQS).end().write();
-        return Err(NOT_SQS.into());
-    };
+    let messages = messages_of(payload)?;
     let request_id = RequestId::parse(&context.request_id);
     let mut failed = Vec::new();
     for message in messages {

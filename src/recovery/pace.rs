@@ -1,4 +1,4 @@
-//! What happens to a request after a failure: when it comes again, or how it ends.
+//! What happens to a request after a failure: when it is tried again, or how it ends.
 //!
 //! | failure | what happens |
 //! |---|---|

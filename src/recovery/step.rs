@@ -24,13 +24,13 @@ pub struct Step {
 pub enum StepResult {
     /// The payload is stored, and its outcome too. An earlier step can have stored the payload.
     Recovered(StoredPayload),
-    /// The request comes again after this time.
+    /// The request is tried again after this time.
     Pending(Duration),
     /// The request is in the dead-letter queue.
     Ended(Ending),
     /// The message is not a request. It is in the dead-letter queue.
     Unreadable,
-    /// The message stays on its queue, and comes again. The text is constant.
+    /// The message stays on its queue, and SQS delivers it again. The text is constant.
     Failed(&'static str),
 }
 
